@@ -1,0 +1,1 @@
+"""What Prefect runs: thin, typed, named as people see them in its user interface."""

@@ -1,0 +1,120 @@
+"""What every remediation is: a pure function from facts to a plan."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from remediations.facts.query import Query
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Evidence
+from remediations.model.fact import Fact, NotApplicable, Unknown
+from remediations.model.incident import Incident
+from remediations.model.plan import Blocked, Item, Obstacle, Plan, Satisfied
+from remediations.model.site import Site
+from remediations.model.tier import Proof, Reversal, Tier
+
+Seen = Fact | Unknown | NotApplicable
+"""What a query yields."""
+
+
+class Reads:
+    """The named inputs of a `plan()`: queries to be sent, and values that are known without asking (`given`)."""
+
+    def __init__(self, given: Mapping[str, Any] | None = None, /, **queries: Query[Any]) -> None:
+        self.given = MappingProxyType(dict(given or {}))
+        self.queries = MappingProxyType(queries)
+
+
+class Remediation(BaseModel):
+    """A request (the fields, as a typed form) and what is to be done for it (`plan`).
+
+    `plan` is called with everything that `reads` named, by keyword. An input annotated with `Unknown` or `NotApplicable` is
+    handed over as such; for any other, an unknown fact blocks the whole plan and one that does not exist here satisfies it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    kind: ClassVar[Literal["repair", "operation"]]
+    tier: ClassVar[Tier]
+    reversal: ClassVar[Reversal]
+    needs_vm_off: ClassVar[bool] = False
+    least_server: ClassVar[int] = 2016
+    """First Windows Server release it is for."""
+
+    plan: ClassVar[Callable[..., Iterator[Item]]]
+    """Items for this request on these facts: `def plan(self, *, account: ComputerAccount, …) -> Iterator[Item]`. Pure."""
+
+    def reads(self, site: Site, evidence: Evidence) -> Reads:
+        """What `plan` needs. Raises `LookupError` if the site does not know a name of the request."""
+        raise NotImplementedError
+
+    def planned(self, inputs: Mapping[str, Any]) -> Plan:
+        """The plan on `inputs`: facts by the names that `reads` gave them, and what `reads` gave outright."""
+        return Plan(
+            remediation=self.id,
+            request=self.model_dump(mode="json"),
+            title=self.summary,
+            tier=self.risk(inputs),
+            reversal=self.reversal,
+            proof=self.proof if isinstance(self, Repair) else None,
+            items=tuple(self._items(inputs)),
+        )
+
+    def risk(self, inputs: Mapping[str, Any]) -> Tier:
+        """The tier of this request; the class's, unless a request reaches further than others of its kind."""
+        return self.tier
+
+    @property
+    def summary(self) -> str:
+        """One line for people: the title and what it is aimed at."""
+        aims = [str(value) for value in self.model_dump().values() if value not in (None, "", False, ())]
+        return f"{self.title}: {', '.join(aims)}" if aims else self.title
+
+    def _items(self, inputs: Mapping[str, Any]) -> Iterator[Item]:
+        hints = typing.get_type_hints(type(self).plan)
+        missing: list[Item] = []
+        for name in inspect.signature(self.plan).parameters:
+            value = inputs[name]
+            if isinstance(value, (Unknown, NotApplicable)) and not _takes(hints.get(name), type(value)):
+                unreadable = isinstance(value, Unknown)
+                label = name.replace("_", " ")
+                missing.append(
+                    Blocked(obstacle=Obstacle.UNKNOWN, why=f"{label} could not be read: {value.reason}")
+                    if unreadable
+                    else Satisfied(why=f"{label} does not apply: {value.reason}")
+                )
+        if missing:
+            yield from missing
+        else:
+            yield from self.plan(**{name: inputs[name] for name in inspect.signature(self.plan).parameters})
+
+
+class Repair(Remediation):
+    """Belongs to causes; what it wants follows from facts and the site's expectations. Takes part in diagnosis."""
+
+    kind: ClassVar[Literal["repair", "operation"]] = "repair"
+    causes: ClassVar[tuple[Cause, ...]]
+    proof: ClassVar[Proof]
+
+    @classmethod
+    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
+        """The requests that could explain this incident: one for each host, pair or virtual machine on its path."""
+        raise NotImplementedError
+
+
+class Operation(Remediation):
+    """Does what its request asks for. Proves nothing and is never planned unasked."""
+
+    kind: ClassVar[Literal["repair", "operation"]] = "operation"
+
+
+def _takes(hint: Any, kind: type) -> bool:
+    return hint is kind or kind in typing.get_args(hint)

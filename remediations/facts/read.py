@@ -1,0 +1,40 @@
+"""Small helpers that parsers share: one object, texts, times. A reply without what is needed raises `Unreadable`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from remediations.facts.query import Unreadable
+from remediations.model.reply import Record, Reply
+
+
+def one(reply: Reply) -> Record:
+    """The single object of a reply. Raises `Unreadable` with the host's own words, or with what came instead."""
+    if reply.errors:
+        raise Unreadable(reply.errors[0].message)
+    if len(reply.objects) != 1:
+        raise Unreadable(f"one object was expected, {len(reply.objects)} came")
+    record: Record = reply.objects[0]
+    return record
+
+
+def many(reply: Reply) -> tuple[Record, ...]:
+    """All objects of a reply. Raises `Unreadable` if any error came: half a list must not pass for the whole."""
+    if reply.errors:
+        raise Unreadable(reply.errors[0].message)
+    return reply.objects
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """A property that is a list of texts, one text, or nothing."""
+    if value is None:
+        return ()
+    return tuple(str(each) for each in value) if isinstance(value, (list, tuple)) else (str(value),)
+
+
+def aware(value: Any) -> datetime:
+    """A time with its offset. Raises `Unreadable` for anything else: a time without a zone is not a time."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    raise Unreadable(f"a time with its UTC offset was expected, {value!r} came")

@@ -1,0 +1,1 @@
+"""Pure data: the words of this program. Imports nothing of ours, does no IO."""

@@ -1,0 +1,67 @@
+"""Names that commands may be aimed at. An empty name, a wildcard or a quote never gets past construction.
+
+A selector that matches more than one thing is the classic way for automation to do harm, so every name that ends up in a
+command is one of these types, and their errors say what was wrong and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_WILDCARDS = frozenset("*?[]`")
+_EVERYTHING = frozenset({"all", "any"})
+
+
+def _computer(kind: str, example: str, value: str) -> str:
+    if value.casefold() in _EVERYTHING or not _HOST.fullmatch(value) or len(value) > 255:
+        raise ValueError(f"{value!r} is no {kind}: letters, digits, hyphens and dots, as in {example}; one name, no wildcard")
+    return value
+
+
+def _host(value: str) -> str:
+    return _computer("host name", "HV01 or hv01.contoso.com", value)
+
+
+def _cluster(value: str) -> str:
+    return _computer("cluster name", "CLUSTER1", value)
+
+
+def _vm(value: str) -> str:
+    if not value.strip() or value != value.strip():
+        raise ValueError(f"{value!r} is no virtual machine name: it is empty or has spaces around it")
+    if value.casefold() in _EVERYTHING or _WILDCARDS & set(value):
+        raise ValueError(f"{value!r} could match more than one virtual machine: give one name without * ? [ ] `")
+    if len(value) > 100 or any(ord(char) < 32 or ord(char) == 127 for char in value):
+        raise ValueError("a virtual machine name has at most 100 characters and no control characters")
+    return value
+
+
+HostName = Annotated[str, AfterValidator(_host)]
+"""A computer name, NetBIOS or fully qualified, as `HV01` or `hv01.contoso.com`."""
+
+ClusterName = Annotated[str, AfterValidator(_cluster)]
+"""The name of a failover cluster, as `CLUSTER1`."""
+
+VmName = Annotated[str, AfterValidator(_vm)]
+"""The name of one virtual machine: any text Hyper-V takes, without PowerShell's wildcard characters."""
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names mean the same thing to Windows, which compares them without case."""
+    return one.casefold() == other.casefold()
+
+
+def short_name(host: str) -> str:
+    """The first label of a host name: `hv01.contoso.com` gives `hv01`."""
+    return host.partition(".")[0]
+
+
+def same_host(one: str, other: str) -> bool:
+    """Whether two host names mean the same computer: equal without case, or one is the other's short name."""
+    one, other = one.casefold(), other.casefold()
+    return one == other or (("." in one) != ("." in other) and short_name(one) == short_name(other))

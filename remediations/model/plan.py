@@ -1,0 +1,193 @@
+"""Plans: for each thing a remediation looked at, one item that says what is so and what is to be done."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from remediations.model.base import Frozen, digest
+from remediations.model.command import Command
+from remediations.model.contract import Effect
+from remediations.model.fact import Change, Guard
+from remediations.model.names import HostName
+from remediations.model.tier import Proof, Reversal, Tier
+
+
+class Target(Frozen):
+    """What a step changes, by an identity that a rename or a new object of the same name cannot take over."""
+
+    kind: Literal["host", "computer account", "virtual machine", "cluster", "cluster node", "cluster role", "cluster volume"]
+    name: str = Field(min_length=1, description="What people call it")
+    id: str = Field(min_length=1, description="Its stable identity: GUID, or a cluster node's name and id")
+
+
+class Close(Frozen):
+    """The command that must follow, whatever happens, once a bracket was opened (power the VM on, resume the node)."""
+
+    host: HostName
+    command: Command
+    changes: tuple[Change, ...] = ()
+
+
+class Step(Frozen):
+    """One change: where, by which command, why, and what it does to which facts."""
+
+    item: Literal["step"] = "step"
+    target: Target
+    host: HostName = Field(description="Host whose endpoint the command is sent to")
+    command: Command
+    why: str = Field(min_length=1)
+    changes: tuple[Change, ...] = Field(min_length=1, description="Before and after, as facts show them")
+    undo: Command | None = Field(default=None, description="Restores what was there before; none if nothing can or needs to")
+    guards: tuple[Guard, ...] = Field(default=(), description="Tested right before the command is sent")
+    opens: str = Field(default="", description="Name of the bracket that this step opens")
+    close: Close | None = Field(default=None, description="What closes the bracket if the plan does not get to it")
+    closes: str = Field(default="", description="Name of the bracket that this step closes")
+    settles: float = Field(default=0, ge=0, description="Seconds within which the change must show after the command returned")
+    deadline: float = Field(default=120, gt=0, description="Seconds the command may take")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.command.effect is not Effect.CHANGE:
+            raise ValueError(f"{self.command.name} changes nothing: it is no step")
+        if self.undo is not None and self.undo.effect is not Effect.CHANGE:
+            raise ValueError(f"{self.undo.name} changes nothing: it undoes nothing")
+        if bool(self.opens) != (self.close is not None):
+            raise ValueError("a step that opens a bracket says what closes it")
+        return self
+
+
+class Satisfied(Frozen):
+    """Nothing to do here, and why."""
+
+    item: Literal["satisfied"] = "satisfied"
+    why: str = Field(min_length=1)
+
+
+class Wait(Frozen):
+    """A condition that comes by itself, or by the step before: looked at every `poll` seconds, for `at_most` seconds."""
+
+    item: Literal["wait"] = "wait"
+    until: tuple[Guard, ...] = Field(min_length=1)
+    poll: float = Field(gt=0)
+    at_most: float = Field(gt=0)
+    why: str = Field(min_length=1)
+    closes: str = Field(default="", description="Name of the bracket that is closed once the condition holds")
+    stalls: tuple[Guard, ...] = Field(
+        default=(), description="If one of these holds, waiting is pointless: the wait fails at once"
+    )
+
+
+class Obstacle(StrEnum):
+    """Why a plan cannot be applied."""
+
+    CONFLICT = "conflict"  # something else holds what is needed: a person decides
+    PRECONDITION = "precondition"  # the state does not allow it now
+    MANAGED_ELSEWHERE = "managed elsewhere"  # another system owns the setting and would revert it
+    ENDPOINT_LACKS = "endpoint lacks"  # the endpoint cannot do it: module absent, no second hop
+    UNKNOWN = "unknown"  # a needed fact could not be read
+
+
+class Blocked(Frozen):
+    """Must not be done as things are, and why."""
+
+    item: Literal["blocked"] = "blocked"
+    obstacle: Obstacle
+    why: str = Field(min_length=1)
+
+
+class Manual(Frozen):
+    """Only a person can or should do this: exact instructions."""
+
+    item: Literal["manual"] = "manual"
+    why: str = Field(min_length=1)
+    instructions: tuple[str, ...] = Field(min_length=1, description="Steps for the person, in order; commands whole")
+
+
+Item = Annotated[Step | Satisfied | Wait | Blocked | Manual, Field(discriminator="item")]
+
+
+class Verdict(StrEnum):
+    """What a plan says of the fault it mends."""
+
+    PRESENT = "present"
+    UNKNOWN = "unknown"
+    ABSENT = "absent"
+
+
+class Plan(Frozen):
+    """What one remediation would do for one request, on the facts that were read."""
+
+    remediation: str = Field(description="Its id in the catalogue")
+    request: dict[str, Any] = Field(description="The typed request, as JSON")
+    title: str = Field(min_length=1, description="One line for people")
+    tier: Tier
+    reversal: Reversal
+    proof: Proof | None = Field(description="How it proves its cause; none for an operation")
+    items: tuple[Item, ...] = Field(min_length=1, description="Never empty: a plan does not stay silent")
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The changes, in order."""
+        return tuple(item for item in self.items if isinstance(item, Step))
+
+    @property
+    def waits(self) -> tuple[Wait, ...]:
+        """What is waited for."""
+        return tuple(item for item in self.items if isinstance(item, Wait))
+
+    @property
+    def blocks(self) -> tuple[Blocked, ...]:
+        """What stands in the way."""
+        return tuple(item for item in self.items if isinstance(item, Blocked))
+
+    @property
+    def manuals(self) -> tuple[Manual, ...]:
+        """What a person has to do."""
+        return tuple(item for item in self.items if isinstance(item, Manual))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Present, unknown or absent: computed from the items, never stated (DESIGN: everything is `plan()`)."""
+        if any(not isinstance(item, (Satisfied, Blocked)) for item in self.items):
+            return Verdict.PRESENT
+        if any(block.obstacle is not Obstacle.UNKNOWN for block in self.blocks):
+            return Verdict.PRESENT
+        return Verdict.UNKNOWN if self.blocks else Verdict.ABSENT
+
+    @property
+    def appliable(self) -> bool:
+        """Whether it may be applied: it has steps and nothing blocks. Never in part."""
+        return bool(self.steps) and not self.blocks
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Everything the steps do to facts, in order."""
+        return tuple(change for step in self.steps for change in step.changes)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is approved: request, targets, and for each step command, before, after, undo and guards.
+
+        Explanations, `Satisfied` items and measurements are left out, so they may change without making the plan another.
+        """
+        return digest(
+            {
+                "remediation": self.remediation,
+                "request": self.request,
+                "tier": int(self.tier),
+                "steps": [_approved(step) for step in self.steps],
+                "waits": [[_bound(each) for each in wait.until] for wait in self.waits],
+            }
+        )
+
+
+def _approved(step: Step) -> dict[str, Any]:
+    whole = step.model_dump(mode="json", exclude={"item": True, "why": True, "guards": True, "target": {"name": True}})
+    return {**whole, "guards": [_bound(each) for each in step.guards]}
+
+
+def _bound(guard: Guard) -> dict[str, Any]:
+    return guard.model_dump(mode="json", exclude={"why"})

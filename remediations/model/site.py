@@ -1,0 +1,183 @@
+"""What a site is: its hosts and clusters, how to reach them, and what it expects of them (`configs/site.yaml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from remediations.model.base import Frozen
+from remediations.model.names import ClusterName, HostName, same_host, same_name, short_name
+
+
+class SecretRef(Frozen):
+    """Where a secret is kept. Exactly one of the three; the secret itself never stands in a file of ours."""
+
+    env: str | None = Field(default=None, min_length=1, description="Name of an environment variable")
+    file: Path | None = Field(default=None, description="File whose first line is the secret; readable only by its owner")
+    block: str | None = Field(default=None, min_length=1, description="Name of a Prefect Secret block")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in (self.env, self.file, self.block)) != 1:
+            raise ValueError("a secret is named by exactly one of env, file or block")
+        return self
+
+
+class SecondHop(StrEnum):
+    """How an endpoint can act on another computer as us."""
+
+    NONE = "none"
+    GMSA = "gmsa"
+    CREDSSP = "credssp"
+    DELEGATED = "delegated"
+
+
+class Authentication(StrEnum):
+    """How we prove to a host who we are."""
+
+    NEGOTIATE = "negotiate"
+    NTLM = "ntlm"
+    KERBEROS = "kerberos"
+    CREDSSP = "credssp"
+    CERTIFICATE = "certificate"
+    BASIC = "basic"
+
+
+class Endpoint(Frozen):
+    """Where a host's commands go and as whom: WinRM address, session configuration, identity."""
+
+    address: str = Field(
+        min_length=1, description="Name or IP address to connect to; the host's own name if left out in the file"
+    )
+    port: int = Field(default=5986, ge=1, le=65535)
+    transport: Literal["https", "http"] = "https"
+    path: str = Field(default="wsman", pattern=r"^[A-Za-z0-9/_-]+$")
+    authentication: Authentication = Authentication.NEGOTIATE
+    username: str | None = None
+    password: SecretRef | None = None
+    certificate: Path | None = Field(default=None, description="Client certificate (PEM), for authentication: certificate")
+    certificate_key: Path | None = Field(default=None, description="Its private key (PEM)")
+    authority: Path | None = Field(
+        default=None, description="CA certificate (PEM) that signed the host's; the system's store if left out"
+    )
+    configuration: str = Field(default="Microsoft.PowerShell", min_length=1, description="Session configuration: plain or JEA")
+    second_hop: SecondHop = SecondHop.NONE
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if self.authentication is Authentication.BASIC and self.transport == "http":
+            raise ValueError("authentication: basic sends the password in clear over http; use transport: https")
+        if self.authentication is Authentication.CERTIFICATE:
+            if self.transport == "http":
+                raise ValueError("authentication: certificate needs transport: https")
+            if self.certificate is None or self.certificate_key is None:
+                raise ValueError("authentication: certificate needs certificate and certificate_key")
+        elif self.authentication is not Authentication.KERBEROS and (self.username is None or self.password is None):
+            raise ValueError(f"authentication: {self.authentication} needs username and password")
+        return self
+
+
+SwitchKind = Literal["External", "Internal", "Private"]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
+
+
+class Expectation(Frozen):
+    """What the site wants. Where it is silent, a repair that needs to know asks a person and never guesses."""
+
+    simultaneous_migrations: int | None = Field(default=None, ge=0, le=64, description="Live migrations at a time")
+    storage_migrations: int | None = Field(default=None, ge=0, le=64, description="Storage migrations at a time")
+    authentication: Literal["Kerberos", "CredSSP"] | None = None
+    performance: Literal["TCPIP", "Compression", "SMB"] | None = None
+    migration_networks: tuple[str, ...] | None = Field(default=None, description="Subnets or cluster networks, in order")
+    switches: Mapping[str, SwitchKind] | None = Field(default=None, description="Virtual switch names and types")
+    possible_owners: tuple[HostName, ...] | None = None
+    lowest_vm_version: Version | None = None
+
+
+class Host(Frozen):
+    """A Hyper-V host or a domain controller that commands can be sent to."""
+
+    name: HostName = Field(description="Its short (NetBIOS) name")
+    endpoint: Endpoint
+    expect: Expectation = Expectation()
+
+
+class Cluster(Frozen):
+    """A failover cluster and its nodes."""
+
+    name: ClusterName
+    nodes: tuple[HostName, ...] = Field(min_length=1)
+    expect: Expectation = Expectation()
+
+
+class Site(Frozen):
+    """The whole inventory."""
+
+    domain: HostName = Field(description="DNS name of the Active Directory domain")
+    hosts: tuple[Host, ...] = Field(min_length=1, description="Hyper-V hosts")
+    clusters: tuple[Cluster, ...] = ()
+    controllers: tuple[Host, ...] = Field(default=(), description="Domain controllers; the first is read and written")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        names = [host.name.casefold() for host in (*self.hosts, *self.controllers)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{name} is listed twice")
+        for cluster in self.clusters:
+            for node in cluster.nodes:
+                if self.find(node) is None:
+                    raise ValueError(f"node {node} of cluster {cluster.name} is not one of the hosts")
+        owners = [node.casefold() for cluster in self.clusters for node in cluster.nodes]
+        for node in owners:
+            if owners.count(node) > 1:
+                raise ValueError(f"node {node} is in two clusters")
+        return self
+
+    def all_hosts(self) -> Iterator[Host]:
+        """Every host and controller."""
+        yield from self.hosts
+        yield from self.controllers
+
+    def find(self, name: str) -> Host | None:
+        """The Hyper-V host of this name, short or fully qualified; None if the inventory has none."""
+        return next((host for host in self.hosts if same_host(host.name, name)), None)
+
+    def host(self, name: str) -> Host:
+        """As `find`, also among the controllers; raises `LookupError` that says what the inventory has."""
+        for host in self.all_hosts():
+            if same_host(host.name, name):
+                return host
+        known = ", ".join(host.name for host in self.all_hosts())
+        raise LookupError(f"{name} is not in the inventory (site.yaml has {known})")
+
+    def cluster(self, name: str) -> Cluster:
+        """The cluster of this name; raises `LookupError` that says what the inventory has."""
+        for cluster in self.clusters:
+            if same_name(cluster.name, short_name(name)):
+                return cluster
+        known = ", ".join(cluster.name for cluster in self.clusters) or "none"
+        raise LookupError(f"cluster {name} is not in the inventory (site.yaml has {known})")
+
+    def cluster_of(self, host: str) -> Cluster | None:
+        """The cluster that a host is a node of; None for a standalone host."""
+        return next((each for each in self.clusters if any(same_host(node, host) for node in each.nodes)), None)
+
+    def fqdn(self, host: str) -> str:
+        """The host's fully qualified name, lower case."""
+        return (host if "." in host else f"{host}.{self.domain}").lower()
+
+    @property
+    def controller(self) -> str | None:
+        """The one writable domain controller (fully qualified) that a run reads and writes; None if the site names none."""
+        return self.fqdn(self.controllers[0].name) if self.controllers else None
+
+    def expect(self, host: str) -> Expectation:
+        """What is wanted of a host: its own expectations over its cluster's."""
+        own = self.host(host).expect.model_dump(exclude_none=True)
+        cluster = self.cluster_of(host)
+        return Expectation.model_validate((cluster.expect.model_dump(exclude_none=True) if cluster else {}) | own)
