@@ -24,9 +24,13 @@ Seen = Fact | Unknown | NotApplicable
 
 
 class Reads:
-    """The named inputs of a `plan()`: queries to be sent, and values that are known without asking (`given`)."""
+    """The named inputs of a `plan()`: queries to be sent, and values that are known without asking (`given`).
 
-    def __init__(self, given: Mapping[str, Any] | None = None, /, **queries: Query[Any]) -> None:
+    A mapping of queries (the same question to several hosts, by host name) reaches `plan` as a mapping of what each yielded,
+    unknown ones among them: the plan decides whether one answer is enough.
+    """
+
+    def __init__(self, given: Mapping[str, Any] | None = None, /, **queries: Query[Any] | Mapping[str, Query[Any]]) -> None:
         self.given = MappingProxyType(dict(given or {}))
         self.queries = MappingProxyType(queries)
 
