@@ -1,0 +1,45 @@
+"""Plans of several parts: repairs of causes that are all proven, planned one on the predicted outcome of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from remediations.catalogue import CATALOGUE
+from remediations.catalogue.remediation import Remediation
+from remediations.engine.gather import facts_in, with_facts
+from remediations.model.fact import predict
+from remediations.model.plan import Plan
+from remediations.model.tier import Reversal
+
+_WEAKEST_FIRST = (Reversal.IRREVERSIBLE, Reversal.EXACT_EXCEPT_PLACEMENT, Reversal.EXACT, Reversal.NOT_NEEDED)
+
+
+def parts_of(plan: Plan) -> list[Remediation]:
+    """The requests that a plan was made for, in order. Raises `LookupError` for a remediation that is no longer there."""
+    parts = plan.request.get("parts", [{"remediation": plan.remediation, "request": plan.request}])
+    found = []
+    for part in parts:
+        if part["remediation"] not in CATALOGUE:
+            raise LookupError(f"{part['remediation']} is not in the catalogue any more: the plan cannot be carried out")
+        found.append(CATALOGUE[part["remediation"]].model_validate(part["request"]))
+    return found
+
+
+def fold(remediations: Sequence[Remediation], inputs: Sequence[Mapping[str, Any]]) -> Plan:
+    """One plan for all: the first on the facts as read, each next one on the facts as those before it will leave them."""
+    plans: list[Plan] = []
+    for remediation, own in zip(remediations, inputs, strict=True):
+        made = [change for plan in plans for change in plan.changes]
+        plans.append(remediation.planned(with_facts(own, predict(facts_in(own), made))))
+    if len(plans) == 1:
+        return plans[0]
+    return Plan(
+        remediation="+".join(plan.remediation for plan in plans),
+        request={"parts": [{"remediation": plan.remediation, "request": plan.request} for plan in plans]},
+        title="; ".join(plan.title for plan in plans),
+        tier=max(plan.tier for plan in plans),
+        reversal=min((plan.reversal for plan in plans), key=_WEAKEST_FIRST.index),
+        proof=plans[0].proof,
+        items=tuple(item for plan in plans for item in plan.items),
+    )

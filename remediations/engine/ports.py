@@ -1,0 +1,123 @@
+"""What the engine asks of its surroundings, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from remediations.model.base import Frozen
+from remediations.model.command import Command
+from remediations.model.diagnosis import Hypothesis
+from remediations.model.outcome import Outcome
+from remediations.model.plan import Plan, Verdict
+from remediations.model.reply import Reply
+
+T = TypeVar("T")
+
+
+class Observe(Protocol):
+    """Runs one piece of work under a name that people see: a flow makes it a task, the terminal shows progress."""
+
+    def __call__(self, name: str, work: Callable[[], T]) -> T:
+        """Do `work` and return what it returns."""
+
+
+def quietly(name: str, work: Callable[[], T]) -> T:
+    """Do the work and show nothing."""
+    del name
+    return work()
+
+
+class Hosts(Protocol):
+    """How commands reach hosts; `remediations.remoting.Remoting` is the real one. Host names are the inventory's."""
+
+    def submit(self, host: str, commands: Sequence[Command], *, deadline: float) -> Future[list[Reply]]:
+        """Send reading commands, `deadline` in seconds; one reply a command, in order."""
+
+    def change(
+        self, host: str, command: Command, *, deadline: float, command_id: UUID, before_send: Callable[[], None]
+    ) -> Reply:
+        """Send one change, once; `before_send` is called right before it leaves."""
+
+    def outcome(self, host: str, command_id: UUID, *, deadline: float) -> Reply | None:
+        """What became of a change whose answer was lost; None if the host cannot tell."""
+
+    def identity(self, host: str) -> str:
+        """As whom we act on a host."""
+
+
+class Ask(Frozen):
+    """A plan that waits for a person's decision."""
+
+    run: str
+    key: str = Field(description="Names the question: same over re-runs, new for a moved plan, round or approver")
+    plan: Plan | None = Field(description="The mend; none if only the retry is asked for")
+    retry: Plan | None = Field(description="Part two: the move that had failed, tried again")
+    expires_at: AwareDatetime
+    why: str = Field(description="Markdown: causes considered, which one the facts prove, what was ruled out")
+    page: str = Field(description="Markdown: the whole plan with commands and before → after")
+
+    @property
+    def digest(self) -> str:
+        """The digest that a decision is bound to: the plan's, or the retry's where that is all there is."""
+        asked = self.plan or self.retry
+        if asked is None:
+            raise ValueError("a question needs a plan")
+        return asked.digest
+
+
+class Answer(Frozen):
+    """What a person decided."""
+
+    decision: Literal["approve", "reject"]
+    approver: str = Field(min_length=2, max_length=64)
+    comment: str = Field(default="", max_length=2000)
+    retry: bool = Field(default=True, description="Whether part two is approved too")
+    digest: str = Field(default="", description="First characters of the digest the person saw, if the form asked for them")
+    proof: str = Field(default="name", description="How the approver was proven: name, terminal, policy")
+
+
+Gate = Callable[[Ask], Answer]
+"""Puts a question to a person and waits. In a Prefect flow it suspends the run instead, by an exception of Prefect's."""
+
+
+class Considered(Frozen):
+    """One cause that was looked at: what suggested it, and what the facts say."""
+
+    hypothesis: Hypothesis
+    verdict: Verdict | None = Field(description="None: no repair of the catalogue can prove or refute it")
+    plan: Plan | None = None
+    why: str
+
+
+class Phase(Frozen):
+    """How long one part of a run took."""
+
+    name: str
+    started_at: AwareDatetime
+    seconds: float = Field(ge=0)
+
+
+class Report(Frozen):
+    """How a run ended, for people and for scripts."""
+
+    run: str
+    incident_id: str | None
+    title: str
+    outcome: Outcome
+    considered: tuple[Considered, ...] = ()
+    plan: Plan | None = None
+    retry: Plan | None = None
+    verified: bool = Field(default=False, description="The plan, made again on facts read after it, finds nothing left to do")
+    retried: bool = Field(default=False, description="What had failed was tried again and succeeded")
+    phases: tuple[Phase, ...] = ()
+    markdown: str = ""
+
+
+Clock = Callable[[], datetime]
+"""The time now, aware, in UTC."""

@@ -1,0 +1,228 @@
+"""From an incident to a proposal: what report and logs suggest, what the facts prove, and the plan that would mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from remediations.catalogue import CATALOGUE, repairs_for
+from remediations.catalogue.move_vm import MoveVm
+from remediations.catalogue.remediation import Operation, Remediation, Repair
+from remediations.diagnosis import ReportedEvent, diagnose
+from remediations.engine.gather import gather, queries_of
+from remediations.engine.parts import fold
+from remediations.engine.ports import Considered, Hosts
+from remediations.facts.events import HostEvents, migration_events
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting, TextVerdict
+from remediations.model.incident import Incident, What
+from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verdict, Wait
+from remediations.model.site import Site
+from remediations.model.tier import Proof
+
+BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=5)
+"""Both nodes' events around the failure belong to it (FIELD-FACTS, order of proof)."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What was found, and what is to be done about it."""
+
+    incident: Incident
+    evidence: Evidence
+    considered: tuple[Considered, ...]
+    also_seen: tuple[Plan, ...]
+    """By-state faults that nothing points to: listed, never planned."""
+    chosen: tuple[Remediation, ...] = ()
+    plan: Plan | None = None
+    """The mend; it may only wait, block or instruct: its items say."""
+    presumed: bool = False
+    """Whether it is what is left after exclusion, not proven."""
+    retry: Plan | None = None
+    over: bool = False
+    """Whether what had failed has meanwhile succeeded."""
+    seen_as: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cause(self) -> Cause | None:
+        """The innermost cause that the plan is for."""
+        first = self.chosen[0] if self.chosen else None
+        return first.causes[0] if isinstance(first, Repair) else None
+
+
+def canonical(incident: Incident, site: Site) -> Incident:
+    """The incident with the inventory's spelling of its hosts and cluster. Raises `LookupError` that names what is unknown."""
+    found: dict[str, Any] = {}
+    for name in ("source", "destination"):
+        reported = getattr(incident, name)
+        if reported:
+            host = site.find(reported)
+            if host is None:
+                known = ", ".join(each.name for each in site.hosts)
+                raise LookupError(f"{name}: {reported} is not in the inventory (site.yaml has {known})")
+            found[name] = host.name
+    cluster = site.cluster(incident.cluster) if incident.cluster else None
+    if cluster is None:
+        host_name = found.get("source") or found.get("destination")
+        cluster = site.cluster_of(host_name) if host_name else None
+    return incident.model_copy(update=found | {"cluster": cluster.name if cluster else None})
+
+
+def propose(
+    hosts: Hosts, site: Site, incident: Incident, *, now: datetime, sightings: Sequence[Sighting] = (), tried: frozenset[Cause]
+) -> Proposal:
+    """Read what is needed, plan every candidate, and choose. `tried` are presumed causes that were tried for this incident."""
+    evidence = gather_evidence(hosts, site, incident, now=now, sightings=sightings)
+    incident = evidence.incident or incident
+    retry = _retry(incident)
+    candidates: list[tuple[Cause, Repair]] = []
+    for hypothesis in evidence.hypotheses:
+        for repair in repairs_for(hypothesis.cause):
+            candidates += [(hypothesis.cause, each) for each in repair.for_incident(incident, site)]
+    suspected = {hypothesis.cause for hypothesis in evidence.hypotheses}
+    unasked = [
+        each
+        for entry in CATALOGUE.values()
+        if issubclass(entry, Repair) and entry.proof is Proof.STATE and not suspected & set(entry.causes)
+        for each in entry.for_incident(incident, site)
+    ]
+    everything: list[Remediation] = [repair for _, repair in candidates] + [*unasked] + ([retry] if retry else [])
+    reads = [each.reads(site, evidence) for each in everything]
+    found = gather(hosts, site, queries_of(reads))
+    inputs = [found.inputs(each) for each in reads]
+    plans = [each.planned(own) for each, own in zip(everything, inputs, strict=True)]
+    by_candidate = list(zip(candidates, plans, inputs, strict=False))
+
+    considered = tuple(
+        _considered(hypothesis, [p for (c, _), p, _ in by_candidate if c is hypothesis.cause])
+        for hypothesis in evidence.hypotheses
+    )
+    also_seen = tuple(p for p in plans[len(candidates) : len(candidates) + len(unasked)] if p.verdict is Verdict.PRESENT)
+    retry_plan = plans[-1] if retry else None
+    base = Proposal(
+        incident=incident,
+        evidence=evidence,
+        considered=considered,
+        also_seen=also_seen,
+        retry=retry_plan,
+        over=retry_plan is not None and retry_plan.verdict is Verdict.ABSENT,
+        seen_as=found.seen_as,
+    )
+    if base.over:
+        return base
+    return _choose(base, [(repair, plan, own) for (_, repair), plan, own in by_candidate], tried)
+
+
+def _choose(base: Proposal, found: Sequence[tuple[Repair, Plan, Mapping[str, Any]]], tried: frozenset[Cause]) -> Proposal:
+    """State before episode before exclusion; a presumed cause only alone, once, and with every sibling by state absent."""
+    present = [each for each in found if each[1].verdict is Verdict.PRESENT]
+    by_state = [each for each in present if each[0].proof is Proof.STATE]
+    by_episode = [each for each in present if each[0].proof is Proof.EPISODE]
+    excluded = all(plan.verdict is Verdict.ABSENT for repair, plan, _ in found if repair.proof is Proof.STATE)
+    presumed = [each for each in present if each[0].proof is Proof.EXCLUSION and excluded and not tried & set(each[0].causes)]
+    mendable = [each for each in by_state if each[1].appliable]
+    chosen = mendable or by_state[:1] or by_episode[:1] or presumed[:1]
+    if not chosen:
+        return base
+    remediations = tuple(repair for repair, _, _ in chosen)
+    plan = fold(remediations, [own for _, _, own in chosen])
+    return Proposal(
+        **{**base.__dict__, "chosen": remediations, "plan": plan, "presumed": chosen is not mendable and chosen == presumed[:1]}
+    )
+
+
+def gather_evidence(
+    hosts: Hosts, site: Site, incident: Incident, *, now: datetime, sightings: Sequence[Sighting] = ()
+) -> Evidence:
+    """What the report suggests and what both nodes' logs add, strongest first; fills in a destination that the logs name."""
+    said = diagnose(incident)
+    at = incident.occurred_at or now
+    cluster = (
+        site.cluster_of(incident.source or incident.destination or "") if incident.source or incident.destination else None
+    )
+    nodes = cluster.nodes if cluster else tuple(name for name in (incident.source, incident.destination) if name)
+    queries = [migration_events(node, at - BEFORE) for node in nodes]
+    found = gather(hosts, site, queries)
+    scores: dict[Cause, Hypothesis] = {each.cause: each for each in said.hypotheses}
+    for query in queries:
+        seen = found.of(query)
+        if not isinstance(seen, HostEvents):
+            continue
+        for event in seen.events:
+            if event.time > at + AFTER or not _concerns(event.message, incident):
+                continue
+            told = diagnose(
+                ReportedEvent(
+                    text=event.message,
+                    event_id=event.id,
+                    channel=event.channel,
+                    provider=event.provider,
+                    computer=query.host,
+                    time=event.time,
+                )
+            )
+            incident = _completed(incident, told, site)
+            for each in told.hypotheses:
+                quoted = Hypothesis(
+                    cause=each.cause,
+                    score=each.score,
+                    evidence=(f"event {event.id} on {query.host}", *each.evidence),
+                    against=each.against,
+                )
+                scores[each.cause] = _stronger(scores.get(each.cause), quoted)
+    ranked = sorted(scores.values(), key=lambda each: -each.score)
+    return Evidence(incident=incident, hypotheses=tuple(ranked), sightings=tuple(sightings))
+
+
+def _concerns(message: str, incident: Incident) -> bool:
+    """Whether an event speaks of this virtual machine, or of the node that was drained."""
+    subject = incident.vm if incident.what is What.MIGRATION else incident.source
+    return bool(subject) and str(subject).casefold() in message.casefold()
+
+
+def _completed(incident: Incident, told: Diagnosis, site: Site) -> Incident:
+    if told.verdict is not TextVerdict.CAUSES or told.incident is None or incident.destination or not told.incident.destination:
+        return incident
+    host = site.find(told.incident.destination)
+    return incident.model_copy(update={"destination": host.name}) if host and host.name != incident.source else incident
+
+
+def _stronger(one: Hypothesis | None, other: Hypothesis) -> Hypothesis:
+    if one is None:
+        return other
+    best = max(one, other, key=lambda each: each.score)
+    rest = tuple(dict.fromkeys((*one.evidence, *other.evidence)))[:6]
+    return best.model_copy(update={"evidence": rest})
+
+
+def _retry(incident: Incident) -> Operation | None:
+    """The move that had failed, as an operation; a drain is asked for again by its own repair."""
+    if incident.what is What.DRAIN or incident.vm is None or incident.source is None:
+        return None
+    return MoveVm(vm=incident.vm, source=incident.source, to=incident.destination or "any")
+
+
+def _considered(hypothesis: Hypothesis, plans: Iterable[Plan]) -> Considered:
+    """One line of the report: the strongest verdict of the plans that this cause has, and why."""
+    plans = list(plans)
+    if not plans:
+        return Considered(hypothesis=hypothesis, verdict=None, why="no remediation of this catalogue is for it")
+    order = (Verdict.PRESENT, Verdict.UNKNOWN, Verdict.ABSENT)
+    plan = min(plans, key=lambda each: order.index(each.verdict))
+    return Considered(hypothesis=hypothesis, verdict=plan.verdict, plan=plan, why="; ".join(reasons(plan)))
+
+
+def reasons(plan: Plan) -> list[str]:
+    """Why a plan says what it says: the items that decide its verdict, in their own words."""
+    telling = [item.why for item in plan.items if isinstance(item, (Step, Wait, Manual))]
+    telling = telling or [item.why for item in plan.items if isinstance(item, Blocked)]
+    telling = telling or [item.why for item in plan.items if isinstance(item, Satisfied)]
+    return list(dict.fromkeys(telling))
+
+
+def asked_for(repair: Repair) -> Evidence:
+    """The evidence that a person gives by asking for a repair by name: its causes are what they suspect."""
+    asked = ("asked for by a person",)
+    return Evidence(hypotheses=tuple(Hypothesis(cause=cause, score=1.0, evidence=asked) for cause in repair.causes))

@@ -1,0 +1,78 @@
+"""Finish what runs left that will not come back: brackets first, then half-done plans, then incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from remediations.engine.apply import Applier
+from remediations.ledger import Ledger, RunRecord, Sealed
+from remediations.model.base import Frozen
+from remediations.model.outcome import Ending, Outcome, Reason, Refused
+
+ROUNDS = 3
+"""Rounds of one run; after them a person gets everything that was seen."""
+
+
+class Over(Frozen):
+    """Why a run will not come back."""
+
+    reason: Reason | None
+    """Of the closed list, as `ApprovalExpired`; none for a run that crashed or was cancelled."""
+    words: str
+
+
+Fate = Callable[[str], Over | None]
+"""Says of a run whether it is over without having told the ledger, and why."""
+
+
+class Recovered(Frozen):
+    """What was finished for one run."""
+
+    run: str
+    incident_id: str | None
+    what: str
+    outcome: Outcome
+
+
+def recover(ledger: Ledger, applier: Applier, fate: Fate) -> list[Recovered]:
+    """Look at every unfinished run and finish those that are over. A run whose hosts are busy is left for the next time."""
+    found = []
+    for record in ledger.unfinished_runs():
+        over = fate(record.run)
+        if over is None:
+            continue
+        try:
+            outcome = _finish(ledger, applier, record, over)
+        except Refused as busy:
+            ledger.note(record.run, "recover later", {"why": str(busy)})
+            continue
+        ledger.finish_run(record.run, outcome)
+        if record.incident_id is not None:
+            ledger.close_incident(record.incident_id, outcome)
+        found.append(Recovered(run=record.run, incident_id=record.incident_id, what=over.words, outcome=outcome))
+    return found
+
+
+def _finish(ledger: Ledger, applier: Applier, record: RunRecord, over: Over) -> Outcome:
+    finished = [
+        applier.finish(record.run, sealed, over.words)
+        for sealed in _sealed(ledger, record.run)
+        if ledger.journal(record.run, sealed.digest)
+    ]
+    left = [applied.detail for applied in finished if not applied.ok and not applied.undone]
+    if left:
+        return Outcome(ending=Ending.FAILED, reason=over.reason, summary=f"{over.words}; {'; '.join(left)}")
+    if any(applied.ok for applied in finished):
+        kept = "what had been carried out whole stays; what was half-done was taken back"
+        return Outcome(ending=Ending.NEEDS_PERSON, reason=over.reason, summary=f"{over.words}; {kept}.")
+    if finished:
+        return Outcome(ending=Ending.UNDONE, reason=over.reason, summary=f"{over.words}; what had been done was taken back.")
+    return Outcome(ending=Ending.REFUSED, reason=over.reason, summary=f"{over.words}; nothing was changed.")
+
+
+def _sealed(ledger: Ledger, run: str) -> list[Sealed]:
+    """The plans of a run, newest first."""
+    parts: tuple[Literal["retry", "repair"], ...] = ("retry", "repair")
+    found = (ledger.sealed(run, round=number, part=part) for number in range(ROUNDS, 0, -1) for part in parts)
+    return [sealed for sealed in found if sealed is not None]

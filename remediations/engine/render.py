@@ -1,0 +1,191 @@
+"""Plans, reasons and reports as people read them: markdown for Prefect's pages, and the same words for the terminal.
+
+Everything that came from an alert or a host is escaped: markdown of ours is drawn in an approver's browser.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from remediations.engine.ports import Considered, Report
+from remediations.model.fact import Change
+from remediations.model.outcome import Ending
+from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verdict, Wait
+from remediations.model.tier import Proof
+
+if TYPE_CHECKING:
+    from remediations.engine.propose import Proposal
+
+_MARKED = re.compile(r"([\\`*_{}\[\]<>|#!~$&])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+VERDICT_WORDS = {
+    Verdict.PRESENT: "proven by the facts",
+    Verdict.UNKNOWN: "could not be decided",
+    Verdict.ABSENT: "ruled out",
+    None: "not decided: no remediation for it",
+}
+
+ENDING_MARKS = {
+    Ending.MENDED: "✅",
+    Ending.NOTHING_TO_DO: "✅",
+    Ending.PROPOSED: "📋",
+    Ending.NEEDS_PERSON: "🙋",
+    Ending.REFUSED: "⛔",
+    Ending.UNDONE: "↩️",
+    Ending.FAILED: "❌",
+}
+
+
+def escape(text: str) -> str:
+    """Text from outside, harmless in markdown: nothing of it is a link, an image, a tag or a heading."""
+    return _MARKED.sub(r"\\\1", _CONTROL.sub(" ", text)).replace("\n", " ")
+
+
+def code(text: str) -> str:
+    """A fenced block that its content cannot leave."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    return f"{fence}powershell\n{_CONTROL.sub(' ', text)}\n{fence}"
+
+
+def short_digest(digest: str) -> str:
+    """The first eight characters in two groups, as people compare them."""
+    return f"{digest[:4]} {digest[4:8]}"
+
+
+def change_words(change: Change) -> tuple[str, str]:
+    """Before and after of one field, in words."""
+    if change.members:
+        gone = ", ".join(map(str, change.before))
+        come = ", ".join(map(str, change.after))
+        before = f"has {gone}" if gone else f"without {come}"
+        after = f"with {come}" if come else f"without {gone}"
+        return before, after
+    return str(change.before), str(change.after)
+
+
+def plan_markdown(plan: Plan) -> str:
+    """A whole plan: head, numbered steps with command and before → after, and every other item with its reason."""
+    head = (
+        f"### {escape(plan.title)}\n\ntier {plan.tier} · undo: {plan.reversal.value} · digest **{short_digest(plan.digest)}**"
+    )
+    lines, number = [head], 0
+    for item in plan.items:
+        if isinstance(item, Step):
+            number += 1
+            lines.append(
+                f"**{number}. {escape(item.target.name)}** ({item.target.kind}, on {escape(item.host)}): {escape(item.why)}"
+            )
+            lines.append(code(item.command.text))
+            rows = [
+                f"| {escape(change.field.replace('_', ' '))} | {escape(b)} | {escape(a)} |"
+                for change in item.changes
+                for b, a in [change_words(change)]
+            ]
+            lines.append("\n".join(["| what | before | after |", "|---|---|---|", *rows]))
+            if item.guards:
+                lines.append("only while: " + "; ".join(escape(guard.text) for guard in item.guards))
+            lines.append(
+                f"undo: `{item.undo.text}`"
+                if item.undo and "`" not in item.undo.text
+                else ("undo: none" if not item.undo else code(item.undo.text))
+            )
+        else:
+            lines.append(item_line(item))
+    return "\n\n".join(lines)
+
+
+def item_line(item: Satisfied | Wait | Blocked | Manual) -> str:
+    """One item that is no step, as a line of markdown."""
+    if isinstance(item, Satisfied):
+        return f"✓ {escape(item.why)}"
+    if isinstance(item, Wait):
+        until = "; ".join(escape(guard.text) for guard in item.until)
+        return f"⏳ {escape(item.why)} (until {until}; looked at every {item.poll:g} s, at most {item.at_most:g} s)"
+    if isinstance(item, Blocked):
+        return f"⛔ {item.obstacle.value}: {escape(item.why)}"
+    steps = "\n".join(f"{number}. {escape(text)}" for number, text in enumerate(item.instructions, 1))
+    return f"🙋 {escape(item.why)}\n\n{steps}"
+
+
+def plan_text(plan: Plan) -> str:
+    """A whole plan for the terminal."""
+    undo = {"exact": "can be undone exactly", "irreversible": "cannot be undone"}.get(
+        plan.reversal.value, f"undo: {plan.reversal.value}"
+    )
+    lines, number = [f"{plan.title} · tier {plan.tier} · {undo} · digest {short_digest(plan.digest)}"], 0
+    for item in plan.items:
+        if isinstance(item, Step):
+            number += 1
+            lines.append(f"{number:>2}  {item.target.name} ({item.target.kind}): {item.why}")
+            for change in item.changes:
+                before, after = change_words(change)
+                lines.append(f"    {change.field.replace('_', ' ')}: {before} → {after}")
+            lines.append(f"    on {item.host}: {item.command.text}")
+            if item.undo:
+                lines.append(f"    undo: {item.undo.text}")
+        elif isinstance(item, Satisfied):
+            lines.append(f" ✓  {item.why}")
+        elif isinstance(item, Wait):
+            lines.append(f" …  {item.why} (at most {item.at_most:g} s)")
+        elif isinstance(item, Blocked):
+            lines.append(f" ✗  {item.obstacle.value}: {item.why}")
+        else:
+            lines += [f" !  {item.why}", *(f"      {number}. {text}" for number, text in enumerate(item.instructions, 1))]
+    return "\n".join(lines)
+
+
+def considered_line(considered: Considered) -> str:
+    """One cause that was looked at: verdict, why, and what had suggested it."""
+    hypothesis = considered.hypothesis
+    how = ""
+    if considered.plan is not None and considered.verdict is Verdict.PRESENT and considered.plan.proof is Proof.EXCLUSION:
+        how = " (presumed: what is left after the others)"
+    suggested = "; ".join(escape(each) for each in hypothesis.evidence[:3])
+    verdict = VERDICT_WORDS[considered.verdict] + how
+    return f"- **{escape(hypothesis.cause.value)}**: {verdict}. {escape(considered.why)} _(suggested by: {suggested})_"
+
+
+def why_markdown(proposal: Proposal) -> str:
+    """Why this plan: causes considered, what the facts say of each, what else was seen, as whom the hosts were read."""
+    lines = [considered_line(each) for each in proposal.considered] or ["Nothing that is known points to a cause."]
+    lines += [f"- also seen, not on this failure's path: {escape(plan.title)}" for plan in proposal.also_seen]
+    if proposal.seen_as:
+        lines.append("\nread as " + "; ".join(escape(who) for who in sorted(set(proposal.seen_as.values()))))
+    return "\n".join(lines)
+
+
+def report_markdown(report: Report, proposal: Proposal | None) -> str:
+    """The report of a run, one page: what happened, cause and proof, what was changed, how verified, how long, how to undo."""
+    outcome = report.outcome
+    mark = ENDING_MARKS[outcome.ending]
+    reason = f" ({outcome.reason.value})" if outcome.reason else ""
+    parts = [f"# {mark} {escape(report.title or report.run)}: {outcome.ending.value}{reason}", escape(outcome.summary)]
+    if proposal is not None:
+        incident = proposal.incident
+        told = [
+            f"{name}: {escape(str(value))}"
+            for name, value in (
+                ("virtual machine", incident.vm),
+                ("source", incident.source),
+                ("destination", incident.destination),
+                ("cluster", incident.cluster),
+                ("event", incident.event_id),
+                ("reported by", incident.reported_by),
+            )
+            if value
+        ]
+        parts.append(
+            f"## What happened\n\n{' · '.join(told)}" + (f"\n\n> {escape(incident.message[:600])}" if incident.message else "")
+        )
+        parts.append("## Cause\n\n" + why_markdown(proposal))
+    for title, plan in (("What was planned", report.plan), ("The move, tried again", report.retry)):
+        if plan is not None:
+            parts.append(f"## {title}\n\n{plan_markdown(plan)}")
+    checks = [f"verified: {'yes' if report.verified else 'no'}", f"the move succeeded: {'yes' if report.retried else 'no'}"]
+    parts.append("## Proof\n\n" + " · ".join(checks))
+    if report.phases:
+        rows = [f"| {escape(phase.name)} | {phase.started_at:%H:%M:%S} | {phase.seconds:.1f} |" for phase in report.phases]
+        parts.append("## How long it took\n\n" + "\n".join(["| part | began (UTC) | seconds |", "|---|---|---|", *rows]))
+    return "\n\n".join(parts) + "\n"
