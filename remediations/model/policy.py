@@ -144,12 +144,6 @@ class Window(Frozen):
             if DAYS[day.weekday()] in self.days and opening > after:
                 yield opening
 
-    @property
-    def text(self) -> str:
-        """The window for people, as `sat, sun 22:00 to 05:00 Europe/Berlin`."""
-        days = "every day" if set(self.days) == set(DAYS) else ", ".join(self.days)
-        return f"{days} {self.start} to {self.end} {self.zone.key}"
-
 
 def _minutes(clock: str) -> int:
     hours, minutes = clock.split(":")

@@ -55,7 +55,9 @@ class Endpoint(Frozen):
     )
     port: int = Field(default=5986, ge=1, le=65535)
     transport: Literal["https", "http"] = "https"
-    path: str = Field(default="wsman", pattern=r"^[A-Za-z0-9/_-]+$")
+    path: str = Field(
+        default="wsman", pattern=r"^[A-Za-z0-9/_-]+$", description="Path of the listener's URL, without a leading slash"
+    )
     authentication: Authentication = Authentication.NEGOTIATE
     username: str | None = None
     password: SecretRef | None = None
@@ -95,22 +97,22 @@ class Expectation(Frozen):
     migration_networks: tuple[str, ...] | None = Field(default=None, description="Subnets or cluster networks, in order")
     switches: Mapping[str, SwitchKind] | None = Field(default=None, description="Virtual switch names and types")
     possible_owners: tuple[HostName, ...] | None = None
-    lowest_vm_version: Version | None = None
+    lowest_vm_version: Version | None = Field(default=None, description='Lowest configuration version, as "9.0", in quotes')
 
 
 class Host(Frozen):
     """A Hyper-V host or a domain controller that commands can be sent to."""
 
     name: HostName = Field(description="Its short (NetBIOS) name")
-    endpoint: Endpoint
+    endpoint: Endpoint = Field(description="Where its commands go, and as whom")
     expect: Expectation = Expectation()
 
 
 class Cluster(Frozen):
     """A failover cluster and its nodes."""
 
-    name: ClusterName
-    nodes: tuple[HostName, ...] = Field(min_length=1)
+    name: ClusterName = Field(description="Its name")
+    nodes: tuple[HostName, ...] = Field(min_length=1, description="Names of its nodes, each one of the hosts")
     expect: Expectation = Expectation()
 
 

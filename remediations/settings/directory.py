@@ -1,0 +1,89 @@
+"""Which configuration files are read, and reading them together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from remediations.model.policy import Policy
+from remediations.model.site import Site
+from remediations.model.tier import Tier
+from remediations.settings.policy import read_policy
+from remediations.settings.problem import ConfigError, Problem
+from remediations.settings.site import read_site
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def packaged(name: str) -> Path:
+    """A default configuration file that came with the program. Raises `FileNotFoundError` naming what there is."""
+    directory = _packaged_directory()
+    path = directory / name
+    if not path.is_file():
+        there = ", ".join(sorted(each.name for each in directory.iterdir() if each.is_file()))
+        raise FileNotFoundError(f"no configuration file {name} came with the program; there is {there}")
+    return path
+
+
+def _packaged_directory() -> Path:
+    """`_configs` beside the code in an installed wheel, `configs` beside the package in a checkout."""
+    installed = _PACKAGE / "_configs"
+    return installed if installed.is_dir() else _PACKAGE.parent / "configs"
+
+
+def config_directory(explicit: Path | None = None) -> Path:
+    """The directory whose files are read: `explicit` (--config), else REMEDIATE_CONFIG, else ./configs, else the packaged.
+
+    Raises `ConfigError` if a directory that was named is none: falling back then would act on another site's files.
+    """
+    named = [(explicit, "--config")] if explicit is not None else []
+    if os.environ.get("REMEDIATE_CONFIG"):
+        named.append((Path(os.environ["REMEDIATE_CONFIG"]), "REMEDIATE_CONFIG"))
+    for path, how in named:
+        if path.is_dir():
+            return path
+        right = f"give {how} a directory that holds site.yaml and policy.yaml"
+        raise ConfigError([Problem(file=str(path), line=0, column=0, where=how, wrong="this is no directory", right=right)])
+    here = Path("configs")
+    return here if (here / "site.yaml").is_file() else _packaged_directory()
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A site and its policy, read together from one directory."""
+
+    directory: Path
+    site: Site
+    policy: Policy
+
+
+def load(directory: Path, remediations: Mapping[str, Tier] | None = None) -> Configuration:
+    """Read both files of a directory. Raises `ConfigError` with everything that is wrong with either.
+
+    A directory without a `policy.yaml` has the packaged one. `remediations` are the catalogue's ids and tiers.
+    """
+    site, policy, problems = _read(directory / "site.yaml", policy_file(directory), remediations)
+    if site is None or policy is None or problems:
+        raise ConfigError(problems)
+    return Configuration(directory, site, policy)
+
+
+def policy_file(directory: Path) -> Path:
+    """The policy file that holds for a directory: its own, else the packaged one."""
+    own = directory / "policy.yaml"
+    return own if own.exists() else packaged("policy.yaml")
+
+
+def check(site_path: Path, policy_path: Path, remediations: Mapping[str, Tier] | None = None) -> list[Problem]:
+    """Everything that is wrong with the two files, and with how the one fits the other."""
+    return _read(site_path, policy_path, remediations)[2]
+
+
+def _read(
+    site_path: Path, policy_path: Path, remediations: Mapping[str, Tier] | None
+) -> tuple[Site | None, Policy | None, list[Problem]]:
+    site, problems = read_site(site_path)
+    policy, more = read_policy(policy_path, site, remediations)
+    return site, policy, problems + more

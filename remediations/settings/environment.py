@@ -1,0 +1,75 @@
+"""What the environment says: where things are kept and where the services listen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from remediations.model.site import SecretRef
+from remediations.settings.problem import ConfigError, Problem
+from remediations.settings.secrets import resolve
+
+
+def _state() -> Path:
+    """Where programs keep their state on this platform (XDG Base Directory; %LOCALAPPDATA%; Application Support)."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or home / ".local" / "state")
+    return base / "hyperv-remediation"
+
+
+class Settings(BaseSettings):
+    """Settings of the machine, each from the environment variable `REMEDIATE_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="REMEDIATE_", env_ignore_empty=True, frozen=True, extra="forbid")
+
+    config: Path | None = Field(default=None, description="Directory of site.yaml and policy.yaml")
+    state: Path = Field(default_factory=_state, description="Directory for the ledger and other files that must survive")
+    ledger: str = Field(default="", description="The ledger's SQLAlchemy URL; an SQLite file in the state directory if empty")
+    prefect_api_url: str | None = Field(
+        default=None, validation_alias="PREFECT_API_URL", description="An existing Prefect server; one is started if empty"
+    )
+    receiver_address: str = Field(default="127.0.0.1", min_length=1, description="Address the alert receiver listens on")
+    receiver_port: int = Field(default=4280, ge=0, le=65535, description="Its port; 0 takes a free one")
+    receiver_token_env: str | None = Field(
+        default=None, description="Environment variable that holds the senders' bearer token"
+    )
+    receiver_token_file: Path | None = Field(default=None, description="File whose first line is the senders' bearer token")
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process's environment. Raises `ConfigError` naming each variable that is wrong."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ConfigError([_problem(str(detail["loc"][0]), detail["msg"]) for detail in error.errors()]) from None
+
+    @property
+    def ledger_url(self) -> str:
+        """The ledger's SQLAlchemy URL."""
+        return self.ledger or f"sqlite:///{self.state / 'ledger.db'}"
+
+    @property
+    def receiver_token(self) -> Callable[[], str] | None:
+        """Yields the token at each call, so that a new file counts at once; None if senders need none."""
+        if self.receiver_token_env is None and self.receiver_token_file is None:
+            return None
+        reference = SecretRef(env=self.receiver_token_env, file=self.receiver_token_file)
+        return lambda: resolve(reference)
+
+
+def _problem(name: str, message: str) -> Problem:
+    variable = name if name.isupper() else f"REMEDIATE_{name.upper()}"
+    field = Settings.model_fields.get(name)
+    meaning = field.description if field is not None and field.description else "see the README"
+    return Problem(file="environment", line=0, column=0, where=variable, wrong=message, right=f"set it to: {meaning}")
