@@ -1,0 +1,74 @@
+"""The ledger: the one durable record of incidents, plans, approvals, leases, steps and outcomes. It fails closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Self
+
+from remediations.ledger.database import Database
+from remediations.ledger.history import History
+from remediations.ledger.incidents import Incidents
+from remediations.ledger.journal import Journal
+from remediations.ledger.leases import Leases
+from remediations.ledger.plans import Plans
+from remediations.ledger.records import (
+    Bracket,
+    Decision,
+    Entry,
+    How,
+    Lease,
+    Note,
+    OpenIncident,
+    Part,
+    RunRecord,
+    Sealed,
+    State,
+    Undone,
+    Void,
+)
+
+__all__ = [
+    "Bracket",
+    "Decision",
+    "Entry",
+    "How",
+    "Lease",
+    "Ledger",
+    "Note",
+    "OpenIncident",
+    "Part",
+    "RunRecord",
+    "Sealed",
+    "State",
+    "Undone",
+    "Void",
+    "utc_now",
+]
+
+
+def utc_now() -> datetime:
+    """The time now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Ledger(Incidents, Plans, Leases, Journal, History):
+    """The ledger behind one URL: `sqlite:////absolute/path/ledger.db` or `postgresql+psycopg://user@host/database`.
+
+    Safe for many threads and processes. Each method is one transaction, and each that writes is in the audit trail.
+    Whatever keeps the ledger from being read or written is `Refused` (LedgerUnavailable): no caller may go on without it.
+    `clock` gives aware times; `patience` is how many seconds a writer waits for its turn.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime] = utc_now, patience: float = 10.0) -> None:
+        super().__init__(Database(url, clock=clock, patience=patience), clock)
+
+    def close(self) -> None:
+        """Close every connection to the database."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

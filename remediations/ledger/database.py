@@ -1,0 +1,237 @@
+"""The one database behind the ledger: SQLite or PostgreSQL, opened, begun and failing the same way.
+
+Writers take turns, across threads, processes and machines: `BEGIN IMMEDIATE` on SQLite, an advisory lock on PostgreSQL. So
+what a writing transaction has read stays true until it commits. What is committed is on disk (`synchronous`): a step is
+sent only after its intent is.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
+
+from remediations.ledger import schema
+from remediations.model.outcome import Reason, Refused
+
+_LOCK = 0x4C6564676572
+"""Number of the advisory lock that PostgreSQL's writers take in turns ("Ledger" in ASCII)."""
+
+Begin = Callable[[Connection, bool], None]
+
+
+class Database:
+    """A ledger's database, open and at the newest schema version. Whatever goes wrong is `Refused` (LedgerUnavailable)."""
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime], patience: float) -> None:
+        parsed = _parsed(url)
+        self.where = parsed.render_as_string(hide_password=True)
+        begin: Begin
+        with self._refusing():
+            if parsed.drivername == "sqlite":
+                path = Path(parsed.database or "").absolute()
+                _make_if_absent(path, clock)
+                self._engine, begin = _sqlite(path, patience), _begin_sqlite
+            else:
+                self._engine, begin = _postgresql(parsed, patience), _begin_postgresql(patience)
+            self._writer = self._engine.execution_options(ledger_writes=True)
+            event.listen(self._engine, "begin", lambda conn: begin(conn, "ledger_writes" in conn.get_execution_options()))
+        try:
+            self._bring_up_to_date(clock, may_create=parsed.drivername != "sqlite")
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one moment of the ledger and cannot change it."""
+        with self._refusing(), self._engine.connect() as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that no other writer runs beside; rolled back if the body raises."""
+        with self._refusing(), self._writer.connect() as conn, conn.begin():
+            yield conn
+
+    def _bring_up_to_date(self, clock: Callable[[], datetime], *, may_create: bool) -> None:
+        with self.reading() as conn:
+            if schema.version(conn) == schema.newest():
+                return
+        with self.writing() as conn:
+            if may_create and schema.version(conn) is None:
+                schema.create(conn, clock())
+            schema.migrate(conn, self.where)
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError) as error:
+            detail = f"the ledger {self.where} cannot be read or written ({_why(error)}); nothing runs without it"
+            raise Refused(Reason.LEDGER_UNAVAILABLE, detail) from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed: pip install 'hyperv-remediation[postgresql]'"
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return (str(cause).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _parsed(url: str) -> URL:
+    right = "sqlite:////absolute/path/ledger.db or postgresql+psycopg://user@host/database"
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # Not even the text is repeated: it may hold a password.
+        raise Refused(Reason.LEDGER_UNAVAILABLE, f"the ledger's address is no URL: it wants {right}") from None
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise Refused(Reason.LEDGER_UNAVAILABLE, f"the ledger cannot be kept in {parsed.drivername}: it wants {right}")
+    if parsed.drivername == "sqlite" and (not parsed.database or parsed.database.startswith(":") or parsed.query):
+        raise Refused(Reason.LEDGER_UNAVAILABLE, f"the ledger must be a file that outlives this process: it wants {right}")
+    return parsed
+
+
+# ---- SQLite -----------------------------------------------------------------------------------------------------------
+
+
+def _make_if_absent(path: Path, clock: Callable[[], datetime]) -> None:
+    """Make a new ledger file, whole or not at all, readable by its owner only; tighten one that is there."""
+    if path.exists():
+        if path.stat().st_mode & 0o077 and os.name != "nt":
+            path.chmod(0o600)
+        return
+    if not path.parent.is_dir():
+        # Not made by ourselves: an empty ledger instead of the one on a disk that is not mounted would forget everything.
+        raise FileNotFoundError(f"the folder {path.parent} does not exist: make it, or mount it")
+    fresh = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with closing(_connect(fresh, 0)) as raw:
+            raw.execute("PRAGMA journal_mode = WAL")
+        engine = _sqlite(fresh, 0)
+        try:
+            with engine.begin() as conn:
+                schema.create(conn, clock())
+        finally:
+            engine.dispose()
+        with suppress(FileExistsError):  # another process was first: its file is as good
+            _publish(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _publish(fresh: Path, path: Path) -> None:
+    """Give a whole file its name, never over another one."""
+    if os.name == "nt":
+        fresh.rename(path)
+    else:
+        os.link(fresh, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+def _connect(path: Path, patience: float) -> sqlite3.Connection:
+    raw = sqlite3.connect(
+        f"{path.as_uri()}?mode=rw",  # never makes a new file where the ledger was
+        uri=True,
+        timeout=patience,
+        isolation_level=None,  # transactions begin where we say so
+        check_same_thread=False,  # the pool hands a connection to one thread at a time
+    )
+    raw.execute("PRAGMA foreign_keys = ON")
+    raw.execute("PRAGMA synchronous = FULL")
+    return raw
+
+
+def _sqlite(path: Path, patience: float) -> Engine:
+    engine = create_engine(
+        "sqlite://", creator=lambda: _connect(path, patience), poolclass=QueuePool, pool_timeout=max(patience, 1)
+    )
+
+    def same() -> tuple[int, ...]:
+        found = path.stat()
+        return os.getpid(), found.st_dev, found.st_ino
+
+    _only_while(engine, same)
+    return engine
+
+
+def _begin_sqlite(conn: Connection, writes: bool) -> None:
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+# ---- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+
+def _postgresql(url: URL, patience: float) -> Engine:
+    # A peer that vanished without a word is noticed in seconds, not after the system's two hours.
+    defaults = {
+        "connect_timeout": "10",
+        "keepalives_idle": "10",
+        "tcp_user_timeout": "15000",
+        "application_name": "remediation ledger",
+    }
+    engine = create_engine(
+        url.update_query_dict({key: value for key, value in defaults.items() if key not in url.query}),
+        pool_pre_ping=True,
+        pool_timeout=max(patience, 1),
+        hide_parameters=True,
+    )
+    _only_while(engine, lambda: (os.getpid(),))
+    return engine
+
+
+def _begin_postgresql(patience: float) -> Begin:
+    lock_timeout = max(1, int(patience * 1000))
+
+    def begin(conn: Connection, writes: bool) -> None:
+        if not writes:
+            conn.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return
+        conn.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+        conn.exec_driver_sql(f"SET LOCAL lock_timeout = {lock_timeout}")
+        conn.exec_driver_sql("SET LOCAL synchronous_commit = on")
+        conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+    return begin
+
+
+# ---- both -------------------------------------------------------------------------------------------------------------
+
+
+def _only_while(engine: Engine, same: Callable[[], tuple[int, ...]]) -> None:
+    """Use a pooled connection only in the process, and on the file, that it was opened for.
+
+    A deleted or replaced file would go on taking what is written to it, for nobody to read; a forked child would speak on
+    its parent's connection.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _opened(_raw: Any, record: Any) -> None:
+        record.info["opened"] = same()
+
+    @event.listens_for(engine, "checkout")
+    def _checked(_raw: Any, record: Any, proxy: Any) -> None:
+        opened, now = record.info["opened"], same()
+        if opened == now:
+            return
+        if opened[0] != now[0]:
+            record.dbapi_connection = proxy.dbapi_connection = None  # the parent's, not ours to close
+        raise DisconnectionError("the ledger's file was replaced")

@@ -1,0 +1,59 @@
+"""What was seen and done before: what makes an episode of observations, and what caps and cooldowns count."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, insert, select
+
+from remediations.ledger import schema
+from remediations.ledger.audit import Store
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Sighting
+from remediations.model.names import short_name
+
+_sighting, _step = schema.sighting, schema.step
+
+
+class History(Store):
+    """Sightings, and counts of what was changed."""
+
+    def sight(self, cause: Cause, subject: str, incident_id: str) -> None:
+        """Record that a cause was seen on a subject in an incident; again for the same incident changes nothing."""
+        values = {"cause": cause.value, "subject": subject.casefold(), "incident_id": incident_id}
+        there = select(_sighting).where(*(_sighting.c[name] == value for name, value in values.items()))
+        with self._writing() as writing:
+            if writing.conn.execute(there).first() is None:
+                writing.conn.execute(insert(_sighting).values(seen_at=writing.now, **values))
+                writing.note(None, "cause seen", values)
+
+    def sightings(self, cause: Cause, subject: str, since: datetime) -> Sighting | None:
+        """How often, in separate incidents, a cause was seen on a subject since a time; None if never."""
+        mine = (_sighting.c.cause == cause.value) & (_sighting.c.subject == subject.casefold()) & (_sighting.c.seen_at >= since)
+        with self._database.reading() as conn:
+            row = conn.execute(
+                select(func.count().label("times"), func.min(_sighting.c.seen_at).label("first")).where(mine)
+            ).one()
+        return Sighting(cause=cause, subject=subject, first_seen=row.first, times=row.times) if row.times else None
+
+    def changes_since(self, since: datetime, *, host: str | None = None) -> int:
+        """How many steps were sent since a time, everywhere or to one host: what a cap counts. Failed ones count too."""
+        count = select(func.count()).select_from(_step).where(_step.c.intended_at >= since)
+        if host is not None:
+            count = count.where(_step.c.host == short_name(host).casefold())
+        with self._database.reading() as conn:
+            return conn.execute(count).scalar_one()
+
+    def last_remediation(self, cause: Cause, target: str) -> datetime | None:
+        """When a step of a repair for this cause was last sent at a target (`Target.id`); None if never.
+
+        A plan that was sealed without its causes counts for every cause: a cooldown may be too long, never forgotten.
+        """
+        steps = select(_step.c.intended_at, _step.c.causes).where(
+            _step.c.target_id == target.casefold(), _step.c.part == "repair"
+        )
+        with self._database.reading() as conn:
+            for row in conn.execute(steps.order_by(_step.c.intended_at.desc())):
+                if row.causes is None or cause.value in row.causes:
+                    return row.intended_at  # type: ignore[no-any-return] # a Core row's column is untyped
+        return None

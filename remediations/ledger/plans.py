@@ -1,0 +1,313 @@
+"""Sealed plans, and the approvals that are bound to them: by run and digest, used once, gone when they expire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, select, update
+
+from remediations.ledger import schema
+from remediations.ledger.audit import Store, Writing
+from remediations.ledger.incidents import known_run
+from remediations.ledger.records import Decision, Part, Sealed, State, Void, parsed
+from remediations.model.causes import Cause
+from remediations.model.outcome import Reason, Refused
+from remediations.model.plan import Plan
+
+_plan, _decision, _run, _step = schema.plan, schema.decision, schema.run, schema.step
+
+SHORTEST = 8
+"""Characters of a digest that name a plan."""
+
+
+class Plans(Store):
+    """Plans and approvals."""
+
+    def seal(
+        self,
+        run: str,
+        *,
+        round: int,  # noqa: A002 - the word of the design
+        part: Part,
+        plan: Plan,
+        expires_at: datetime,
+        causes: Sequence[Cause] | None = None,
+    ) -> Sealed:
+        """Keep a plan as it is shown to people.
+
+        The same digest again gives back the one that is there. Another digest makes the one before void: the facts moved,
+        and what was approved is not what would run. `causes` says what it mends, for `last_remediation`; a plan that does
+        not say counts for every cause. Refused (Drift) once the plan before it has begun: that one is resumed.
+        """
+        until = schema.written(expires_at)
+        with self._writing() as writing:
+            known_run(writing.conn, run)
+            there = _latest(writing, run, round, part)
+            if there is not None and there.void is None:
+                if there.digest == plan.digest:
+                    return there
+                if writing.conn.execute(select(_step).where(_step.c.run == run, _step.c.digest == there.digest)).first():
+                    detail = (
+                        f"plan {there.digest[:8]} has begun: it is resumed from the journal, never planned anew in its round"
+                    )
+                    raise Refused(Reason.DRIFT, detail)
+                _void(writing, there, Reason.DRIFT, f"the facts moved: the plan is now {plan.digest[:8]}")
+            last = writing.conn.execute(select(func.max(_plan.c.ask)).where(_plan.c.run == run)).scalar()
+            values = {
+                "run": run,
+                "ask": (last or 0) + 1,
+                "round": round,
+                "part": part,
+                "digest": plan.digest,
+                "plan": _survives(plan),
+                "sealed_at": writing.now,
+                "expires_at": expires_at.astimezone(UTC),
+            }
+            writing.conn.execute(
+                insert(_plan).values(causes=None if causes is None else [each.value for each in causes], **values)
+            )
+            told = {key: values[key] for key in ("ask", "round", "part", "digest")}
+            steps = [f"{step.host}: {step.command.text}" for step in plan.steps]
+            writing.note(run, "plan sealed", {**told, "title": plan.title, "steps": steps, "until": until})
+            return parsed(Sealed, {**values, "state": _state(values, None, None, writing.now)}, "the plan")
+
+    def sealed(self, run: str, *, round: int, part: Part) -> Sealed | None:  # noqa: A002
+        """The newest plan sealed for this half of this round, void or not; None if there is none."""
+        with self._database.reading() as conn:
+            found = _newest(conn, run, round, part)
+            return None if found is None else _read(found, self._now())
+
+    def void(self, sealed: Sealed, reason: Reason, detail: str) -> None:
+        """Give a plan up: it can be neither approved nor applied any more. One that is void keeps its first reason."""
+        with self._writing() as writing:
+            there = _same(writing, sealed)
+            if there.void is None:
+                _void(writing, there, reason, detail)
+
+    def find_sealed(self, digest_prefix: str) -> list[Sealed]:
+        """The plans whose digest begins so, newest first. Raises `ValueError` for less than eight hexadecimal characters."""
+        prefix = "".join(digest_prefix.split()).lower()
+        if len(prefix) < SHORTEST or set(prefix) - set("0123456789abcdef"):
+            raise ValueError(f"{digest_prefix!r} names no plan: give at least {SHORTEST} characters of its digest, as 3f9a41c0")
+        return self._select(_plan.c.digest.startswith(prefix), newest_first=True)
+
+    def waiting(self) -> list[Sealed]:
+        """The plans that wait for a decision, oldest first: not decided, not void, not expired, their run not ended."""
+        return self._select(
+            _plan.c.void.is_(None),
+            _decision.c.decision.is_(None),
+            _plan.c.expires_at > self._now(),
+            _run.c.finished_at.is_(None),
+        )
+
+    def _select(self, *which: ColumnElement[bool], newest_first: bool = False) -> list[Sealed]:
+        order = (_plan.c.sealed_at.desc(), _plan.c.ask.desc()) if newest_first else (_plan.c.sealed_at, _plan.c.ask)
+        with self._database.reading() as conn:
+            now = self._now()
+            return [
+                _read(row, now)
+                for row in conn.execute(_sealed().join(_run, _run.c.run == _plan.c.run).where(*which).order_by(*order))
+            ]
+
+    # ---- approvals ---------------------------------------------------------------------------------------------------
+
+    def decide(
+        self,
+        sealed: Sealed,
+        *,
+        decision: Literal["approve", "reject"],
+        approver: str,
+        comment: str,
+        proof: str,
+        allow_self: bool = False,
+    ) -> None:
+        """Record the one decision on a plan.
+
+        Refused: ApprovalExpired after its time; the void plan's own reason; ApprovalInvalid for a plan that the ledger does
+        not have so, that was decided before, that cannot be applied, whose run has ended, or, unless `allow_self`, whose
+        run the approver asked for. What is refused is in the audit trail too.
+        """
+        if not approver.strip():
+            raise ValueError("approver: a decision is somebody's: give a name")
+        with self._writing() as writing:
+            refused = self._undecidable(writing, sealed, decision, None if allow_self else approver)
+            said = {"decision": decision, "approver": approver, "comment": comment, "proof": proof}
+            told = {"ask": sealed.ask, "digest": sealed.digest, **said}
+            if refused is None:
+                found = Decision(run=sealed.run, ask=sealed.ask, digest=sealed.digest, decided_at=writing.now, **said)
+                kept = found.model_dump(mode="json", exclude={"used_at"})
+                writing.conn.execute(insert(_decision).values(run=sealed.run, ask=sealed.ask, decision=kept))
+                writing.note(sealed.run, "decided", told)
+            else:
+                writing.note(sealed.run, "decision refused", {**told, "reason": refused.reason, "detail": refused.detail})
+        if refused is not None:
+            raise refused
+
+    def decision(self, sealed: Sealed) -> Decision | None:
+        """What was decided on this very plan; None if nothing was."""
+        with self._database.reading() as conn:
+            found = _decided(conn, sealed)
+            return found if found is not None and found.digest == sealed.digest else None
+
+    def use_approval(self, sealed: Sealed) -> Decision:
+        """Use a plan's approval, for its own run and once. The same run may use it again while it resumes, until it expires.
+
+        Refused: NotApproved if nobody did or somebody rejected it; ApprovalExpired after its time, used before or not; the
+        void plan's own reason; ApprovalInvalid for any other plan than the one that was approved, or once its run has
+        ended. What is refused is in the audit trail too.
+        """
+        with self._writing() as writing:
+            found, refused = self._usable(writing, sealed)
+            told = {"ask": sealed.ask, "digest": sealed.digest}
+            if refused is not None:
+                writing.note(sealed.run, "approval refused", {**told, "reason": refused.reason, "detail": refused.detail})
+            elif found is not None and found.used_at is None:
+                found = found.model_copy(update={"used_at": writing.now})
+                mine = and_(_decision.c.run == sealed.run, _decision.c.ask == sealed.ask)
+                writing.conn.execute(update(_decision).where(mine).values(used_at=writing.now))
+                writing.note(sealed.run, "approval used", {**told, "approver": found.approver})
+        if refused is not None or found is None:
+            raise refused or Refused(Reason.NOT_APPROVED, f"nobody has decided on plan {sealed.digest[:8]}")
+        return found
+
+    def _undecidable(self, writing: Writing, sealed: Sealed, decision: str, asker: str | None) -> Refused | None:
+        try:
+            there = _same(writing, sealed)
+            run = known_run(writing.conn, sealed.run)
+        except Refused as refused:
+            return refused
+        short = there.digest[:8]
+        if there.void is not None:
+            return Refused(there.void.reason, f"plan {short} is void: {there.void.detail}")
+        before = _decided(writing.conn, sealed)
+        if before is not None:
+            word = "approved" if before.decision == "approve" else "rejected"
+            return Refused(
+                Reason.APPROVAL_INVALID, f"{before.approver} {word} plan {short} at {before.decided_at:%Y-%m-%d %H:%M} UTC"
+            )
+        if run.finished_at is not None:
+            return Refused(Reason.APPROVAL_INVALID, f"run {run.run} of plan {short} has ended")
+        if writing.now >= there.expires_at:
+            return _expired(there)
+        if decision == "reject":
+            return None
+        if not there.plan.appliable:
+            return Refused(Reason.APPROVAL_INVALID, f"plan {short} has nothing that may be applied: {there.plan.title}")
+        if asker is not None and asker.strip().casefold() == run.requested_by.strip().casefold():
+            detail = f"{asker} asked for plan {short} and cannot approve it too: somebody else has to"
+            return Refused(Reason.APPROVAL_INVALID, detail)
+        return None
+
+    def _usable(self, writing: Writing, sealed: Sealed) -> tuple[Decision | None, Refused | None]:
+        try:
+            there = _same(writing, sealed)
+            run = known_run(writing.conn, sealed.run)
+        except Refused as refused:
+            return None, refused
+        found, short = _decided(writing.conn, sealed), there.digest[:8]
+        if there.void is not None:
+            return None, Refused(there.void.reason, f"plan {short} is void: {there.void.detail}")
+        if found is not None and found.digest != there.digest:
+            return None, Refused(Reason.APPROVAL_INVALID, f"what was decided is plan {found.digest[:8]}, not {short}")
+        if found is not None and found.decision == "reject":
+            return None, Refused(
+                Reason.NOT_APPROVED, f"{found.approver} rejected plan {short}: {found.comment or 'no comment'}"
+            )
+        if run.finished_at is not None:
+            return None, Refused(
+                Reason.APPROVAL_INVALID, f"run {run.run} has ended: its approval of plan {short} ended with it"
+            )
+        if writing.now >= there.expires_at:
+            return None, _expired(there)
+        if found is None:
+            return None, Refused(Reason.NOT_APPROVED, f"nobody has decided on plan {short} yet (remediate approve {short})")
+        return found, None
+
+
+def applied(conn: Connection, run: str, digest: str) -> Row[Any] | None:
+    """The row of a plan whose approval this run has used and that is not void: the only plan whose steps may be sent."""
+    mine = and_(_plan.c.run == run, _plan.c.digest == digest, _plan.c.void.is_(None), _decision.c.used_at.is_not(None))
+    return conn.execute(_sealed().where(mine).order_by(_plan.c.ask.desc())).first()
+
+
+def _sealed() -> Select[Any]:
+    """Plans with what was decided on them."""
+    joined = and_(_decision.c.run == _plan.c.run, _decision.c.ask == _plan.c.ask)
+    return select(_plan, _decision.c.decision, _decision.c.used_at).outerjoin_from(_plan, _decision, joined)
+
+
+def _newest(conn: Connection, run: str, number: int, part: Part) -> Row[Any] | None:
+    mine = and_(_plan.c.run == run, _plan.c.round == number, _plan.c.part == part)
+    return conn.execute(_sealed().where(mine).order_by(_plan.c.ask.desc())).first()
+
+
+def _latest(writing: Writing, run: str, number: int, part: Part) -> Sealed | None:
+    row = _newest(writing.conn, run, number, part)
+    return None if row is None else _read(row, writing.now)
+
+
+def _same(writing: Writing, sealed: Sealed) -> Sealed:
+    """The ledger's own record of a plan that a caller holds. Refused (ApprovalInvalid) if it is another one."""
+    mine = and_(_plan.c.run == sealed.run, _plan.c.ask == sealed.ask)
+    row = writing.conn.execute(_sealed().where(mine)).first()
+    if row is None:
+        detail = f"run {sealed.run} has no plan {sealed.digest[:8]} with number {sealed.ask}"
+        raise Refused(Reason.APPROVAL_INVALID, detail)
+    there = _read(row, writing.now)
+    if not there.digest == sealed.digest == sealed.plan.digest == there.plan.digest:
+        detail = f"question {sealed.ask} of run {sealed.run} is plan {there.digest[:8]}, not {sealed.plan.digest[:8]}"
+        raise Refused(Reason.APPROVAL_INVALID, detail)
+    return there
+
+
+def _decided(conn: Connection, sealed: Sealed) -> Decision | None:
+    mine = and_(_decision.c.run == sealed.run, _decision.c.ask == sealed.ask)
+    row = conn.execute(select(_decision).where(mine)).first()
+    if row is None:
+        return None
+    return parsed(Decision, {**row.decision, "used_at": row.used_at}, f"the decision on plan {sealed.digest[:8]}")
+
+
+def _void(writing: Writing, sealed: Sealed, reason: Reason, detail: str) -> None:
+    void = Void(reason=reason, detail=detail, at=writing.now).model_dump(mode="json")
+    mine = and_(_plan.c.run == sealed.run, _plan.c.ask == sealed.ask)
+    writing.conn.execute(update(_plan).where(mine).values(void=void))
+    writing.note(sealed.run, "plan void", {"ask": sealed.ask, "digest": sealed.digest, "reason": reason, "detail": detail})
+
+
+def _expired(sealed: Sealed) -> Refused:
+    detail = (
+        f"plan {sealed.digest[:8]} could be approved and begun until {sealed.expires_at:%Y-%m-%d %H:%M} UTC: start a new run"
+    )
+    return Refused(Reason.APPROVAL_EXPIRED, detail)
+
+
+def _survives(plan: Plan) -> dict[str, Any]:
+    """A plan as JSON. Raises `ValueError` for one that would not come back from it as the same plan."""
+    value = plan.model_dump(mode="json")
+    if Plan.model_validate(value).digest != plan.digest:
+        raise ValueError(
+            f"plan {plan.title!r} is another one once it was written and read: its request or changes are no plain JSON"
+        )
+    return value
+
+
+def _state(values: dict[str, Any], decided: dict[str, Any] | None, used_at: datetime | None, now: datetime) -> State:
+    if values.get("void") is not None:
+        return State.VOID
+    if decided is not None and decided["decision"] == "reject":
+        return State.REJECTED
+    if used_at is not None:
+        return State.USED
+    if now >= values["expires_at"]:
+        return State.EXPIRED
+    return State.WAITING if decided is None else State.APPROVED
+
+
+def _read(row: Row[Any], now: datetime) -> Sealed:
+    values = dict(row._mapping)
+    decided, used_at = values.pop("decision"), values.pop("used_at")
+    values.pop("causes")
+    return parsed(Sealed, {**values, "state": _state(values, decided, used_at, now)}, f"plan {row.digest[:8]} of run {row.run}")

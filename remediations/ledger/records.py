@@ -1,0 +1,177 @@
+"""What the ledger hands back: frozen records, all times aware and in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+
+from remediations.model.base import Frozen
+from remediations.model.incident import Incident
+from remediations.model.outcome import Outcome, Reason, Refused
+from remediations.model.plan import Close, Plan, Step
+
+Part: TypeAlias = Literal["repair", "retry"]
+"""Which half of a round a plan is: the mend, or the move that had failed, tried again."""
+
+How: TypeAlias = Literal["answered", "asked", "read again"]
+"""How a result became known: the command's own answer, its command id asked for later, or the host's state read again."""
+
+
+class OpenIncident(Frozen):
+    """One incident of the ledger, open unless `closed_at` says otherwise."""
+
+    id: str = Field(description="Short and readable, as INC-7F3K2A")
+    incident: Incident = Field(description="As first reported")
+    joined: bool = Field(default=False, description="An incident with this key was open already; the report was added to it")
+    run: str | None = Field(default=None, description="The run that owns it; none if none has taken it yet")
+    opened_at: AwareDatetime
+    reports: int = Field(default=1, ge=1, description="How often it was reported while open")
+    closed_at: AwareDatetime | None = None
+    outcome: Outcome | None = None
+
+
+class RunRecord(Frozen):
+    """One run: a Prefect flow run or a call of the command line."""
+
+    run: str
+    kind: str
+    incident_id: str | None
+    requested_by: str
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    outcome: Outcome | None = None
+
+
+class State(StrEnum):
+    """Where a sealed plan stands."""
+
+    WAITING = "waiting"  # shown to people, not decided
+    APPROVED = "approved"  # and not used yet
+    REJECTED = "rejected"
+    USED = "used"  # its approval was used: the plan is, or was, being applied
+    EXPIRED = "expired"  # nobody decided, or nobody used the approval, in time
+    VOID = "void"  # the facts moved, or the run gave it up
+
+
+class Void(Frozen):
+    """Why a sealed plan counts no more."""
+
+    reason: Reason
+    detail: str
+    at: AwareDatetime
+
+
+class Sealed(Frozen):
+    """A plan as it is shown to people. An approval is bound to its run and its digest."""
+
+    run: str
+    round: int = Field(ge=1)
+    part: Part
+    plan: Plan
+    digest: str
+    ask: int = Field(ge=1, description="Number of this question within its run: the n of the gate's key")
+    sealed_at: AwareDatetime
+    expires_at: AwareDatetime
+    state: State
+    void: Void | None = None
+
+
+class Decision(Frozen):
+    """What a person, or policy, said to one sealed plan."""
+
+    run: str
+    ask: int
+    digest: str
+    decision: Literal["approve", "reject"]
+    approver: str
+    comment: str
+    proof: str = Field(description="How the approver was proven")
+    decided_at: AwareDatetime
+    used_at: AwareDatetime | None = None
+
+
+class Lease(Frozen):
+    """Exclusive use of some resources until a time. `tokens` grow each time a resource changes hands."""
+
+    resources: tuple[str, ...]
+    holder: str
+    tokens: Mapping[str, int]
+    until: AwareDatetime
+
+
+class Result(Frozen):
+    """What became of one command, and how that is known."""
+
+    ok: bool
+    detail: str
+    how: How
+    at: AwareDatetime
+
+
+class Undone(Frozen):
+    """The last attempt to take a step back."""
+
+    ok: bool
+    command_id: UUID
+    detail: str
+    at: AwareDatetime
+
+
+class Entry(Frozen):
+    """One step in the journal: its intent, written before it was sent, and its result if it is known."""
+
+    index: int = Field(ge=0, description="Where the step stands among the plan's items")
+    step: Step
+    command_id: UUID
+    attempt: int = Field(ge=1, description="Grows when a command that is proven not to have run is sent again")
+    intended_at: AwareDatetime
+    result: bool | None = Field(description="Whether it worked; none while that is not known")
+    how: How | None = None
+    detail: str = ""
+    undone: Undone | None = None
+
+
+class Bracket(Frozen):
+    """Something that must not be left half-way: opened by a step, closed by its closing command."""
+
+    run: str
+    digest: str
+    name: str
+    index: int
+    close: Close
+    holder: str
+    resources: tuple[str, ...]
+    opened_at: AwareDatetime
+
+
+class Note(Frozen):
+    """One row of the audit trail."""
+
+    seq: int
+    at: AwareDatetime
+    run: str | None
+    kind: str
+    data: dict[str, Any]
+    previous: str = Field(description="Hash of the row before")
+    hash: str
+
+
+RecordT = TypeVar("RecordT", bound=BaseModel)
+
+
+def parsed(record: type[RecordT], value: Any, what: str) -> RecordT:
+    """A record from its JSON. Raises `Refused` (LedgerUnavailable) naming `what`, if it is not one: nothing is guessed."""
+    try:
+        return record.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(each) for each in first["loc"])
+        detail = (
+            f"{what} cannot be read from the ledger ({where}: {first['msg']}): "
+            "run the version of this program that wrote it, or finish that run by hand"
+        )
+        raise Refused(Reason.LEDGER_UNAVAILABLE, detail) from error

@@ -1,0 +1,278 @@
+"""The ledger's tables, their version, and how an older ledger becomes a newer one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    event,
+    insert,
+    inspect,
+    select,
+    type_coerce,
+    update,
+)
+
+from remediations.model.outcome import Reason, Refused
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware time, kept as ISO 8601 text in UTC with microseconds: the same in every database, and its order is time's."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Text for the database. Raises `ValueError` for a time without an offset: it would be nobody's noon."""
+        return None if value is None else written(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """The time again."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value, kept as text in one spelling."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Text for the database; None becomes NULL."""
+        return None if value is None else dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """The value again."""
+        return None if value is None else json.loads(value)
+
+
+def written(value: datetime) -> str:
+    """A time as the ledger writes it. Raises `ValueError` for a time without an offset."""
+    if value.tzinfo is None:
+        raise ValueError(f"{value!r} has no UTC offset: the ledger keeps aware times only")
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def dumps(value: Any) -> str:
+    """JSON text in one spelling. Hosts may send half a surrogate pair, which UTF-8 cannot hold: it is kept as an escape."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def raw(column: Column[Any]) -> ColumnElement[str]:
+    """A column as the database holds it, not turned into a Python value."""
+    return type_coerce(column, String)
+
+
+metadata = MetaData()
+
+meta = Table(
+    "ledger_meta",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+incident = Table(
+    "ledger_incident",
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("key", String(64), nullable=False),
+    Column("incident", Json, nullable=False),
+    Column("reports", Integer, nullable=False),
+    Column("run", Text),
+    Column("opened_at", Utc, nullable=False),
+    Column("closed_at", Utc),
+    Column("outcome", Json),
+)
+_open = incident.c.closed_at.is_(None)
+Index("ledger_incident_one_open", incident.c.key, unique=True, sqlite_where=_open, postgresql_where=_open)
+
+run = Table(
+    "ledger_run",
+    metadata,
+    Column("run", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("incident_id", ForeignKey(incident.c.id)),
+    Column("requested_by", Text, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("finished_at", Utc),
+    Column("outcome", Json),
+)
+
+plan = Table(
+    "ledger_plan",
+    metadata,
+    Column("run", ForeignKey(run.c.run), primary_key=True),
+    Column("ask", Integer, primary_key=True, autoincrement=False),
+    Column("round", Integer, nullable=False),
+    Column("part", String(10), nullable=False),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("plan", Json, nullable=False),
+    Column("causes", Json),
+    Column("sealed_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+    Column("void", Json),
+)
+
+decision = Table(
+    "ledger_decision",
+    metadata,
+    Column("run", Text, primary_key=True),
+    Column("ask", Integer, primary_key=True, autoincrement=False),
+    Column("decision", Json, nullable=False),
+    Column("used_at", Utc),
+    ForeignKeyConstraint(["run", "ask"], [plan.c.run, plan.c.ask]),
+)
+
+lease = Table(
+    "ledger_lease",
+    metadata,
+    Column("resource", Text, primary_key=True),
+    Column("token", Integer, nullable=False),
+    Column("holder", Text),
+    Column("instance", String(32)),
+    Column("until", Utc, nullable=False),
+    Column("longest", Float, nullable=False),
+)
+
+step = Table(
+    "ledger_step",
+    metadata,
+    Column("run", ForeignKey(run.c.run), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("item", Integer, primary_key=True, autoincrement=False),
+    Column("step", Json, nullable=False),
+    Column("causes", Json),
+    Column("part", String(10), nullable=False),
+    Column("host", Text, nullable=False, index=True),
+    Column("target_id", Text, nullable=False, index=True),
+    Column("attempt", Integer, nullable=False),
+    Column("command_id", String(36), nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("resources", Json, nullable=False),
+    Column("intended_at", Utc, nullable=False, index=True),
+    Column("deadline", Float, nullable=False),
+    Column("decided_at", Utc),
+    Column("result", Json),
+    Column("undone", Json),
+)
+_undecided = step.c.decided_at.is_(None)
+Index("ledger_step_undecided", step.c.holder, sqlite_where=_undecided, postgresql_where=_undecided)
+
+bracket = Table(
+    "ledger_bracket",
+    metadata,
+    Column("run", Text, primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("item", Integer, nullable=False),
+    Column("close", Json, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("resources", Json, nullable=False),
+    Column("opened_at", Utc, nullable=False),
+    Column("closed_at", Utc),
+    Column("closed", Json),
+    ForeignKeyConstraint(["run", "digest", "item"], [step.c.run, step.c.digest, step.c.item]),
+)
+
+sighting = Table(
+    "ledger_sighting",
+    metadata,
+    Column("cause", String(64), primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("incident_id", String(20), primary_key=True),
+    Column("seen_at", Utc, nullable=False),
+)
+
+note = Table(
+    "ledger_note",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    Column("run", Text, index=True),
+    Column("kind", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+)
+
+
+@event.listens_for(note, "after_create")
+def _only_grows(_table: Table, conn: Connection, **_: Any) -> None:
+    """Whoever may write to the database can take this away; it stops mistakes, the hash chain tells of the rest."""
+    for statement in _ONLY_GROWS[conn.dialect.name]:
+        conn.exec_driver_sql(statement)
+
+
+_WHY = "'the audit trail only grows'"
+_ONLY_GROWS = {
+    "sqlite": tuple(
+        f"CREATE TRIGGER ledger_note_no_{what} BEFORE {what} ON ledger_note BEGIN SELECT RAISE(ABORT, {_WHY}); END"
+        for what in ("update", "delete")
+    ),
+    "postgresql": (
+        f"CREATE FUNCTION ledger_note_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION {_WHY}; END $$",
+        "CREATE TRIGGER ledger_note_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_note "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_note_only_grows()",
+    ),
+}
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
+"""The n-th makes a ledger of version n + 1 of one of version n. Only ever appended to; `metadata` is the newest version."""
+
+
+def newest() -> int:
+    """The version of the schema that this program reads and writes."""
+    return 1 + len(MIGRATIONS)
+
+
+def version(conn: Connection) -> int | None:
+    """The version of the ledger behind a connection; None if there is no ledger."""
+    if not inspect(conn).has_table(meta.name):
+        return None
+    return int(conn.execute(select(meta.c.version)).scalar_one())
+
+
+def create(conn: Connection, now: datetime) -> None:
+    """Lay out a new, empty ledger."""
+    metadata.create_all(conn)
+    conn.execute(insert(meta).values(id=str(uuid4()), version=newest(), created_at=now))
+
+
+def migrate(conn: Connection, where: str) -> None:
+    """Bring a ledger to the newest version, in the caller's transaction. Refuses one of a newer program."""
+    found = version(conn)
+    if found is None:
+        detail = f"{where} holds something else than a ledger: name an unused file, or the ledger's own"
+        raise Refused(Reason.LEDGER_UNAVAILABLE, detail)
+    if found > newest():
+        detail = (
+            f"{where} has schema version {found}, this program knows versions up to {newest()}: "
+            "install the newer program again, or restore the backup made before it was upgraded"
+        )
+        raise Refused(Reason.LEDGER_UNAVAILABLE, detail)
+    if found == newest():
+        return
+    for step_up in MIGRATIONS[found - 1 :]:
+        step_up(conn)
+    conn.execute(update(meta).values(version=newest()))

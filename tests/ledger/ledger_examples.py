@@ -1,0 +1,126 @@
+"""Plans, a clock and database addresses that the ledger's tests, and the processes they start, share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from remediations.ledger import Decision, Lease, Ledger, Sealed
+from remediations.model.command import command
+from remediations.model.fact import Change
+from remediations.model.incident import Incident
+from remediations.model.outcome import Ending, Outcome
+from remediations.model.plan import Close, Plan, Satisfied, Step, Target
+from remediations.model.tier import Proof, Reversal, Tier
+
+ENDED = Outcome(ending=Ending.MENDED, summary="It moves again.")
+RESOURCES = ("host:hv07",)
+MARGIN = 15.0
+
+
+class FakeClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self, seconds: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+def incident(vm: str = "VM42", **known: object) -> Incident:
+    return Incident.model_validate({"vm": vm, "source": "HV03", "destination": "HV07", "cluster": "CLUSTER1", **known})
+
+
+def limit_step(limit: int = 4, host: str = "HV07", **more: object) -> Step:
+    """Raises a host's migration limit."""
+    return Step.model_validate(
+        {
+            "target": Target(kind="host", name=host, id=f"id-of-{host}"),
+            "host": host,
+            "command": command("Set-VMHost", MaximumVirtualMachineMigrations=limit),
+            "undo": command("Set-VMHost", MaximumVirtualMachineMigrations=2),
+            "why": "the limit is below what the site expects",
+            "changes": (Change(fact=f"HostLimits:{host.casefold()}", field="migrations", before=2, after=limit),),
+            "deadline": 60,
+            **more,
+        }
+    )
+
+
+def stop_step() -> Step:
+    """Opens a bracket: the virtual machine is off until it is started again."""
+    return limit_step(
+        command=command("Stop-VM", Name="VM42"),
+        undo=None,
+        opens="VM42 is off",
+        close=Close(host="HV07", command=command("Start-VM", Name="VM42")),
+    )
+
+
+def start_step() -> Step:
+    """Closes it."""
+    return limit_step(command=command("Start-VM", Name="VM42"), undo=None, closes="VM42 is off")
+
+
+def plan(*steps: Step, title: str = "Raise the migration limit: HV07") -> Plan:
+    return Plan(
+        remediation="set-migration-limits",
+        request={"host": "HV07"},
+        title=title,
+        tier=Tier.LOCAL,
+        reversal=Reversal.EXACT,
+        proof=Proof.EPISODE,
+        items=(Satisfied(why="storage migrations are as expected"), *(steps or (limit_step(),))),
+    )
+
+
+def started(ledger: Ledger, run: str = "run-1", *, requested_by: str = "anna") -> str:
+    ledger.start_run(run, kind="remediate-migration", incident_id=None, requested_by=requested_by)
+    return run
+
+
+def sealed(ledger: Ledger, wanted: Plan, *, run: str = "run-1", number: int = 1, hours: float = 8) -> Sealed:
+    until = ledger._now() + timedelta(hours=hours)
+    return ledger.seal(run, round=number, part="repair", plan=wanted, expires_at=until)
+
+
+def approve(ledger: Ledger, which: Sealed, approver: str = "bert", **more: object) -> None:
+    ledger.decide(which, decision="approve", approver=approver, comment="", proof="name", **more)
+
+
+def under_way(
+    ledger: Ledger, wanted: Plan, *, run: str = "run-1", resources: Sequence[str] = RESOURCES
+) -> tuple[Sealed, Lease]:
+    """A plan that was approved and whose hosts are leased: its first step may be sent."""
+    started(ledger, run)
+    which = sealed(ledger, wanted, run=run)
+    approve(ledger, which)
+    assert isinstance(ledger.use_approval(which), Decision)
+    return which, ledger.lease(resources, holder=run, seconds=600)
+
+
+def intend(ledger: Ledger, which: Sealed, lease: Lease, index: int = 1, command_id: UUID | None = None) -> UUID:
+    command_id = command_id or uuid4()
+    step = which.plan.items[index]
+    assert isinstance(step, Step)
+    ledger.intend(
+        run=which.run,
+        digest=which.digest,
+        index=index,
+        step=step,
+        command_id=command_id,
+        lease=lease,
+        deadline=step.deadline,
+        margin=MARGIN,
+    )
+    return command_id
+
+
+def result(ledger: Ledger, which: Sealed, index: int = 1, *, ok: bool = True, how: str = "answered", detail: str = "") -> None:
+    ledger.result(run=which.run, digest=which.digest, index=index, ok=ok, detail=detail, how=how)
