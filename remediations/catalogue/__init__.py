@@ -1,1 +1,29 @@
 """The remediations: one file each, with the request, the facts it needs and `plan()`. No IO, no clock, no randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from remediations.catalogue.move_vm import MoveVm
+from remediations.catalogue.register_spns import RegisterSpns
+from remediations.catalogue.remediation import Remediation, Repair
+from remediations.catalogue.set_migration_limits import SetMigrationLimits
+from remediations.model.causes import Cause
+
+CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
+    {
+        each.id: each
+        for each in (
+            RegisterSpns,
+            SetMigrationLimits,
+            MoveVm,
+        )
+    }
+)
+"""Every remediation by its id; repairs in the order in which they are combined: directory, tickets, host, virtual machine."""
+
+
+def repairs_for(cause: Cause) -> tuple[type[Repair], ...]:
+    """The repairs that can prove this cause and mend it, in the catalogue's order; none where only guidance exists."""
+    return tuple(each for each in CATALOGUE.values() if issubclass(each, Repair) and cause in each.causes)

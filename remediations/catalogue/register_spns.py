@@ -71,7 +71,7 @@ class RegisterSpns(Repair):
                 grown = account.with_spn(spn)
                 yield Step(
                     target=account.target,
-                    host=short_name(account.server),
+                    host=account.seen_from,
                     command=add_spn(account, spn),
                     why=f"{account.name} cannot be asked for by the migration service's name",
                     changes=changes(account, grown),

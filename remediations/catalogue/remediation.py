@@ -26,13 +26,38 @@ Seen = Fact | Unknown | NotApplicable
 class Reads:
     """The named inputs of a `plan()`: queries to be sent, and values that are known without asking (`given`).
 
-    A mapping of queries (the same question to several hosts, by host name) reaches `plan` as a mapping of what each yielded,
-    unknown ones among them: the plan decides whether one answer is enough.
+    A mapping of queries is the same question put to several hosts, by host name. Where `plan` declares a mapping, it gets
+    what each yielded, unknown ones among them; where it declares a fact, one answer is enough and it gets that (`anywhere`).
     """
 
     def __init__(self, given: Mapping[str, Any] | None = None, /, **queries: Query[Any] | Mapping[str, Query[Any]]) -> None:
         self.given = MappingProxyType(dict(given or {}))
         self.queries = MappingProxyType(queries)
+
+
+def unread(what: str, seen: Seen) -> Blocked:
+    """The block for a fact that a plan cannot do without, in the words of whoever could not read it."""
+    reason = seen.reason if isinstance(seen, (Unknown, NotApplicable)) else f"{type(seen).__name__} came instead"
+    return Blocked(obstacle=Obstacle.UNKNOWN, why=f"{what} could not be read: {reason}")
+
+
+def anywhere(found: Mapping[str, Seen]) -> Seen:
+    """The one fact among what several hosts answered; a host that is down does not matter if another one knows.
+
+    Without any: Unknown if one of them could not be asked, else `NotApplicable`. Different subjects make it Unknown too: two
+    virtual machines of one name must not be taken for each other.
+    """
+    facts = [seen for seen in found.values() if isinstance(seen, Fact)]
+    if len({fact.key for fact in facts}) > 1:
+        told = "; ".join(f"{host} shows {seen.subject}" for host, seen in found.items() if isinstance(seen, Fact))
+        return Unknown(reason=f"the hosts disagree: {told}")
+    if facts:
+        return facts[0]
+    for kind in (Unknown, NotApplicable):
+        reasons = dict.fromkeys(seen.reason for seen in found.values() if isinstance(seen, kind))
+        if reasons:
+            return kind(reason="; ".join(reasons))
+    return NotApplicable(reason="no host was asked")
 
 
 class Remediation(BaseModel):
@@ -85,20 +110,17 @@ class Remediation(BaseModel):
     def _items(self, inputs: Mapping[str, Any]) -> Iterator[Item]:
         hints = typing.get_type_hints(type(self).plan)
         missing: list[Item] = []
+        wanted: dict[str, Any] = {}
         for name in inspect.signature(self.plan).parameters:
-            value = inputs[name]
+            value = wanted[name] = _resolve(hints.get(name), inputs[name])
             if isinstance(value, (Unknown, NotApplicable)) and not _takes(hints.get(name), type(value)):
                 unreadable = isinstance(value, Unknown)
                 label = name.replace("_", " ")
-                missing.append(
-                    Blocked(obstacle=Obstacle.UNKNOWN, why=f"{label} could not be read: {value.reason}")
-                    if unreadable
-                    else Satisfied(why=f"{label} does not apply: {value.reason}")
-                )
+                missing.append(unread(label, value) if unreadable else Satisfied(why=f"{label} does not apply: {value.reason}"))
         if missing:
             yield from missing
         else:
-            yield from self.plan(**{name: inputs[name] for name in inspect.signature(self.plan).parameters})
+            yield from self.plan(**wanted)
 
 
 class Repair(Remediation):
@@ -118,6 +140,11 @@ class Operation(Remediation):
     """Does what its request asks for. Proves nothing and is never planned unasked."""
 
     kind: ClassVar[Literal["repair", "operation"]] = "operation"
+
+
+def _resolve(hint: Any, value: Any) -> Any:
+    several = isinstance(value, Mapping) and bool(value) and all(isinstance(each, Seen) for each in value.values())
+    return anywhere(value) if several and typing.get_origin(hint) is not Mapping else value
 
 
 def _takes(hint: Any, kind: type) -> bool:

@@ -31,7 +31,9 @@ class ComputerAccount(Fact):
     fqdn: str
     """dNSHostName; empty if the account has none."""
     server: str
-    """The domain controller that showed it: changes go to the same one."""
+    """The domain controller that showed it, fully qualified: changes go to the same one."""
+    seen_from: str
+    """The same controller by its name in the inventory."""
     spns: frozenset[str]
     delegates_to: frozenset[str]
     any_protocol: bool
@@ -69,19 +71,19 @@ def migration_spns(host: str, site: Site) -> tuple[str, str]:
 
 def computer_account(host: str, site: Site) -> Query[ComputerAccount]:
     """Reads a host's computer account from the run's domain controller. Raises `LookupError` if the site names none."""
-    server = _controller(site)
+    asked, server = _controller(site)
     read = command("Get-ADComputer", Identity=short_name(host), Properties=_ATTRIBUTES, Server=server)
-    return Query(short_name(server), (read,), partial(_computer_account, server))
+    return Query(asked, (read,), partial(_computer_account, asked, server))
 
 
 def spn_holders(host: str, spns: Sequence[str], site: Site) -> Query[SpnHolders]:
     """Reads who holds any of `spns`, across the forest (the global catalog, port 3268, has every domain)."""
-    server = _controller(site)
-    asked = "".join(f"(servicePrincipalName={_ldap(spn)})" for spn in spns)
+    asked, server = _controller(site)
+    terms = "".join(f"(servicePrincipalName={_ldap(spn)})" for spn in spns)
     read = command(
-        "Get-ADObject", LDAPFilter=f"(|{asked})", Properties=("servicePrincipalName", "sAMAccountName"), Server=f"{server}:3268"
+        "Get-ADObject", LDAPFilter=f"(|{terms})", Properties=("servicePrincipalName", "sAMAccountName"), Server=f"{server}:3268"
     )
-    return Query(short_name(server), (read,), partial(_spn_holders, host, tuple(spns)))
+    return Query(asked, (read,), partial(_spn_holders, host, tuple(spns)))
 
 
 def add_spn(account: ComputerAccount, spn: str) -> Command:
@@ -94,10 +96,11 @@ def remove_spn(account: ComputerAccount, spn: str) -> Command:
     return command("Set-ADComputer", Identity=account.subject, ServicePrincipalNames={"Remove": spn}, Server=account.server)
 
 
-def _controller(site: Site) -> str:
+def _controller(site: Site) -> tuple[str, str]:
+    """The run's controller: its name in the inventory, and its fully qualified name."""
     if site.controller is None:
         raise LookupError("site.yaml names no domain controller (controllers:), which this needs")
-    return site.controller
+    return site.controllers[0].name, site.controller
 
 
 def _ldap(value: str) -> str:
@@ -105,13 +108,14 @@ def _ldap(value: str) -> str:
     return "".join(f"\\{ord(char):02x}" if char in "*()\\\0" else char for char in value)
 
 
-def _computer_account(server: str, replies: Sequence[Reply]) -> ComputerAccount | Unknown:
+def _computer_account(seen_from: str, server: str, replies: Sequence[Reply]) -> ComputerAccount | Unknown:
     record = one(replies[0])
     return ComputerAccount(
         subject=str(record["ObjectGUID"]),
         name=str(record["SamAccountName"]).rstrip("$"),
         fqdn=str(record.get("dNSHostName") or ""),
         server=server,
+        seen_from=seen_from,
         spns=frozenset(texts(record.get("servicePrincipalName"))),
         delegates_to=frozenset(texts(record.get("msDS-AllowedToDelegateTo"))),
         any_protocol=bool(int(record["userAccountControl"]) & TRUSTED_TO_AUTH_FOR_DELEGATION),

@@ -26,6 +26,20 @@ def many(reply: Reply) -> tuple[Record, ...]:
     return reply.objects
 
 
+ABSENT = frozenset({"ObjectNotFound", "InvalidParameter", "CommandNotFoundException"})
+"""Error ids of "there is no such thing here": Get-VM answers InvalidParameter for an unknown name (2016 and newer)."""
+
+
+def is_absent(reply: Reply) -> bool:
+    """Whether the host says that what was asked for does not exist there. Judged by error id, never by words."""
+    return bool(reply.errors) and all(error.error_id in ABSENT for error in reply.errors)
+
+
+def lacks_command(reply: Reply) -> bool:
+    """Whether the endpoint does not know the command: its module is not installed, or the JEA role does not list it."""
+    return any(error.error_id == "CommandNotFoundException" for error in reply.errors)
+
+
 def texts(value: Any) -> tuple[str, ...]:
     """A property that is a list of texts, one text, or nothing."""
     if value is None:

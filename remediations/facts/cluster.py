@@ -1,0 +1,217 @@
+"""Failover clusters as one of their nodes shows them: limit, roles, nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+from remediations.facts.query import Query, Unreadable
+from remediations.facts.read import is_absent, lacks_command, many, one
+from remediations.model.command import command
+from remediations.model.fact import Fact, NotApplicable
+from remediations.model.names import VmName, same_host, same_name
+from remediations.model.plan import Target
+from remediations.model.reply import Record, Reply
+from remediations.model.site import Cluster
+
+FactT = TypeVar("FactT", bound=Fact)
+
+WITNESSES = 3
+"""How many nodes are asked the same of their cluster: one would make its failure ours, all would cost a large cluster much."""
+
+NO_CLUSTER = frozenset({"CommandNotFoundException", "ClusterEndpointNotRegistered"})
+"""Error ids by which a host says that it is no node of a running cluster."""
+
+
+class ClusterLimit(Fact):
+    """A cluster's own limit of migrations at a time on each node; `subject` is the cluster's id.
+
+    MaximumParallelMigrations, since the 2022-09 update of Windows Server 2022: it wins over the hosts' own values, which it
+    resets (Set-VMHost and Get-Cluster, example 7).
+    """
+
+    name: str
+    migrations: int
+    seen_from: str
+    """Node that showed it: changes are sent to the same one."""
+
+    @property
+    def target(self) -> Target:
+        """The cluster as a plan names it."""
+        return Target(kind="cluster", name=self.name, id=self.subject)
+
+
+class Role(Fact):
+    """A clustered virtual machine's role; `subject` is the id of its virtual machine resource."""
+
+    name: str
+    """Name of the cluster group: what the role's commands are given."""
+    vm: str
+    owner: str
+    """Node that owns it now."""
+    resource: str
+    """State of the virtual machine resource: Online, Offline, Failed, OnlinePending, OfflinePending."""
+
+    @property
+    def target(self) -> Target:
+        """The role as a plan names it."""
+        return Target(kind="cluster role", name=self.name, id=self.subject)
+
+
+class Node(Fact):
+    """A cluster node; `subject` is cluster/node."""
+
+    name: str
+    node_id: str
+    """The cluster's number for the node."""
+    state: str
+    """Up, Paused, Down or Joining."""
+    drain: str
+    """DrainStatus: NotInitiated, InProgress, Completed or Failed."""
+    seen_from: str
+
+    @property
+    def target(self) -> Target:
+        """The node as a plan names it."""
+        return Target(kind="cluster node", name=self.name, id=f"{self.subject}#{self.node_id}")
+
+
+class Peers(Fact):
+    """The other nodes of a node's cluster; `subject` is cluster/node."""
+
+    ready: frozenset[str]
+    """Up: they take roles."""
+    away: frozenset[str]
+    """Paused, down or joining."""
+    votes_left: int
+    """Votes that stay if the node goes: those of the ready peers, and the witness's."""
+    votes_needed: int
+    """More than half of all assigned votes."""
+
+
+class NodeRoles(Fact):
+    """What a node owns; `subject` is cluster/node."""
+
+    machines: frozenset[str]
+    """Roles that hold a virtual machine."""
+    volumes: frozenset[str]
+    """Cluster shared volumes that it coordinates."""
+
+
+def witnesses(cluster: Cluster, *first: str | None) -> tuple[str, ...]:
+    """Up to three nodes to ask about a cluster, those named first before others."""
+    named = [node for each in first if each for node in cluster.nodes if same_host(node, each)]
+    return tuple(islice(dict.fromkeys([*named, *cluster.nodes]), WITNESSES))
+
+
+def from_any(ask: Callable[..., Query[FactT]], *about: str, of: tuple[str, ...]) -> dict[str, Query[FactT]]:
+    """One question about a cluster, `ask(*about, node)`, put to several of its nodes."""
+    return {node: ask(*about, node) for node in of}
+
+
+def cluster_limit(via: str) -> Query[ClusterLimit]:
+    """Reads the limit of the cluster that a host is a node of; `NotApplicable` without a cluster, or on one too old for it."""
+    return Query(via, (command("Get-Cluster"),), partial(_limit, via))
+
+
+def role(vm: VmName, via: str) -> Query[Role]:
+    """Reads a clustered virtual machine's role.
+
+    The cluster names the resource `Virtual Machine <name>` in every language (as OpenStack's os-win relies on); its group
+    may be called otherwise.
+    """
+    return Query(via, (command("Get-ClusterResource", Name=f"Virtual Machine {vm}"),), partial(_role, vm))
+
+
+def node(cluster: str, name: str, via: str) -> Query[Node]:
+    """Reads one node's state and drain status."""
+    return Query(via, (command("Get-ClusterNode"),), partial(_node, cluster, name, via))
+
+
+def peers(cluster: str, name: str, via: str) -> Query[Peers]:
+    """Reads a node's peers, and whether the votes suffice without it."""
+    return Query(via, (command("Get-ClusterNode"), command("Get-ClusterQuorum")), partial(_peers, cluster, name))
+
+
+def node_roles(cluster: str, name: str, via: str) -> Query[NodeRoles]:
+    """Reads what a node owns: virtual machine roles and shared volumes."""
+    return Query(via, (command("Get-ClusterGroup"), command("Get-ClusterSharedVolume")), partial(_node_roles, cluster, name))
+
+
+def _limit(via: str, replies: Sequence[Reply]) -> ClusterLimit | NotApplicable:
+    if any(error.error_id in NO_CLUSTER for error in replies[0].errors):
+        return NotApplicable(reason=f"{via} is no node of a running cluster")
+    record = one(replies[0])
+    limit = record.get("MaximumParallelMigrations")
+    if limit is None:
+        return NotApplicable(
+            reason=f"cluster {record['Name']} has no limit of its own (before the 2022-09 update): each host's counts"
+        )
+    name = str(record["Name"])
+    return ClusterLimit(subject=str(record.get("Id") or name), name=name, migrations=int(limit), seen_from=via)
+
+
+def _role(vm: str, replies: Sequence[Reply]) -> Role | NotApplicable:
+    reply = replies[0]
+    if lacks_command(reply):
+        raise Unreadable(reply.errors[0].message)
+    if is_absent(reply) or (reply.ok and not reply.objects):
+        return NotApplicable(reason=f"the cluster has no resource Virtual Machine {vm}")
+    record = one(reply)
+    return Role(
+        subject=str(record["Id"]),
+        name=str(record["OwnerGroup"]),
+        vm=vm,
+        owner=str(record["OwnerNode"]),
+        resource=str(record["State"]),
+    )
+
+
+def _find(records: Sequence[Record], name: str) -> Record:
+    for record in records:
+        if same_name(str(record["Name"]), name):
+            return record
+    raise Unreadable(f"the cluster lists no node {name}: it has {', '.join(str(each['Name']) for each in records) or 'none'}")
+
+
+def _node(cluster: str, name: str, via: str, replies: Sequence[Reply]) -> Node:
+    record = _find(many(replies[0]), name)
+    return Node(
+        subject=f"{cluster}/{name}",
+        name=str(record["Name"]),
+        node_id=str(record["Id"]),
+        state=str(record["State"]),
+        drain=str(record["DrainStatus"]),
+        seen_from=via,
+    )
+
+
+def _peers(cluster: str, name: str, replies: Sequence[Reply]) -> Peers:
+    records = many(replies[0])
+    own = _find(records, name)
+    others = [each for each in records if each is not own]
+    ready = [each for each in others if str(each["State"]) == "Up"]
+    witness = int(bool(one(replies[1]).get("QuorumResource")))
+    assigned = sum(int(each["NodeWeight"]) for each in records) + witness
+    return Peers(
+        subject=f"{cluster}/{name}",
+        ready=frozenset(str(each["Name"]) for each in ready),
+        away=frozenset(str(each["Name"]) for each in others if each not in ready),
+        votes_left=sum(int(each["NodeWeight"]) for each in ready) + witness,
+        votes_needed=assigned // 2 + 1,
+    )
+
+
+def _node_roles(cluster: str, name: str, replies: Sequence[Reply]) -> NodeRoles:
+    groups, volumes = many(replies[0]), many(replies[1])
+    return NodeRoles(
+        subject=f"{cluster}/{name}",
+        machines=frozenset(
+            str(each["Name"])
+            for each in groups
+            if str(each["GroupType"]) == "VirtualMachine" and same_host(str(each["OwnerNode"]), name)
+        ),
+        volumes=frozenset(str(each["Name"]) for each in volumes if same_host(str(each["OwnerNode"]), name)),
+    )

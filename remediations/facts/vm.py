@@ -1,0 +1,117 @@
+"""Virtual machines as the host that runs them shows them: identity, power state, what holds them, processor settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import ClassVar
+
+from remediations.facts.query import Query, Unreadable
+from remediations.facts.read import is_absent, lacks_command, many, texts
+from remediations.model.command import command
+from remediations.model.fact import Fact, NotApplicable
+from remediations.model.names import VmName
+from remediations.model.plan import Target
+from remediations.model.reply import Record, Reply
+
+AT_REST = frozenset({"Ok", "InService"})
+"""Operational statuses that hold nothing; every other one (MigratingVirtualMachine, BackingUpVirtualMachine, …) does."""
+
+MIGRATING = "MigratingVirtualMachine"
+STORAGE_MIGRATING = frozenset({"StorageMigrationPhaseOne", "StorageMigrationPhaseTwo"})
+
+
+class Machine(Fact):
+    """A virtual machine; `subject` is its id (GUID), which a rename or a move does not change."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"activity"})
+
+    name: str
+    host: str
+    """Host that shows it: where it runs, or is registered."""
+    state: str
+    """Running, Off, Saved, Paused, Starting, Stopping, …"""
+    activity: frozenset[str]
+    """What holds it now (VMOperationalStatus beyond Ok): MigratingVirtualMachine, BackingUpVirtualMachine, …"""
+    version: str
+    clustered: bool
+
+    @property
+    def target(self) -> Target:
+        """The virtual machine as a plan names it."""
+        return Target(kind="virtual machine", name=self.name, id=self.subject)
+
+
+class VirtualProcessor(Fact):
+    """The processor settings of a virtual machine; `subject` is the virtual machine's id."""
+
+    name: str
+    compatibility: bool
+    """CompatibilityForMigrationEnabled: processor features that other hosts may lack are hidden from the guest."""
+    checkpoints: frozenset[str]
+    """Names of its checkpoints: those with memory keep the features that were visible when they were taken."""
+
+
+def virtual_machine(name: VmName, host: str) -> Query[Machine]:
+    """Reads one virtual machine on one host; `NotApplicable` if that host has none of this name."""
+    return Query(host, (command("Get-VM", Name=name),), partial(_machine, name, host))
+
+
+def virtual_machine_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[Machine]]:
+    """Asks every host that may have it: where a virtual machine is now is not known beforehand."""
+    return {host: virtual_machine(name, host) for host in hosts}
+
+
+def virtual_processor(name: VmName, host: str) -> Query[VirtualProcessor]:
+    """Reads a virtual machine's processor settings and the names of its checkpoints."""
+    reads = (command("Get-VMProcessor", VMName=name), command("Get-VMSnapshot", VMName=name))
+    return Query(host, reads, partial(_processor, name, host))
+
+
+def virtual_processor_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[VirtualProcessor]]:
+    """As `virtual_machine_on`, for the processor."""
+    return {host: virtual_processor(name, host) for host in hosts}
+
+
+def activity(record: Record) -> frozenset[str]:
+    """What holds a virtual machine, from the statuses of its `Get-VM` object (names, not the localised `Status` text)."""
+    found = {*texts(record.get("OperationalStatus")), *texts(record.get("SecondaryOperationalStatus"))}
+    return frozenset(found - AT_REST - {""})
+
+
+def _machine(name: str, host: str, replies: Sequence[Reply]) -> Machine | NotApplicable:
+    record = _the_only(name, host, replies[0])
+    if isinstance(record, NotApplicable):
+        return record
+    return Machine(
+        subject=str(record["Id"]),
+        name=str(record["Name"]),
+        host=host,
+        state=str(record["State"]),
+        activity=activity(record),
+        version=str(record["Version"]),
+        clustered=bool(record["IsClustered"]),
+    )
+
+
+def _processor(name: str, host: str, replies: Sequence[Reply]) -> VirtualProcessor | NotApplicable:
+    record = _the_only(name, host, replies[0])
+    if isinstance(record, NotApplicable):
+        return record
+    return VirtualProcessor(
+        subject=str(record["VMId"]),
+        name=str(record["VMName"]),
+        compatibility=bool(record["CompatibilityForMigrationEnabled"]),
+        checkpoints=frozenset(str(each["Name"]) for each in many(replies[1])),
+    )
+
+
+def _the_only(name: str, host: str, reply: Reply) -> Mapping[str, object] | NotApplicable:
+    if lacks_command(reply):
+        raise Unreadable(f"{host} does not offer Hyper-V's cmdlets: {reply.errors[0].message}")
+    if is_absent(reply) or (reply.ok and not reply.objects):
+        return NotApplicable(reason=f"{host} has no virtual machine {name}")
+    records = many(reply)
+    if len(records) > 1:
+        raise Unreadable(f"{host} has {len(records)} virtual machines called {name}: rename all but one, commands go by name")
+    return records[0]
