@@ -16,12 +16,40 @@ class Enum:
     number: int
 
 
+class Int64(int):
+    """A .NET Int64, where the number alone would travel as Int32: a memory size, a tick count."""
+
+
+class UInt32(int):
+    """A .NET UInt32."""
+
+
+class UInt64(int):
+    """A .NET UInt64."""
+
+
+@dataclass(frozen=True)
+class SecureString:
+    """A SecureString parameter, decrypted; `repr` does not show it."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A PSCredential parameter, decrypted; `repr` does not show the password."""
+
+    user: str
+    password: str = field(repr=False)
+
+
 @dataclass(frozen=True)
 class Object:
     """A .NET object as PowerShell remoting sends it: type names, properties, and the text that nested copies are cut to.
 
-    Values: None, bool, int, `Int64`-sized int, float, str, bytes, datetime (aware), timedelta, UUID, list, dict, `Enum`,
-    `Object`. Nested objects below depth 1 arrive as text, as from a real Windows host.
+    Values: None, bool, int (beyond 32 bits it travels as Int64), `Int64`, `UInt32`, `UInt64`, float, str, bytes, datetime
+    (aware), timedelta, UUID, list, dict, `Enum`, `Object`. Nested objects below depth 1 arrive as text, as from a real
+    Windows host.
     """
 
     types: tuple[str, ...]
@@ -66,7 +94,8 @@ class Call(Protocol):
     principal: str
     """Who authenticated, as `CONTOSO\\svc-migrate`."""
     parameters: Mapping[str, Any]
-    """Bound parameters by their real names: bool, int, str, list, dict, UUID, datetime; common parameters left out."""
+    """Bound parameters by their real names: bool, int, str, list, dict, UUID, datetime, timedelta, `SecureString`,
+    `Credential`; common parameters left out."""
 
     def output(self, value: Any) -> None:
         """Send one object down the pipeline."""
@@ -97,3 +126,6 @@ class Surface:
     no_language: bool = True
     """Scripts are refused (always so under JEA)."""
     aliases: Mapping[str, str] = field(default_factory=dict)
+    """Command aliases, alias → real name."""
+    allowed: frozenset[str] | None = None
+    """Accounts that its security descriptor lets in, as `CONTOSO\\svc-migrate`; None: whoever can authenticate."""
