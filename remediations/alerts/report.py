@@ -1,0 +1,153 @@
+"""What an adapter makes of a request: incidents to open, and what is ignored; or everything that is wrong with it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from remediations.model.incident import Incident
+from remediations.model.site import Site
+
+_LONGEST_SHOWN = 300
+_LONGEST_MESSAGE = 20_000
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+class Mistake(NamedTuple):
+    """One thing that is wrong with a request: the field, as `alerts[2].labels.vm`, and what is wrong and right."""
+
+    field: str
+    wrong: str
+
+
+class BadAlert(Exception):
+    """A request of which nothing was taken, with everything that is wrong with it."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(Mistake(field, shorten(wrong)) for field, wrong in mistakes)
+        super().__init__("\n".join(f"{field}: {wrong}" for field, wrong in self.mistakes))
+
+
+class WrongField(ValueError):
+    """An incident's field that cannot be: `field` is its name in `Incident`."""
+
+    def __init__(self, field: str, wrong: str) -> None:
+        super().__init__(wrong)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Report:
+    """An incident that a request reports. `at` is its place there, `fields` where each of the incident's fields came from."""
+
+    at: str
+    incident: Incident
+    fields: Mapping[str, str]
+
+    def mistake(self, error: Exception) -> Mistake:
+        """What a check refused about this incident, under the name that the sender gave the field."""
+        field = self.fields.get(error.field, self.at) if isinstance(error, WrongField) else self.at
+        return Mistake(field, str(error))
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A part of a request that starts nothing, and why."""
+
+    at: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that a request holds. A whole request is taken, or nothing of it."""
+
+    reports: tuple[Report, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+
+
+Adapter = Callable[[Any, Mapping[str, str]], Found]
+"""Makes incidents of a request's JSON value and headers (lower-case names). Pure; raises `BadAlert`."""
+
+
+def report(at: str, values: Mapping[str, Any], fields: Mapping[str, str]) -> Report:
+    """The incident of these values, by `Incident`'s fields; `fields` names each as the sender does.
+
+    An empty text is the same as nothing (so Prometheus means it). Raises `BadAlert` naming every field that cannot be.
+    """
+    given = {name: value for name, value in values.items() if value is not None and value != ""}
+    mistakes = [Mistake(fields.get(name, at), wrong) for name, value in given.items() if (wrong := _unfit(name, value))]
+    if mistakes:
+        raise BadAlert(mistakes)
+    if "message" in given:
+        given["message"] = _readable(str(given["message"]))
+    try:
+        incident = Incident.model_validate(given)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise BadAlert([_mistake(at, fields, detail["loc"], detail["msg"]) for detail in details]) from None
+    if incident.occurred_at is not None and not _EARLIEST <= incident.occurred_at <= _LATEST:
+        raise BadAlert(
+            [
+                Mistake(
+                    fields["occurred_at"],
+                    f"{incident.occurred_at.isoformat()} is no time at which a migration could have failed",
+                )
+            ]
+        )
+    return Report(at, incident, fields)
+
+
+def _mistake(at: str, fields: Mapping[str, str], where: tuple[str | int, ...], message: str) -> Mistake:
+    wrong = message.removeprefix("Value error, ")
+    if where:
+        return Mistake(fields.get(str(where[0]), at), wrong)
+    name, _, meaning = wrong.partition(": ")  # Incident's own check, which begins with the field that is missing
+    return Mistake(fields.get(name, at), f"{meaning}; this is missing or empty")
+
+
+def _unfit(name: str, value: Any) -> str | None:
+    """Why a text cannot be used, before the model looks at it."""
+    if name == "message" or not isinstance(value, str):
+        return None
+    bad = next((char for char in value if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")), None)
+    return None if bad is None else f"it holds the control character U+{ord(bad):04X}; send plain text"
+
+
+def _readable(text: str) -> str:
+    """A message with its lines kept, other control characters shown as escapes, and cut where it is endless."""
+    shown = "".join(
+        char if char in "\n\t\r" or unicodedata.category(char) not in ("Cc", "Cs") else f"\\u{ord(char):04x}" for char in text
+    )
+    if len(shown) <= _LONGEST_MESSAGE:
+        return shown
+    cut = f" … (cut, {len(shown)} characters came)"
+    return shown[: _LONGEST_MESSAGE - len(cut)] + cut
+
+
+def shorten(text: str) -> str:
+    """A text that an answer may hold: a sender's own huge value is not sent back to it."""
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+
+
+def known_to(site: Site) -> Callable[[Incident], None]:
+    """A check that the inventory has every host and cluster that an incident names; raises `WrongField`."""
+
+    def check(incident: Incident) -> None:
+        for field in ("source", "destination"):
+            name = getattr(incident, field)
+            if name is not None and site.find(name) is None:
+                raise WrongField(field, f"{name} is not one of the Hyper-V hosts in site.yaml; mend the alert or add the host")
+        if incident.cluster is not None:
+            try:
+                site.cluster(incident.cluster)
+            except LookupError:
+                wrong = f"{incident.cluster} is not one of the clusters in site.yaml; mend the alert or add the cluster"
+                raise WrongField("cluster", wrong) from None
+
+    return check
