@@ -1,0 +1,134 @@
+"""What waits for a person's decision, and giving it from outside: the same form, the same checks, by Prefect's API."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.exceptions import ObjectNotFound
+from pydantic import AwareDatetime, Field, ValidationError
+
+from flows.gate import SCHEMA_KEY
+from remediations.model.base import Frozen
+
+PAGE = 200
+"""Runs that Prefect is asked for at a time."""
+
+
+class Waiting(Frozen):
+    """One plan that waits for a decision."""
+
+    run: UUID
+    run_name: str
+    digest: str = Field(min_length=64, max_length=64)
+    title: str
+    tier: str
+    expires_at: AwareDatetime
+    retry: str | None = Field(description="Title of part two, the move tried again; none if it is not part of the question")
+    link: str
+
+    @property
+    def shown(self) -> str:
+        """The digest's first eight characters, as the form shows them."""
+        return f"{self.digest[:4]} {self.digest[4:8]}"
+
+
+class NotWaiting(LookupError):
+    """No plan, or more than one, of that digest waits for a decision."""
+
+
+class NotTaken(Exception):
+    """Prefect did not take the answer; the plan still waits, unless the text says otherwise."""
+
+
+def client_for(api: str) -> SyncPrefectClient:
+    """A client for one Prefect API, with the credentials that Prefect's own settings name."""
+    from prefect.settings import get_current_settings  # noqa: PLC0415 - settings are read when they are needed
+
+    secret = get_current_settings().api.auth_string
+    return SyncPrefectClient(api, auth_string=secret.get_secret_value() if secret is not None else None)
+
+
+def waiting(client: SyncPrefectClient) -> list[Waiting]:
+    """All plans that wait, the one that expires first at the top."""
+    suspended = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])))
+    found: list[Waiting] = []
+    for page in range(100):
+        runs = client.read_flow_runs(flow_run_filter=suspended, limit=PAGE, offset=page * PAGE)
+        found += [asked for run in runs if (asked := _asked(client, run)) is not None]
+        if len(runs) < PAGE:
+            break
+    return sorted(found, key=lambda each: each.expires_at)
+
+
+def find(client: SyncPrefectClient, digest: str) -> Waiting:
+    """The plan whose digest begins with `digest` (eight characters or more, spaces do not count). Raises `NotWaiting`."""
+    wanted = digest.replace(" ", "").casefold()
+    if len(wanted) < 8 or not all(char in "0123456789abcdef" for char in wanted):
+        raise NotWaiting(f"{digest!r} is no digest: give its first eight characters (0-9, a-f), as `remediate approvals` shows")
+    there = waiting(client)
+    found = [each for each in there if each.digest.startswith(wanted)]
+    if not found:
+        known = ", ".join(each.digest[:8] for each in there) or "nothing"
+        raise NotWaiting(f"no plan {wanted} waits for a decision (it may have expired, or been answered); waiting: {known}")
+    if len(found) > 1:
+        runs = ", ".join(str(each.run) for each in found)
+        raise NotWaiting(f"plan {wanted} waits in {len(found)} runs ({runs}): answer on the runs' own pages")
+    return found[0]
+
+
+def answer(
+    client: SyncPrefectClient,
+    asked: Waiting,
+    decision: Literal["approve", "reject"],
+    *,
+    approver: str,
+    comment: str = "",
+    retry: bool = True,
+) -> None:
+    """Answer for `approver`. Raises `NotTaken` with Prefect's reason if it did not take it (its HTTP status does not tell)."""
+    given: dict[str, Any] = {
+        "decision": decision,
+        "approver": approver,
+        "comment": comment,
+        "digest": asked.digest[:8],
+    }
+    if asked.retry is not None:
+        given["retry"] = retry
+    result = client.resume_flow_run(asked.run, run_input=given)
+    if result.status is not SetStateStatus.ACCEPT:
+        reason = getattr(result.details, "reason", None) or "no reason was given"
+        raise NotTaken(f"Prefect did not take the answer ({result.status.value}): {reason}")
+
+
+def _asked(client: SyncPrefectClient, run: FlowRun) -> Waiting | None:
+    """What a suspended run asks; None if it is not ours, or has not written its question yet."""
+    keys = run.state.state_details.run_input_keyset if run.state is not None else None
+    if not keys:
+        return None
+    try:
+        schema = json.loads(client.read_flow_run_input(run.id, keys["schema"]))
+        asked = schema[SCHEMA_KEY]
+        return Waiting(
+            run=run.id,
+            run_name=run.name,
+            digest=asked["digest"],
+            title=asked["title"],
+            tier=asked["tier"],
+            expires_at=datetime.fromisoformat(asked["expires_at"]),
+            retry=asked["retry"],
+            link=run_link(str(client.api_url), run.id),
+        )
+    except (ObjectNotFound, KeyError, TypeError, ValueError, ValidationError):
+        return None
+
+
+def run_link(api: str, run: UUID | str) -> str:
+    """Where a person sees a run in Prefect's user interface."""
+    return f"{api.rstrip('/').removesuffix('/api')}/runs/flow-run/{run}"

@@ -1,0 +1,104 @@
+"""What Prefect must know of us: a work pool, a deployment for each flow, and the automation that ends zombies. Idempotent."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.utilities.callables import parameter_schema
+from prefect.workers.process import ProcessWorker
+
+from flows.catalogue import FLOWS
+from flows.recover import recover
+from flows.remediate_migration import remediate_migration
+
+POOL = "hyper-v"
+"""The work pool of one site's workers."""
+
+MAIN = "remediate-migration"
+"""Flow and deployment that a reported failure starts."""
+
+ALL: tuple[Flow[..., Any], ...] = (remediate_migration, *FLOWS.values(), recover)
+
+ZOMBIES = "end runs that no longer show a heartbeat"
+SILENCE = timedelta(seconds=90)
+"""A flow run that shows no heartbeat for so long (they come every 30 s) has lost its process."""
+
+
+def register(client: SyncPrefectClient, *, flows: Sequence[Flow[..., Any]] = ALL, pool: str = POOL) -> dict[str, UUID]:
+    """Create or bring up to date the pool, a deployment for each flow, and the automation; deployment ids by flow name."""
+    ensure_pool(client, pool)
+    found = {flow.name: deploy(client, flow, pool=pool) for flow in flows}
+    end_zombies(client)
+    return found
+
+
+def ensure_pool(client: SyncPrefectClient, pool: str) -> None:
+    """Create the process work pool unless it is there; a person's changes to it stay."""
+    try:
+        client.read_work_pool(pool)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        description = "Runs remediations as processes on this site's workers."
+        try:
+            client.create_work_pool(
+                WorkPoolCreate(name=pool, type="process", base_job_template=template, description=description)
+            )
+        except ObjectAlreadyExists:
+            return
+
+
+def deploy(client: SyncPrefectClient, flow: Flow[..., Any], *, pool: str, entrypoint: str | None = None) -> UUID:
+    """Create or bring up to date a flow's deployment; its id. The API checks parameters against the flow's own types."""
+    return client.create_deployment(
+        flow_id=client.create_flow_from_name(flow.name),
+        name=flow.name,
+        description=flow.description,
+        tags=["hyper-v"],
+        work_pool_name=pool,
+        entrypoint=entrypoint or f"{flow.fn.__module__}.{flow.fn.__name__}",
+        parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
+        enforce_parameter_schema=True,
+        pull_steps=[],
+        # Named outright, Prefect's worker starts the engine itself instead of through a second interpreter.
+        job_variables={"command": shlex.join([sys.executable, "-m", "prefect.engine"])},
+    )
+
+
+def end_zombies(client: SyncPrefectClient) -> None:
+    """Have Prefect mark a run as crashed when its process is gone without a word; a suspended run has none, so stays."""
+    ended = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed", "Suspended")}
+    wanted = AutomationCore(
+        name=ZOMBIES,
+        description="A worker or a flow's process died: the run becomes Crashed, and recover closes what it left open.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *ended},
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=SILENCE,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED, message=f"no heartbeat for {SILENCE.total_seconds():.0f} s: worker or process died"
+            )
+        ],
+    )
+    there = client.read_automations_by_name(ZOMBIES)
+    if there:
+        client.update_automation(there[0].id, wanted)
+    else:
+        client.create_automation(wanted)

@@ -1,0 +1,62 @@
+"""Whether a run will come back: a flow run by what Prefect says of it, a call of the command line by its process."""
+
+from __future__ import annotations
+
+import os
+import socket
+from uuid import UUID, uuid4
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
+
+from remediations.engine import Over
+from remediations.model.outcome import Reason
+
+NEVER_RESUMED = "never resumed"
+"""How Prefect's server words the end of a suspended run whose time is up (its services/pause_expirations.py)."""
+
+
+def fate(client: SyncPrefectClient, run: str) -> Over | None:
+    """Why a run is over, as the ledger keeps it; None while it may go on, or where that cannot be seen from here."""
+    if run.startswith(TERMINAL):
+        return _of_process(run)
+    try:
+        flow_run = client.read_flow_run(UUID(run))
+    except ValueError:
+        return None
+    except ObjectNotFound:
+        return Over(reason=None, words="Its flow run was deleted in Prefect")
+    state = flow_run.state
+    if state is None or not state.is_final():
+        return None
+    message = state.message or ""
+    if state.type is StateType.CANCELLED:
+        return Over(reason=None, words="The run was cancelled")
+    if state.type is StateType.FAILED and message.rstrip(".").endswith(NEVER_RESUMED):
+        return Over(reason=Reason.APPROVAL_EXPIRED, words="The approval expired without an answer")
+    if state.type is StateType.CRASHED:
+        return Over(reason=None, words=f"The run crashed ({message})")
+    return Over(reason=None, words=f"The run ended as {state.name} without telling what became of it ({message})")
+
+
+TERMINAL = "cli:"
+"""How the id of a run at a terminal begins: `cli:<machine>:<process>:<random>`."""
+
+
+def terminal_run() -> str:
+    """The id of a new run of this process, from which others on this machine can tell whether it is still there."""
+    return f"{TERMINAL}{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+def _of_process(run: str) -> Over | None:
+    machine, process, _ = run.removeprefix(TERMINAL).rsplit(":", 2)
+    if machine != socket.gethostname():
+        return None
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return Over(reason=None, words="The command that ran it ended without finishing it")
+    except PermissionError:
+        return None
+    return None

@@ -1,0 +1,110 @@
+"""How a flow runs the engine: each piece of work a Prefect task, cancelling between steps, and how it ends in Prefect."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any, TypeVar, cast
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.exceptions import TerminationSignal
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from flows.artifacts import publish_report
+from flows.gate import prefect_gate
+from flows.runtime import engine
+from remediations import logs
+from remediations.engine import Engine, Gate, Observe, Report
+from remediations.model.outcome import Ending, Outcome, Reason, Refused
+
+T = TypeVar("T")
+
+
+class Cancelled(BaseException):
+    """The run was cancelled: raised before the next piece of work, once, so that closing what is open still works.
+
+    Not an `Exception`: nothing may take it for a step's failure and go on.
+    """
+
+
+@task(cache_policy=NO_CACHE, retries=0, persist_result=False)
+def _piece(work: Callable[[], Any]) -> Any:
+    """One piece of work: a read, a plan, a step, a wait, a verification, the retry."""
+    return work()
+
+
+class Tasks:
+    """An `Observe` that makes each piece of work a Prefect task with a speaking name; asks before each if to go on."""
+
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Let the piece in hand end and raise `Cancelled` instead of the next."""
+        self._cancelled.set()
+
+    def __call__(self, name: str, work: Callable[[], T]) -> T:
+        """Do `work` as a task called `name`. Outside a flow run (the engine's own threads) it is simply done."""
+        if self._cancelled.is_set():
+            self._cancelled.clear()
+            raise Cancelled
+        if FlowRunContext.get() is None:
+            return work()
+        return cast(T, _piece.with_options(task_run_name=lambda: name)(work))
+
+
+def conclude(work: Callable[[Engine, str, Gate], Report]) -> State[Any]:
+    """Run `work(engine, run, gate)` in this flow run, show its report, and say how the flow run ends.
+
+    The work has a thread of its own, so that a cancelled run (SIGTERM, which Prefect raises in the main thread) ends between
+    two steps and never within one. Prefect's own exceptions (suspended, aborted) pass through.
+    """
+    tasks = Tasks()
+    context = copy_context()
+    with ThreadPoolExecutor(1, thread_name_prefix="engine") as pool:
+        future = pool.submit(context.run, _carry_out, work, tasks)
+        stopped: TerminationSignal | None = None
+        while True:
+            try:
+                state = future.result()
+                break
+            except TerminationSignal as signal:
+                stopped = signal
+                tasks.cancel()
+            except Cancelled:
+                break
+    if stopped is not None:
+        raise stopped
+    return state
+
+
+def _carry_out(work: Callable[[Engine, str, Gate], Report], observe: Observe) -> State[Any]:
+    logs.configure()
+    try:
+        with engine(observe) as built:
+            report = work(built, _run_id(), prefect_gate())
+    except Refused as refused:
+        return state_of(Outcome(ending=Ending.REFUSED, reason=refused.reason, summary=refused.detail))
+    publish_report(report)
+    return state_of(report.outcome)
+
+
+def _run_id() -> str:
+    run = flow_run.get_id()
+    if run is None:
+        raise RuntimeError("the engine is carried out within a flow run only")
+    return run
+
+
+def state_of(outcome: Outcome) -> State[Any]:
+    """The flow run's last state: Failed for what failed (taken back or not), Completed for every other ending, in words."""
+    reason = f" ({outcome.reason.value})" if outcome.reason is not None else ""
+    message = f"{outcome.ending.value}{reason}: {outcome.summary}"
+    failed = outcome.ending in (Ending.FAILED, Ending.UNDONE) or outcome.reason is Reason.LEDGER_UNAVAILABLE
+    return Failed(message=message) if failed else Completed(message=message)

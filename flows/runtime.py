@@ -1,0 +1,27 @@
+"""Builds the engine inside a process that runs flows, from the files and variables that a site sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from remediations import settings
+from remediations.catalogue import CATALOGUE
+from remediations.engine import Engine, Observe
+from remediations.engine.ports import quietly
+from remediations.ledger import Ledger
+from remediations.remoting import Remoting
+
+
+def configuration() -> settings.Configuration:
+    """This machine's site and policy. Raises `ConfigError` with every mistake: nothing runs on a guess."""
+    return settings.load(settings.config_directory(), {entry.id: entry.tier for entry in CATALOGUE.values()})
+
+
+@contextmanager
+def engine(observe: Observe = quietly) -> Iterator[Engine]:
+    """An engine for this machine's site; its sessions and its ledger are closed at the end."""
+    found = configuration()
+    ledger_url = settings.Settings.load().ledger_url
+    with Ledger(ledger_url) as ledger, Remoting(found.site, settings.resolve) as remoting:
+        yield Engine(site=found.site, policy=found.policy, ledger=ledger, remoting=remoting, observe=observe)

@@ -1,0 +1,160 @@
+"""The command line: `remediate`. Each command imports what it needs when it runs, so that every one of them starts fast."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from remediations.cli import console
+from remediations.cli.console import EXIT_CODES
+from remediations.cli.engine import apply_group, plan_group
+
+app = typer.Typer(
+    name="remediate",
+    help=f"Find out why a Hyper-V virtual machine would not move, mend it with the least harm, prove it.\n\n{EXIT_CODES}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="REMEDIATE_CONFIG", help="Directory of site.yaml and policy.yaml.", file_okay=False),
+]
+Digest = Annotated[
+    str, typer.Argument(metavar="DIGEST", help="First eight characters of the plan's digest, as `approvals` shows.")
+]
+As = Annotated[str, typer.Option("--as", metavar="NAME", help="Who decides: your name, for the audit trail.")]
+Comment = Annotated[str, typer.Option("--comment", help="Kept in the audit trail and shown in the report.")]
+
+
+@app.callback()
+def common(config: Config = None) -> None:
+    """Options before the command hold for every command."""
+    if config is not None:
+        import os  # noqa: PLC0415
+
+        os.environ["REMEDIATE_CONFIG"] = str(config.resolve())
+
+
+app.add_typer(
+    typer.Typer(cls=plan_group(), no_args_is_help=True),
+    name="plan",
+    help="Read, prove and show what would be done. Changes nothing.",
+)
+app.add_typer(
+    typer.Typer(cls=apply_group(), no_args_is_help=True),
+    name="apply",
+    help="Plan, ask for approval here, apply, verify.",
+)
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="Port of the embedded Prefect server; a free one if left out.")] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=64, help="Flow runs at once on this machine; waiting ones do not count.")
+    ] = 4,
+) -> None:
+    """Run everything: alert receiver, Prefect (its own, or the one at PREFECT_API_URL), a worker, the recovery sweep."""
+    from remediations.cli.serve import serve as run  # noqa: PLC0415
+
+    with console.plain_errors():
+        raise typer.Exit(run(port=port, limit=limit))
+
+
+@app.command()
+def approvals(as_json: Json = False) -> None:
+    """Show what waits for a decision: digest, plan, until when, and where to see it."""
+    from remediations.cli.approvals import show  # noqa: PLC0415
+
+    with console.plain_errors():
+        show(as_json=as_json)
+
+
+@app.command()
+def approve(
+    digest: Digest,
+    who: As,
+    comment: Comment = "",
+    no_retry: Annotated[bool, typer.Option("--no-retry", help="Mend only: do not ask for the failed move again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Approve a plan that waits, and what had failed being tried again after it."""
+    from remediations.cli.approvals import decide  # noqa: PLC0415
+
+    with console.plain_errors():
+        decide(digest, "approve", who=who, comment=comment, retry=not no_retry, as_json=as_json)
+
+
+@app.command()
+def reject(digest: Digest, who: As, comment: Comment = "", as_json: Json = False) -> None:
+    """Reject a plan that waits: nothing is changed, and its incident is closed."""
+    from remediations.cli.approvals import decide  # noqa: PLC0415
+
+    with console.plain_errors():
+        decide(digest, "reject", who=who, comment=comment, retry=False, as_json=as_json)
+
+
+@app.command()
+def diagnose(
+    text: Annotated[str, typer.Argument(help="The event's or error's text; - reads standard input.")] = "-",
+    event_id: Annotated[int | None, typer.Option(min=0, max=65535, help="Windows event id, as 21502.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Event log channel.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Event provider.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a reported text suggests, before any host is asked."""
+    from remediations.cli.small import diagnose as run  # noqa: PLC0415
+
+    given = sys.stdin.read() if text == "-" else text
+    with console.plain_errors():
+        run(given, event_id=event_id, channel=channel, provider=provider, as_json=as_json)
+
+
+@app.command()
+def catalogue(as_json: Json = False) -> None:
+    """List the remediations: what each mends, how dangerous it is, and whether it can be undone."""
+    from remediations.cli.small import catalogue as run  # noqa: PLC0415
+
+    run(as_json=as_json)
+
+
+host = typer.Typer(no_args_is_help=True)
+app.add_typer(host, name="host", help="What a Hyper-V host needs from us.")
+
+
+@host.command("export")
+def export(
+    directory: Annotated[Path, typer.Argument(help="Where to write it; made if it is not there.", file_okay=False)],
+) -> None:
+    """Write our PowerShell module with its install script, for a person to install on hosts."""
+    from remediations.cli.small import export as run  # noqa: PLC0415
+
+    with console.plain_errors():
+        run(directory)
+
+
+def main() -> None:
+    """Entry point of `remediate`."""
+    lazy(sys.argv[1] if len(sys.argv) > 1 else "")
+    app()
+
+
+def lazy(command: str) -> None:
+    """Add the commands that bring their own options. Help lists all of them; else only the one that is called is imported."""
+    if command in ("config", "", "--help"):
+        from remediations.cli.config import app as config  # noqa: PLC0415
+
+        app.add_typer(config, name="config")
+    if command in ("demo", "", "--help"):
+        from remediations.cli import demo  # noqa: PLC0415
+
+        app.command("demo")(demo.demo)
+
+
+__all__: list[str] = ["app", "main"]

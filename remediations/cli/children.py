@@ -1,0 +1,88 @@
+"""Child processes that never outlive us: own process group, output to a file, stopped within a bound."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+class ChildFailed(Exception):
+    """A child ended, or did not come up. Names its log and shows its last lines."""
+
+
+class Child:
+    """A running child process and everything that it starts itself. Start it in the main thread."""
+
+    def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
+        self.name, self.log = name, log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - the command is our own
+                command,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # Even if we are killed outright. Safe: it only calls the kernel, and no other thread of ours forks.
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id; also the id of its process group."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def check(self) -> None:
+        """Raise `ChildFailed`, with its last words, if it has ended."""
+        if not self.running:
+            raise ChildFailed(
+                f"{self.name} ended with exit code {self._process.returncode}; its log is {self.log}\n{self.tail()}"
+            )
+
+    def tail(self, lines: int = 12) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self, grace: float = 15.0) -> None:
+        """End it: TERM, and after `grace` seconds, or for what it left, KILL to its whole group. Returns when it is gone."""
+        if self.running:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(grace)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def stop_all(children: Sequence[Child], grace: float = 15.0) -> None:
+    """Stop children, the last started first. A second Ctrl-C does not keep the rest from being stopped."""
+    deadline = time.monotonic() + 2 * grace
+    for child in reversed(children):
+        left = max(0.5, min(grace, deadline - time.monotonic()))
+        try:
+            child.stop(left)
+        except KeyboardInterrupt:
+            child.stop(0.1)
+
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _die_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,107 @@
+"""What every command shares: exit codes, output for people and for scripts, and words for errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from remediations.model.outcome import Ending, Outcome, Reason
+
+T = TypeVar("T")
+
+out = Console(highlight=False)
+"""What was asked for."""
+
+err = Console(stderr=True, highlight=False)
+"""Progress and errors."""
+
+
+class Exit(IntEnum):
+    """Exit codes; `remediate --help` documents them."""
+
+    DONE = 0  # done, or nothing to do
+    FAILED = 1
+    BAD_INPUT = 2  # bad input or configuration
+    NOT_DONE = 3  # refused, only proposed, or a person is needed
+    NOT_APPROVED = 4  # rejected, expired or not valid
+
+
+EXIT_CODES = """Exit codes: 0 done or nothing to do · 1 failed · 2 bad input or configuration ·
+3 refused, or a person is needed · 4 not approved (rejected, expired)."""
+
+
+def exit_code(outcome: Outcome) -> Exit:
+    """How a run's outcome ends a command."""
+    if outcome.reason in (Reason.NOT_APPROVED, Reason.APPROVAL_EXPIRED, Reason.APPROVAL_INVALID):
+        return Exit.NOT_APPROVED
+    match outcome.ending:
+        case Ending.MENDED | Ending.NOTHING_TO_DO:
+            return Exit.DONE
+        case Ending.FAILED | Ending.UNDONE:
+            return Exit.FAILED
+        case _:
+            return Exit.NOT_DONE
+
+
+def fail(message: str, code: Exit = Exit.BAD_INPUT) -> NoReturn:
+    """Say what is wrong, on standard error, and end with `code`."""
+    err.print(message, markup=False, style="red", soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def progress(name: str, work: Callable[[], T]) -> T:
+    """An `Observe` for the terminal: shows what is being done while it lasts, and that it is done."""
+    with err.status(name) if err.is_terminal else _quiet():
+        result = work()
+    err.print(f"  [green]✓[/green] {_plain(name)}")
+    return result
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn what a person can mend into one clear message and an exit code; anything else is a defect and shows itself."""
+    from pydantic import ValidationError  # noqa: PLC0415 - with the settings, a quarter of a second
+
+    from remediations.model.outcome import Refused  # noqa: PLC0415
+    from remediations.settings import ConfigError, SecretUnavailable  # noqa: PLC0415
+
+    try:
+        yield
+    except ConfigError as error:
+        fail("\n".join(str(problem) for problem in error.problems))
+    except ValidationError as error:
+        fail("\n".join(_field_error(each) for each in error.errors()))
+    except SecretUnavailable as error:
+        fail(str(error))
+    except Refused as error:
+        fail(str(error), exit_code(Outcome(ending=Ending.REFUSED, reason=error.reason, summary=error.detail)))
+    except LookupError as error:
+        if isinstance(error, (KeyError, IndexError)):
+            raise
+        fail(str(error))
+
+
+def _field_error(error: Any) -> str:
+    where = "--" + "-".join(str(part).replace("_", "-") for part in error["loc"]) if error["loc"] else "input"
+    return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"

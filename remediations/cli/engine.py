@@ -1,0 +1,133 @@
+"""`remediate plan` and `remediate apply`: the engine in this process, asked from a terminal."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from remediations.cli import forms
+from remediations.cli.console import Exit, err, exit_code, fail, out, plain_errors, print_json, progress
+from remediations.model.outcome import Reason, Refused
+
+if TYPE_CHECKING:
+    from remediations.engine import Answer, Ask, Gate, Report
+
+Json = Annotated[bool, typer.Option("--json", help="The report as one JSON document.")]
+Approve = Annotated[
+    str | None,
+    typer.Option(
+        "--approve",
+        metavar="DIGEST",
+        help="Approve without asking if the plan has this digest (eight characters or more); any other plan is rejected.",
+    ),
+]
+As = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who approves; your login name if left out.")]
+Comment = Annotated[str, typer.Option("--comment", help="Kept in the audit trail and shown in the report.")]
+NoRetry = Annotated[bool, typer.Option("--no-retry", help="Mend only: do not ask for the failed move again.")]
+
+
+def plan_group() -> type[TyperGroup]:
+    """The commands of `remediate plan`: one for each entry of the catalogue, and `incident`."""
+    return forms.group(partial(_commands, apply=False))
+
+
+def apply_group() -> type[TyperGroup]:
+    """The commands of `remediate apply`."""
+    return forms.group(partial(_commands, apply=True))
+
+
+def _commands(*, apply: bool) -> Mapping[str, Callable[[], TyperCommand]]:
+    from remediations.catalogue import CATALOGUE  # noqa: PLC0415 - half a second that other commands do not need
+    from remediations.model.incident import Incident  # noqa: PLC0415
+
+    further: forms.Options = {"as_json": (Json, False)}
+    if apply:
+        further = {
+            **further,
+            "approve": (Approve, None),
+            "as_": (As, None),
+            "comment": (Comment, ""),
+            "no_retry": (NoRetry, False),
+        }
+    made: dict[str, Callable[[], TyperCommand]] = {
+        "incident": partial(
+            forms.command,
+            "incident",
+            Incident,
+            "A failed migration or drain: find the cause, mend it, try it again.",
+            partial(_run, apply=apply),
+            further,
+        )
+    }
+    for entry in CATALOGUE.values():
+        about = f"{(entry.__doc__ or entry.title).strip().splitlines()[0]} Tier {entry.tier}."
+        made[entry.id] = partial(forms.command, entry.id, entry, about, partial(_run, apply=apply), further)
+    return made
+
+
+def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
+    from flows.fate import terminal_run  # noqa: PLC0415
+    from flows.runtime import engine  # noqa: PLC0415
+    from remediations import logs  # noqa: PLC0415
+    from remediations.model.incident import Incident  # noqa: PLC0415
+
+    who = given.get("as_") or getpass.getuser()
+    logs.configure(stream=sys.stderr, level="WARNING")
+    with plain_errors(), engine(progress) as built:
+        carry = built.remediate if isinstance(request, Incident) else built.carry_out
+        gate = terminal_gate(who, given) if apply else _no_gate
+        report: Report = carry(terminal_run(), request, dry_run=not apply, gate=gate, requested_by=who)
+    show(report, as_json=given["as_json"])
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """Print a finished report and end with its exit code."""
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        from rich.markdown import Markdown  # noqa: PLC0415
+
+        out.print(Markdown(report.markdown))
+    raise typer.Exit(exit_code(report.outcome))
+
+
+def terminal_gate(who: str, given: Mapping[str, Any]) -> Gate:
+    """Shows the plan and asks at the terminal; with `--approve` compares the digest and does not ask."""
+
+    def gate(ask: Ask) -> Answer:
+        from remediations.engine import Answer  # noqa: PLC0415
+        from remediations.engine.render import plan_text  # noqa: PLC0415
+
+        for plan in (ask.plan, ask.retry):
+            if plan is not None:
+                err.print(plan_text(plan), markup=False, soft_wrap=True)
+        retry = not given["no_retry"]
+        wanted = (given["approve"] or "").replace(" ", "").casefold()
+        if wanted:
+            matches = len(wanted) >= 8 and ask.digest.startswith(wanted)
+            comment = given["comment"] if matches else f"--approve {wanted} is not the digest of this plan ({ask.digest[:8]})"
+            decision = "approve" if matches else "reject"
+        elif sys.stdin.isatty():
+            typed = typer.prompt(
+                f"Type the digest ({ask.digest[:4]} {ask.digest[4:8]}) to approve, anything else rejects",
+                default="",
+                show_default=False,
+                err=True,
+            )
+            decision = "approve" if typed.replace(" ", "").casefold() == ask.digest[:8] else "reject"
+            comment = given["comment"]
+        else:
+            fail(f"this is no terminal to ask at: give --approve {ask.digest[:8]}", Exit.NOT_APPROVED)
+        return Answer(decision=decision, approver=who, comment=comment, retry=retry, digest=ask.digest[:8], proof="terminal")
+
+    return gate
+
+
+def _no_gate(ask: Ask) -> Answer:
+    raise Refused(Reason.NOT_APPROVED, f"this is a plan only: {ask.digest[:8]} is approved by `remediate apply`")

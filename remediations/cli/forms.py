@@ -1,0 +1,99 @@
+"""Commands from typed forms: an option for each field, with its type, choices, default and description."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Annotated, Any, Literal, TypeVar
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from typer.core import TyperCommand, TyperGroup
+
+FormT = TypeVar("FormT", bound=BaseModel)
+
+Options = Mapping[str, tuple[Any, Any]]
+"""Further options of a command: name → annotation (as typer takes it) and default."""
+
+
+def command(
+    name: str, form: type[FormT], about: str, run: Callable[[FormT, dict[str, Any]], None], further: Options
+) -> TyperCommand:
+    """A command that fills in `form` from its options and calls `run(form, further options)`.
+
+    The form itself checks what is given, so that its errors read the same everywhere; `run` gets it validated.
+    """
+
+    def call(**given: Any) -> None:
+        own = {field: given[field] for field in form.model_fields if given[field] not in (None, [])}
+        run(form.model_validate(own), {key: given[key] for key in further})
+
+    parameters = [_parameter(field, info) for field, info in form.model_fields.items()]
+    parameters += [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for key, (annotation, default) in further.items()
+    ]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what typer reads
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
+    app = typer.Typer(add_completion=False)
+    app.command(name, help=about)(call)
+    made = typer.main.get_command(app)
+    if not isinstance(made, TyperCommand):
+        raise TypeError(f"typer made a {type(made).__name__} of one command")
+    return made
+
+
+def group(names: Callable[[], Mapping[str, Callable[[], TyperCommand]]]) -> type[TyperGroup]:
+    """A group whose commands are made when they are asked for: what they need is imported for them only."""
+
+    class Lazy(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            del ctx
+            return list(names())
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            del ctx
+            make = names().get(cmd_name)
+            return make() if make is not None else None
+
+    return Lazy
+
+
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    kind = _inner(field.annotation)
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    about = field.description or ""
+    if default not in (None, "", (), False) and not isinstance(default, BaseModel):
+        about += f" [default: {default.value if isinstance(default, Enum) else default}]"
+    option = typer.Option(help=about, show_default=False)
+    if typing.get_origin(kind) in (tuple, list, frozenset):
+        annotation: Any = list[str]
+    elif kind in (int, float, bool) or typing.get_origin(kind) is Literal or _is_enum(kind):
+        annotation = kind
+    else:
+        annotation = str
+    if field.is_required():
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[annotation, option])
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[annotation | None, option], default=None
+    )
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def _inner(annotation: Any) -> Any:
+    """The type inside `X | None` and `Annotated`."""
+    while True:
+        origin = typing.get_origin(annotation)
+        if origin is Annotated:
+            annotation = typing.get_args(annotation)[0]
+        elif origin in (typing.Union, types.UnionType):
+            annotation = next(each for each in typing.get_args(annotation) if each is not type(None))
+        else:
+            return annotation

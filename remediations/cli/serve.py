@@ -1,0 +1,236 @@
+"""`remediate serve`: everything that production needs on one machine, in one command, with nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+from remediations import logs
+from remediations.cli.approvals import SERVING
+from remediations.cli.children import Child, ChildFailed, stop_all
+from remediations.cli.console import Exit, err, fail, progress
+from remediations.cli.prefect_server import client_environment, start_server, start_worker, wait_ready
+from remediations.settings import Configuration, Settings
+
+if TYPE_CHECKING:
+    from flows.dispatch import Dispatcher
+    from remediations.ledger import Ledger
+    from remediations.model.incident import Incident
+
+SWEEP_SECONDS = 60.0
+"""How often what ended runs left open is looked for."""
+
+T = TypeVar("T")
+Observe = Callable[[str, Callable[[], Any]], Any]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Running:
+    """What is up: where Prefect answers, where alerts go, and the ledger behind both."""
+
+    api: str
+    receiver: str
+    ledger: Ledger
+    dispatcher: Dispatcher
+    children: tuple[Child, ...]
+
+    @property
+    def ui(self) -> str:
+        """Prefect's user interface."""
+        return self.api.removesuffix("/api")
+
+
+def serve(*, port: int | None, limit: int) -> int:
+    """Run until Ctrl-C or SIGTERM; the exit code. 1 if a part of it died, which a service manager should restart."""
+    logs.configure(level="INFO", stream=sys.stderr)
+    found = Settings.load()
+    configuration = _configuration()
+    try:
+        with _until_told(), serving(found, configuration, port=port, limit=limit, observe=progress) as running:
+            err.print(f"\nPrefect    {running.ui}\nalerts to  {running.receiver}\nstate in   {found.state}", markup=False)
+            err.print("Ctrl-C ends it.")
+            while True:
+                for child in running.children:
+                    child.check()
+                time.sleep(1)
+    except KeyboardInterrupt:
+        err.print("stopped; nothing is left running")
+        return Exit.DONE
+    except ChildFailed as error:
+        fail(str(error), Exit.FAILED)
+
+
+@contextlib.contextmanager
+def serving(
+    found: Settings,
+    configuration: Configuration,
+    *,
+    port: int | None = None,
+    limit: int = 4,
+    observe: Observe = progress,
+) -> Iterator[Running]:
+    """Prefect, its deployments and a worker, the receiver, the dispatcher and the sweep, for as long as the block lasts.
+
+    Raises `ChildFailed` if one of them does not come up. At the end all of it is stopped, within about half a minute.
+    """
+    from remediations.ledger import Ledger  # noqa: PLC0415 - half a second
+
+    state = found.state.resolve()
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home, logs_in = state / "prefect", state / "logs"
+    children: list[Child] = []
+    with contextlib.ExitStack() as stack:
+        stack.callback(stop_all, children)
+        api = found.prefect_api_url
+        server = None
+        if api is None:
+            server, api = start_server(home, port=port, log=logs_in / "prefect-server.log")
+            children.append(server)
+        os.environ.update(client_environment(api, home))
+        ledger = stack.enter_context(Ledger(found.ledger_url))
+        observe("start Prefect", lambda: wait_ready(api, server))
+        deployment = observe("register the flows", lambda: _register(api))
+        site = {
+            "REMEDIATE_CONFIG": str(configuration.directory.resolve()),
+            "REMEDIATE_STATE": str(state),
+            "REMEDIATE_LEDGER": found.ledger_url,
+        }
+        children.append(_worker(api, home, limit, site, logs_in))
+        dispatcher = _dispatcher(ledger, api, deployment)
+        receiver = stack.enter_context(_receiver(found, configuration, dispatcher))
+        dispatcher.start()
+        stack.callback(dispatcher.stop)
+        stack.enter_context(_sweep(ledger, dispatcher, api))
+        note = state / SERVING
+        note.write_text(json.dumps({"api": api, "receiver": receiver, "pid": os.getpid()}))
+        stack.callback(note.unlink, missing_ok=True)
+        yield Running(api=api, receiver=receiver, ledger=ledger, dispatcher=dispatcher, children=tuple(children))
+
+
+def _configuration() -> Configuration:
+    from flows.runtime import configuration  # noqa: PLC0415 - the catalogue with it
+
+    return configuration()
+
+
+def _register(api: str) -> Any:
+    from flows import approvals, deployments  # noqa: PLC0415 - Prefect with them: more than a second
+
+    with approvals.client_for(api) as client:
+        return deployments.register(client)[deployments.MAIN]
+
+
+def _worker(api: str, home: Any, limit: int, site: dict[str, str], logs_in: Any) -> Child:
+    from flows.deployments import POOL  # noqa: PLC0415
+
+    return start_worker(api, home, pool=POOL, limit=limit, env=site, log=logs_in / "prefect-worker.log")
+
+
+def _dispatcher(ledger: Ledger, api: str, deployment: Any) -> Dispatcher:
+    from flows.approvals import client_for  # noqa: PLC0415
+    from flows.dispatch import Dispatcher  # noqa: PLC0415
+
+    return Dispatcher(ledger, lambda: client_for(api), deployment)
+
+
+@contextlib.contextmanager
+def _receiver(found: Settings, configuration: Configuration, dispatcher: Dispatcher) -> Iterator[str]:
+    """The alert receiver in a thread of its own; its URL. Raises `ChildFailed` if its address cannot be had."""
+    import uvicorn  # noqa: PLC0415 - a third of a second
+
+    from remediations.alerts import Accepted, known_to, receiver  # noqa: PLC0415
+
+    def intake(incident: Incident) -> Accepted:
+        opened = dispatcher.accept(incident)
+        return Accepted(incident_id=opened.id, joined=opened.joined)
+
+    token = found.receiver_token
+    if token is None and found.receiver_address not in LOOPBACK:
+        detail = "set REMEDIATE_RECEIVER_TOKEN_FILE or REMEDIATE_RECEIVER_TOKEN_ENV, or listen on 127.0.0.1"
+        raise ChildFailed(f"the receiver would let everybody in at {found.receiver_address} without a token: {detail}")
+    try:
+        listener = socket.create_server((found.receiver_address, found.receiver_port), reuse_port=False)
+    except OSError as error:
+        where = f"{found.receiver_address}:{found.receiver_port}"
+        detail = "is another `remediate serve` running? REMEDIATE_RECEIVER_PORT sets another port"
+        raise ChildFailed(f"the receiver cannot listen on {where} ({error.strerror}): {detail}") from error
+    app = receiver(intake, token=token, check=known_to(configuration.site))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run, args=([listener],), name="receiver", daemon=True)
+    thread.start()
+    try:
+        host, port = listener.getsockname()[:2]
+        yield f"http://{host}:{port}/alerts"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()
+
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@contextlib.contextmanager
+def _sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> Iterator[None]:
+    """Recover what ended runs left open, every minute."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(SWEEP_SECONDS):
+            try:
+                sweep(ledger, dispatcher, api)
+            except Exception as error:  # the next sweep may succeed, and none may end the others
+                log.warning("recovery sweep failed", error=str(error), again_in_seconds=SWEEP_SECONDS)
+
+    thread = threading.Thread(target=work, name="recovery", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=15)
+
+
+def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
+    """One look at what ended runs left open: brackets, half-done plans, incidents."""
+    from flows.approvals import client_for  # noqa: PLC0415
+    from flows.fate import fate  # noqa: PLC0415
+    from flows.runtime import engine  # noqa: PLC0415
+
+    dispatcher.close_stillborn()
+    if not ledger.unfinished_runs():
+        return
+    with client_for(api) as client, engine() as built:
+        for each in built.recover(lambda run: fate(client, run)):
+            log.warning("recovered", run=each.run, incident=each.incident_id, why=each.what, now=each.outcome.summary)
+
+
+@contextlib.contextmanager
+def _until_told() -> Iterator[None]:
+    """SIGTERM counts as Ctrl-C; once stopping has begun neither disturbs it."""
+
+    def told(_signal: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, told) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
