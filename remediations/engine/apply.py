@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Literal
 from uuid import UUID, uuid4
 
 from remediations.engine.gather import facts_in, read_for
 from remediations.engine.parts import fold, parts_of
 from remediations.engine.ports import Clock, Hosts, Observe
-from remediations.ledger import Entry, Lease, Ledger, Sealed
+from remediations.ledger import Entry, How, Lease, Ledger, Sealed
 from remediations.model.command import Command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Fact, predict
@@ -163,7 +162,8 @@ class _Work:
         left: list[str] = []
         for entry in reversed(self.ledger.journal(self.run, self.plan.digest)):
             step = self.plan.items[entry.index]
-            if isinstance(step, Step) and not entry.undone and entry.result is not False:
+            back = entry.undone is not None and entry.undone.ok
+            if isinstance(step, Step) and not back and entry.result is not False:
                 problem = self.applier.observe(
                     f"take back {step.command.name} on {step.host}", partial(self._undo, entry, step)
                 )
@@ -174,21 +174,21 @@ class _Work:
 
     def finish(self, why: str) -> Applied:
         """Decide what is unknown; a plan that was carried out whole stays, a half-done one is taken back."""
-        facts = self.applier.read(self.plan)
         for entry in self.ledger.journal(self.run, self.plan.digest):
             step = self.plan.items[entry.index]
             if entry.result is None and isinstance(step, Step):
-                facts = self._decide_unknown(entry, step, facts)
-                shown = all(change.holds_after(facts) for change in step.changes)
-                self._result(entry.index, ok=shown, detail=why, how="read again")
+                try:
+                    self._decided(entry, step)
+                except Stopped as stop:
+                    return self.give_up(stop)
         journal = self.ledger.journal(self.run, self.plan.digest)
-        carried = {entry.index for entry in journal if entry.result and not entry.undone}
+        carried = {entry.index for entry in journal if entry.result and entry.undone is None}
         if carried == {index for index, item in enumerate(self.plan.items) if isinstance(item, Step)}:
             left = self.close_brackets(why)
             return Applied(ok=not left, detail="; ".join(left), undone=False, done=tuple(sorted(carried)))
         return self.give_up(Stopped(why))
 
-    def _result(self, index: int, *, ok: bool, detail: str, how: Literal["answered", "asked", "read again"]) -> None:
+    def _result(self, index: int, *, ok: bool, detail: str, how: How) -> None:
         self.ledger.result(run=self.run, digest=self.plan.digest, index=index, ok=ok, detail=detail, how=how)
 
     def close_brackets(self, why: str) -> list[str]:
@@ -217,7 +217,7 @@ class _Work:
             if fresh.digest != self.plan.digest or not fresh.appliable:
                 raise Stopped(f"the facts moved since {self.plan.title!r} was approved", Reason.DRIFT)
             return
-        facts = self.applier.read(self.plan)
+        facts: Mapping[str, Fact] = self.applier.read(self.plan)
         for index, item in enumerate(self.plan.items):
             if not isinstance(item, Step):
                 continue
@@ -230,14 +230,12 @@ class _Work:
     def _step(self, index: int, step: Step, entry: Entry | None) -> None:
         if entry is not None and entry.result is True:
             return
-        if entry is not None and entry.result is False:
+        if entry is not None and entry.result is False and entry.how == "answered":
             raise Stopped(f"{step.command.text} failed before: {entry.detail}")
+        if entry is not None and entry.result is None and self._decided(entry, step):
+            return
         facts = self.applier.read(self.plan)
-        if entry is not None:
-            facts = self._decide_unknown(entry, step, facts)
         if all(change.holds_after(facts) for change in step.changes):
-            if entry is not None:
-                self._result(index, ok=True, detail="found done", how="read again")
             return
         if not all(change.holds_before(facts) for change in step.changes):
             raise Stopped(_drift(step, facts), Reason.DRIFT)
@@ -266,28 +264,32 @@ class _Work:
             sent = True
 
         error: HostError | None = None
-        how: Literal["answered", "asked", "read again"] = "answered"
-        detail = ""
+        how: How = "answered"
+        said = ""
         try:
             self.applier.hosts.change(
                 step.host, step.command, deadline=step.deadline, command_id=command_id, before_send=before_send
             )
         except CommandFailed as failed:
-            error, detail = failed.error, failed.error.message
+            error, said = failed.error, failed.error.message
         except AnswerLost as lost:
             answer = self._ask(step, command_id)
-            how, detail = "read again" if answer is None else "asked", str(lost)
+            how, said = "asked" if answer is not None else "read again", str(lost)
             if answer is not None and answer.errors:
-                error, detail = answer.errors[0], answer.errors[0].message
+                how, error, said = "answered", answer.errors[0], answer.errors[0].message
         except RemotingError as refused:
             if sent:
                 self._result(index, ok=False, detail=str(refused), how="answered")
             raise Stopped(str(refused)) from refused
-        shown = self._shows(step)
-        said = detail or ("" if shown else "the command returned without an error, but the host does not show the change")
-        self._result(index, ok=shown, detail=said, how=how)
-        if not shown:
-            raise Stopped(f"{step.command.name} on {step.host}: {said}", error=error)
+        facts = self._settled(step)
+        if all(change.holds_after(facts) for change in step.changes):
+            self._result(index, ok=True, detail=said, how=how)
+            return
+        said = said or "the command returned without an error, but the host does not show the change"
+        if how == "answered" or all(change.holds_before(facts) for change in step.changes):
+            self._result(index, ok=False, detail=said, how=how)
+        # Else neither before nor after holds and nobody knows why: no result, so that nothing is sent there again blindly.
+        raise Stopped(f"{step.command.name} on {step.host}: {said}", error=error)
 
     def _ask(self, step: Step, command_id: UUID) -> Reply | None:
         """What became of a change whose answer was lost, if the host can still tell."""
@@ -296,29 +298,35 @@ class _Work:
         except RemotingError:
             return None
 
-    def _shows(self, step: Step) -> bool:
-        """Whether the change can be seen on the host, within the time that the step says it takes to settle."""
+    def _settled(self, step: Step) -> dict[str, Fact]:
+        """The facts once the change shows, or at the end of the time that the step says it takes to settle."""
         end = self.clock() + timedelta(seconds=step.settles)
         while True:
             facts = self.applier.read(self.plan)
-            if all(change.holds_after(facts) for change in step.changes):
-                return True
-            if self.clock() >= end:
-                return False
+            if self.clock() >= end or all(change.holds_after(facts) for change in step.changes):
+                return facts
+            self._keep()
             self.applier.pause(min(2.0, max(0.1, step.settles / 20)))
 
-    def _decide_unknown(self, entry: Entry, step: Step, facts: Mapping[str, Fact]) -> Mapping[str, Fact]:
-        """A step that was sent by someone who never learned what became of it: wait until nothing can be in flight."""
-        answer = self._ask(step, entry.command_id)
-        if answer is not None:
-            return self.applier.read(self.plan)
+    def _decided(self, entry: Entry, step: Step) -> bool:
+        """Decide a step that was sent by someone who never learned what became of it; whether it was done.
+
+        Nothing is sent again before nothing of it can be in flight. Raises `Stopped` if the host shows neither before nor after.
+        """
         end = entry.intended_at + timedelta(seconds=step.deadline + MARGIN)
-        while self.clock() < end:
+        while True:
             facts = self.applier.read(self.plan)
             if all(change.holds_after(facts) for change in step.changes):
-                return facts
-            self.applier.pause(2.0)
-        return self.applier.read(self.plan)
+                self._result(entry.index, ok=True, detail="found done", how="read again")
+                return True
+            if self.clock() >= end:
+                break
+            self._keep()
+            self.applier.pause(min(2.0, max(0.1, step.deadline / 20)))
+        if not all(change.holds_before(facts) for change in step.changes):
+            raise Stopped(_drift(step, facts), Reason.DRIFT)
+        self._result(entry.index, ok=False, detail="found not done, and nothing can be in flight", how="read again")
+        return False
 
     def _wait(self, wait: Wait) -> None:
         self.applier.until(self.plan, wait, self._keep)

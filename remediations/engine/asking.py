@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from remediations.catalogue.remediation import Repair
+from remediations.engine.parts import parts_of
 from remediations.engine.ports import Ask, Clock, Gate
 from remediations.engine.render import plan_markdown
 from remediations.ledger import Ledger, Sealed
@@ -129,10 +131,18 @@ class Asking:
     ) -> None:
         for each in sealed:
             if each is not None:
-                self.ledger.decide(each, decision=decision, approver=approver, comment=comment, proof=proof)
+                self.ledger.decide(
+                    each,
+                    decision=decision,
+                    approver=approver,
+                    comment=comment,
+                    proof=proof,
+                    allow_self=each.plan.tier <= self.policy.own_approval_tier,
+                )
 
     def _seal(self, plan: Plan | None, number: int, part: Literal["repair", "retry"]) -> Sealed | None:
         if plan is None:
             return None
         ends = self.clock() + timedelta(hours=self.policy.approval_hours)
-        return self.ledger.seal(self.run, round=number, part=part, plan=plan, expires_at=ends)
+        causes = [cause for each in parts_of(plan) if isinstance(each, Repair) for cause in each.causes]
+        return self.ledger.seal(self.run, round=number, part=part, plan=plan, expires_at=ends, causes=causes)

@@ -250,7 +250,7 @@ class Run:
         sealed = self.ledger.sealed(self.run, round=number, part=part)
         if sealed is None:
             raise ValueError(f"no sealed {part} in round {number}")
-        applier = self.engine._applier(evidence)
+        applier = self.engine.applier(evidence)
         name = "apply" if part == "repair" else "try the move again"
         applied = self._phase(name, lambda: applier.apply(self.run, sealed))
         if not applied.ok:
@@ -261,7 +261,7 @@ class Run:
         """A plan that only waits: no change, so nobody is asked."""
         if self.plan is None:
             return
-        applier = self.engine._applier(evidence)
+        applier = self.engine.applier(evidence)
         for wait in self.plan.waits:
             self._phase("wait", partial(self._watch, f"wait: {wait.why}", partial(applier.wait_out, self.plan, wait)))
 

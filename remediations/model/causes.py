@@ -10,7 +10,7 @@ class Cause(StrEnum):
 
     meaning: str
 
-    def __new__(cls, value: str, meaning: str) -> Cause:
+    def __new__(cls, value: str, meaning: str = "") -> Cause:
         """Build a member from its id and its meaning ("the virtual machine would not move because …")."""
         member = str.__new__(cls, value)
         member._value_ = value

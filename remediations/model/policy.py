@@ -181,6 +181,9 @@ class Policy(Frozen):
     pause: bool = Field(default=False, description="true stops every change, also what is queued")
     gates: Gates = Gates()
     retry: Retry = Field(default=Retry.WITH_REPAIR, description="Whether the failed move is tried again after its repair")
+    own_approval_tier: Tier = Field(
+        default=Tier.LOCAL, description="Highest tier of a plan that the person who asked for it may approve; 0 for none"
+    )
     approval_hours: float = Field(default=8, gt=0, le=168, description="Hours after which an unanswered approval expires")
     windows: Mapping[Tier, Annotated[tuple[Window, ...], Field(min_length=1)]] = Field(
         default={Tier.WORKLOAD: (Window.model_validate({"from": "22:00", "to": "05:00", "zone": "UTC"}),)},
