@@ -1,6 +1,6 @@
 """What a site configures: `site.yaml`, `policy.yaml`, environment variables, and secrets by reference."""
 
-from remediations.settings.directory import Configuration, check, config_directory, load, packaged
+from remediations.settings.directory import Configuration, check, config_directory, load, packaged, policy_file
 from remediations.settings.environment import Settings
 from remediations.settings.policy import load_policy
 from remediations.settings.problem import ConfigError, Problem
@@ -19,5 +19,6 @@ __all__ = [
     "load_policy",
     "load_site",
     "packaged",
+    "policy_file",
     "resolve",
 ]

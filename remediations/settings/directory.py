@@ -12,7 +12,7 @@ from remediations.model.site import Site
 from remediations.model.tier import Tier
 from remediations.settings.policy import read_policy
 from remediations.settings.problem import ConfigError, Problem
-from remediations.settings.site import read_site
+from remediations.settings.site import Inspect, read_site
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -76,14 +76,25 @@ def policy_file(directory: Path) -> Path:
     return own if own.exists() else packaged("policy.yaml")
 
 
-def check(site_path: Path, policy_path: Path, remediations: Mapping[str, Tier] | None = None) -> list[Problem]:
-    """Everything that is wrong with the two files, and with how the one fits the other."""
-    return _read(site_path, policy_path, remediations)[2]
+def check(
+    site_path: Path,
+    policy_path: Path,
+    remediations: Mapping[str, Tier] | None = None,
+    inspect: Inspect = lambda endpoint: (),
+) -> list[Problem]:
+    """Everything that is wrong with the two files, with how the one fits the other, and with an endpoint on this machine.
+
+    `inspect` is `remediations.remoting.check.check_endpoint`, where the machine counts.
+    """
+    return _read(site_path, policy_path, remediations, inspect)[2]
 
 
 def _read(
-    site_path: Path, policy_path: Path, remediations: Mapping[str, Tier] | None
+    site_path: Path,
+    policy_path: Path,
+    remediations: Mapping[str, Tier] | None,
+    inspect: Inspect = lambda endpoint: (),
 ) -> tuple[Site | None, Policy | None, list[Problem]]:
-    site, problems = read_site(site_path)
+    site, problems = read_site(site_path, inspect)
     policy, more = read_policy(policy_path, site, remediations)
     return site, policy, problems + more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from remediations.model.site import Endpoint, Site
 from remediations.settings.document import Entry, read
 from remediations.settings.fields import one_of, refused, shown
 from remediations.settings.problem import ConfigError, Problem
+
+Inspect = Callable[[Endpoint], Iterable[str]]
 
 
 def load_site(path: Path) -> Site:
@@ -29,8 +31,11 @@ def load_site(path: Path) -> Site:
     return site
 
 
-def read_site(path: Path) -> tuple[Site | None, list[Problem]]:
-    """The inventory, if one could be made, and everything that is wrong with its file, in the file's order."""
+def read_site(path: Path, inspect: Inspect = lambda endpoint: ()) -> tuple[Site | None, list[Problem]]:
+    """The inventory, if one could be made, and everything that is wrong with its file, in the file's order.
+
+    `inspect` says what else is wrong with an endpoint on this machine, in sentences that begin with the field's name.
+    """
     top, problems = read(path)
     if top is None:
         return None, problems
@@ -43,6 +48,10 @@ def read_site(path: Path) -> tuple[Site | None, list[Problem]]:
     problems += _defaults(file, top)
     problems += _names(file, whole)
     problems += _endpoints(file, whole)
+    if site is not None:
+        places = {(problem.line, problem.column) for problem in problems}
+        found = _inspected(file, whole, site, inspect)
+        problems += [problem for problem in found if (problem.line, problem.column) not in places]
     once = dict.fromkeys(problems)  # what stands under defaults: is refused for each host that inherits it
     return site, sorted(once, key=lambda problem: (problem.line, problem.column))
 
@@ -194,6 +203,19 @@ def _endpoints(file: str, whole: Entry) -> Iterator[Problem]:
             if variable is not None and isinstance(variable.value, str) and not _VARIABLE.fullmatch(variable.value):
                 right = "write a name of letters, digits and _, as REMEDIATE_PASSWORD; never the secret itself"
                 yield variable.problem(file, "this is no name of an environment variable", right)
+
+
+def _inspected(file: str, whole: Entry, site: Site, inspect: Inspect) -> Iterator[Problem]:
+    for group, hosts in (("hosts", site.hosts), ("controllers", site.controllers)):
+        for index, host in enumerate(hosts):
+            for sentence in inspect(host.endpoint):
+                field, _, said = sentence.partition(": ")
+                entry = whole.nearest((group, index, "endpoint", field))[0]
+                wrong, _, right = said.rpartition(": pip install ")
+                if wrong:
+                    yield entry.problem(file, wrong, f"run pip install {right}")
+                else:
+                    yield entry.problem(file, said, "mend this entry, or the file that it names")
 
 
 _PLAIN = "Microsoft.PowerShell"
