@@ -309,9 +309,9 @@ class _Work:
             self.applier.pause(min(2.0, max(0.1, step.settles / 20)))
 
     def _decided(self, entry: Entry, step: Step) -> bool:
-        """Decide a step that was sent by someone who never learned what became of it; whether it was done.
+        """Decide a step that was sent by someone who never learned what became of it: whether it was done.
 
-        Nothing is sent again before nothing of it can be in flight. Raises `Stopped` if the host shows neither before nor after.
+        Nothing is sent again before nothing of it can be in flight. Raises `Stopped` if neither before nor after is shown.
         """
         end = entry.intended_at + timedelta(seconds=step.deadline + MARGIN)
         while True:

@@ -9,12 +9,13 @@ from typing import Any
 
 from remediations.catalogue import CATALOGUE, repairs_for
 from remediations.catalogue.move_vm import MoveVm
-from remediations.catalogue.remediation import Operation, Remediation, Repair
+from remediations.catalogue.remediation import Operation, Remediation, Repair, anywhere
 from remediations.diagnosis import ReportedEvent, diagnose
 from remediations.engine.gather import gather, queries_of
 from remediations.engine.parts import fold
 from remediations.engine.ports import Considered, Hosts
 from remediations.facts.events import HostEvents, migration_events
+from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting, TextVerdict
 from remediations.model.incident import Incident, What
@@ -138,11 +139,9 @@ def gather_evidence(
 ) -> Evidence:
     """What the report suggests and what both nodes' logs add, strongest first; fills in a destination that the logs name."""
     said = diagnose(incident)
+    incident = _located(hosts, site, _completed(incident, said, site))
     at = incident.occurred_at or now
-    cluster = (
-        site.cluster_of(incident.source or incident.destination or "") if incident.source or incident.destination else None
-    )
-    nodes = cluster.nodes if cluster else tuple(name for name in (incident.source, incident.destination) if name)
+    nodes = _witnesses(incident, site)
     queries = [migration_events(node, at - BEFORE) for node in nodes]
     found = gather(hosts, site, queries)
     scores: dict[Cause, Hypothesis] = {each.cause: each for each in said.hypotheses}
@@ -176,6 +175,25 @@ def gather_evidence(
     return Evidence(incident=incident, hypotheses=tuple(ranked), sightings=tuple(sightings))
 
 
+def _located(hosts: Hosts, site: Site, incident: Incident) -> Incident:
+    """The incident with the host that has the virtual machine now as its source, where the report named none."""
+    if incident.source is not None or incident.vm is None:
+        return incident
+    cluster = site.cluster(incident.cluster) if incident.cluster else None
+    queries = virtual_machine_on(incident.vm, cluster.nodes if cluster else [host.name for host in site.hosts])
+    found = gather(hosts, site, queries.values())
+    seen = anywhere({host: found.of(query) for host, query in queries.items()})
+    return canonical(incident.model_copy(update={"source": seen.host}), site) if isinstance(seen, Machine) else incident
+
+
+def _witnesses(incident: Incident, site: Site) -> tuple[str, ...]:
+    """The hosts whose logs may know: every node of the cluster, else both ends."""
+    ends = tuple(name for name in (incident.source, incident.destination) if name)
+    named = site.cluster(incident.cluster) if incident.cluster else None
+    cluster = named or next((each for each in map(site.cluster_of, ends) if each is not None), None)
+    return cluster.nodes if cluster else ends
+
+
 def _concerns(message: str, incident: Incident) -> bool:
     """Whether an event speaks of this virtual machine, or of the node that was drained."""
     subject = incident.vm if incident.what is What.MIGRATION else incident.source
@@ -183,10 +201,16 @@ def _concerns(message: str, incident: Incident) -> bool:
 
 
 def _completed(incident: Incident, told: Diagnosis, site: Site) -> Incident:
-    if told.verdict is not TextVerdict.CAUSES or told.incident is None or incident.destination or not told.incident.destination:
+    """The incident with what its own text, or an event's, says of hosts that the report left out."""
+    if told.incident is None:
         return incident
-    host = site.find(told.incident.destination)
-    return incident.model_copy(update={"destination": host.name}) if host and host.name != incident.source else incident
+    found: dict[str, str] = {}
+    for name in ("source", "destination"):
+        said = getattr(told.incident, name)
+        host = site.find(said) if said and getattr(incident, name) is None else None
+        if host is not None and host.name not in (incident.source, incident.destination, *found.values()):
+            found[name] = host.name
+    return canonical(incident.model_copy(update=found), site) if found else incident
 
 
 def _stronger(one: Hypothesis | None, other: Hypothesis) -> Hypothesis:
