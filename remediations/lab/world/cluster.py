@@ -1,0 +1,118 @@
+"""The failover cluster: nodes, roles, resources, shared volumes, quorum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from remediations.lab.world.directory import guid
+
+
+@dataclass
+class Node:
+    """One node."""
+
+    name: str
+    number: int
+    state: str = "Up"
+    """Up, Down, Paused, Joining."""
+    drain: str = "NotInitiated"
+    """NotInitiated, InProgress, Completed, Failed."""
+    drain_target: str = ""
+    drained: list[str] = field(default_factory=list)
+    """Roles that a drain moved away, in order: what a resume with failback brings home."""
+
+
+@dataclass
+class Role:
+    """A clustered role; those of virtual machines hold exactly one."""
+
+    name: str
+    owner: str
+    machine: str = ""
+    """Name of its virtual machine; empty for a core group."""
+    state: str = "Online"
+    """Online, Offline, Failed, PartialOnline, Pending."""
+    priority: int = 2000
+    kind: str = "VirtualMachine"
+    preferred: tuple[str, ...] = ()
+    possible: tuple[str, ...] = ()
+    """Nodes that may own it; empty for all."""
+    auto_failback: int = 0
+    """0 prevents failback, 1 allows it."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+        return guid(f"role {self.name}")
+
+    @property
+    def core(self) -> bool:
+        """Whether it is one of the cluster's own groups."""
+        return not self.machine
+
+
+@dataclass
+class Volume:
+    """A cluster shared volume."""
+
+    name: str
+    owner: str
+    path: str
+    state: str = "Online"
+    size: int = 2 * 1024**4
+    free: int = 1024**4
+
+
+@dataclass
+class UpdateRun:
+    """A run of cluster-aware updating."""
+
+    id: UUID
+    state: str = "InProgress"
+
+
+@dataclass
+class Cluster:
+    """The cluster as its database has it: equal on every node."""
+
+    name: str
+    domain: str
+    nodes: dict[str, Node]
+    roles: dict[str, Role] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    maximum_parallel_migrations: int = 4
+    witness: str = "Cluster Disk 1"
+    witness_online: bool = True
+    update_run: UpdateRun | None = None
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+        return guid(f"cluster {self.name}")
+
+    def node(self, name: str) -> Node | None:
+        """The node of this name, without case."""
+        return next((node for node in self.nodes.values() if node.name.casefold() == name.casefold()), None)
+
+    def role(self, name: str) -> Role | None:
+        """The role of this name or id, without case."""
+        wanted = name.casefold().strip("{}")
+        return next((role for role in self.roles.values() if wanted in (role.name.casefold(), str(role.id))), None)
+
+    def role_of(self, machine: str) -> Role | None:
+        """The role that holds a virtual machine."""
+        return next(
+            (role for role in self.roles.values() if role.machine and role.machine.casefold() == machine.casefold()), None
+        )
+
+    def may_own(self, role: Role, node: str) -> bool:
+        """Whether a node is a possible owner."""
+        return not role.possible or node in role.possible
+
+    @property
+    def quorum(self) -> bool:
+        """Whether more than half of the votes are there."""
+        votes = len(self.nodes) + 1
+        present = sum(node.state != "Down" for node in self.nodes.values()) + self.witness_online
+        return present * 2 > votes

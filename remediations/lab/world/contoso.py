@@ -1,0 +1,172 @@
+"""The domain that the lab starts with: contoso.com, a cluster of two, and two standalone hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from remediations.lab.world.clock import Agenda, Clock
+from remediations.lab.world.cluster import Cluster, Node, Role, Volume
+from remediations.lab.world.directory import (
+    CONTROL,
+    DELEGATION,
+    MIGRATION_SERVICE,
+    SERVER_TRUST,
+    SPN,
+    TRUSTED_TO_AUTH,
+    WORKSTATION_TRUST,
+    Account,
+    Directory,
+    guid,
+)
+from remediations.lab.world.events import ON_NODES
+from remediations.lab.world.hosts import CASCADE_LAKE, EDITIONS, GIB, Edition, Host, MigrationSettings, Module
+from remediations.lab.world.machines import Machine
+from remediations.lab.world.tickets import Ticket
+from remediations.lab.world.world import Pace, World
+
+DOMAIN, NETBIOS = "contoso.com", "CONTOSO"
+OPERATOR = "CONTOSO\\svc-remediate"
+"""The account that the lab's site connects as; it may write computer accounts."""
+
+_SID = "S-1-5-21-1004336348-1177238915-682003330"
+_SERVICES = (
+    "HOST",
+    "RestrictedKrbHost",
+    "WSMAN",
+    "TERMSRV",
+    MIGRATION_SERVICE,
+    "Microsoft Virtual Console Service",
+    "Hyper-V Replica Service",
+)
+
+
+def contoso(
+    *,
+    clock: Clock | None = None,
+    pace: Pace | None = None,
+    module: Module | None = None,
+    modules: Mapping[str, Module | None] | None = None,
+    lag: float = 0.0,
+    operator: str = OPERATOR,
+) -> World:
+    """The lab's domain.
+
+    `module` is installed on every host, except where `modules` says otherwise (None: not installed); `lag` is how many
+    seconds a write on one controller takes to the other.
+    """
+    agenda = Agenda(clock or Clock())
+    directory = Directory(DOMAIN, NETBIOS, ("DC1", "DC2"), agenda)
+    directory.lag = lag
+    directory.writers.add(operator.casefold())
+    world = World(directory, agenda, pace)
+    plan: tuple[tuple[str, Edition, str, int], ...] = (
+        ("HV01", EDITIONS[2022], "en-US", -5),
+        ("HV02", EDITIONS[2022], "en-US", -5),
+        ("HV03", EDITIONS[2019], "en-US", -5),
+        ("HV04", EDITIONS[2025], "de-DE", 1),
+    )
+    for name, edition, culture, hours in plan:
+        world.hosts[name] = Host(
+            name,
+            DOMAIN,
+            edition,
+            CASCADE_LAKE,
+            controller="DC1",
+            culture=culture,
+            offset=timedelta(hours=hours),
+            booted=agenda.now - timedelta(days=21),
+            module=(modules or {}).get(name, module),
+        )
+    _computers(world)
+    _cluster(world)
+    _standalone(world)
+    _warm(world)
+    return world
+
+
+def _computers(world: World) -> None:
+    directory = world.directory
+    created = world.now - timedelta(days=400)
+    for number, name in enumerate((*directory.controllers, *world.hosts)):
+        host = world.hosts.get(name)
+        unit = "OU=Hyper-V" if host else "OU=Domain Controllers"
+        fqdn = f"{name.lower()}.{directory.domain}"
+        account = Account(
+            guid(f"account {name}"),
+            f"{name}$",
+            f"CN={name},{unit},{directory.base}",
+            f"{_SID}-{1103 + number}",
+            "computer",
+            created,
+        )
+        services = _SERVICES if host else ("HOST", "ldap", "GC", "DNS")
+        peer = {"HV01": "HV02", "HV02": "HV01", "HV03": "HV04", "HV04": "HV03"}.get(name)
+        directory.create(
+            account,
+            {
+                "sAMAccountName": account.name,
+                "dNSHostName": fqdn,
+                SPN: tuple(f"{service}/{form}" for service in services for form in (name, fqdn)),
+                DELEGATION: _delegation(peer, directory.domain) if peer else None,
+                CONTROL: (WORKSTATION_TRUST | TRUSTED_TO_AUTH) if host else SERVER_TRUST,
+                "operatingSystem": host.edition.caption.removeprefix("Microsoft ")
+                if host
+                else "Windows Server 2022 Datacenter",
+                "operatingSystemVersion": f"10.0 ({host.edition.build if host else 20348})",
+                "msDS-SupportedEncryptionTypes": 28,
+            },
+        )
+
+
+def _delegation(peer: str, domain: str) -> tuple[str, ...]:
+    return tuple(f"{service}/{name}" for service in ("cifs", MIGRATION_SERVICE) for name in (peer, f"{peer.lower()}.{domain}"))
+
+
+def _cluster(world: World) -> None:
+    nodes = {name: Node(name, number) for number, name in enumerate(("HV01", "HV02"), 1)}
+    cluster = world.cluster = Cluster("CLUSTER1", DOMAIN, nodes)
+    cluster.roles["Cluster Group"] = Role("Cluster Group", "HV01", kind="Cluster", priority=4294967295)
+    cluster.roles["Available Storage"] = Role(
+        "Available Storage", "HV01", kind="AvailableStorage", state="Offline", priority=4294967295
+    )
+    for number, owner in ((1, "HV01"), (2, "HV02")):
+        volume = Volume(f"Cluster Virtual Disk (Volume{number})", owner, f"C:\\ClusterStorage\\Volume{number}")
+        cluster.volumes[volume.name] = volume
+    for name in nodes:
+        world.hosts[name].log.channels |= ON_NODES
+        world.hosts[name].cluster_tools = True
+        world.hosts[name].migration.maximum = cluster.maximum_parallel_migrations
+    for name, host, size in (("VM42", "HV01", 8), ("VM43", "HV02", 16), ("VM44", "HV01", 4)):
+        _machine(world, name, host, f"C:\\ClusterStorage\\Volume1\\{name}", version="10.0", memory=size * GIB)
+        cluster.roles[name] = Role(name, host, name)
+
+
+def _standalone(world: World) -> None:
+    world.hosts["HV04"].cluster_tools = True
+    for name, host in (("VM51", "HV03"), ("VM52", "HV04")):
+        world.hosts[host].migration = MigrationSettings()
+        _machine(world, name, host, f"\\\\fs01.{DOMAIN}\\vms\\{name}", version="9.0", memory=6 * GIB)
+        world.second_hops[host] = "delegated"
+
+
+def _machine(world: World, name: str, host: str, path: str, *, version: str, memory: int) -> None:
+    machine = world.machines[name] = Machine(name, host, path, version=version, memory=memory)
+    machine.power_on(world.hosts[host].cpu, world.now - timedelta(days=20))
+
+
+def _warm(world: World) -> None:
+    """Give every host the tickets that it would have after an hour's work."""
+    realm, taken = DOMAIN.upper(), world.now - timedelta(hours=1)
+    peers = {"HV01": "hv02", "HV02": "hv01", "HV03": "hv04", "HV04": "hv03"}
+    for host in world.hosts.values():
+        kdc, peer = f"{host.controller}.{DOMAIN}", f"{peers[host.name]}.{DOMAIN}"
+        host.tickets.add(Ticket(f"krbtgt/{realm}", taken, kdc))
+        later = taken + timedelta(minutes=7)
+        for server in (
+            f"LDAP/{kdc}/{DOMAIN}",
+            f"cifs/{peer}",
+            f"{MIGRATION_SERVICE}/{peer}",
+            f"{MIGRATION_SERVICE}/{peers[host.name].upper()}",
+        ):
+            host.tickets.add(Ticket(server, later, kdc))

@@ -1,0 +1,102 @@
+"""A node's drain and resume: roles move one after the other, and the node stays paused whatever becomes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remediations.lab.world import migration
+from remediations.lab.world.cluster import Cluster, Node, Role
+
+if TYPE_CHECKING:
+    from remediations.lab.world.world import World
+
+E_FAIL = 0x80004005
+
+
+def suspend(world: World, cluster: Cluster, node: Node, *, drain: bool, target: Node | None = None) -> None:
+    """Pause a node; with `drain` its roles begin to move away. Returns at once, as Suspend-ClusterNode does."""
+    node.state = "Paused"
+    if not drain:
+        return
+    node.drain, node.drain_target = "InProgress", target.name if target else ""
+    waiting = [role.name for role in cluster.roles.values() if role.owner == node.name]
+    world.agenda.after(world.pace.drain, lambda: _next(world, cluster, node, waiting, failed=False))
+
+
+def resume(world: World, cluster: Cluster, node: Node, failback: str) -> None:
+    """Take a node back; `failback` is Immediate, NoFailback or Policy."""
+    node.state, node.drain, node.drain_target = "Up", "NotInitiated", ""
+    home = [name for name in node.drained if _returns(cluster.roles.get(name), node, failback)]
+    node.drained = []
+    if home:
+        world.agenda.after(world.pace.drain, lambda: _bring_home(world, cluster, node, home))
+
+
+def move_role(world: World, cluster: Cluster, role: Role, node: Node) -> migration.Migration | None:
+    """Move one role to a node: live for a running virtual machine, at once for everything else (then None)."""
+    source = role.owner
+    world.host(source).log.write(1641, world.now, role=role.name, source=source, node=node.name)
+    if role.core:
+        role.owner = node.name
+        world.host(node.name).log.write(1201, world.now, role=role.name)
+        return None
+    return migration.start(world, world.machine(role.machine), world.host(node.name))
+
+
+def obstacle(cluster: Cluster, role: Role, node: Node) -> int:
+    """The code that the cluster service refuses a move with before anything is tried; 0 if it does not."""
+    if node.state in ("Down", "Joining"):
+        return migration.NOT_AVAILABLE
+    if node.state == "Paused":
+        return migration.PAUSED
+    return 0 if cluster.may_own(role, node.name) else migration.NOT_OWNER
+
+
+def _next(world: World, cluster: Cluster, node: Node, waiting: list[str], *, failed: bool) -> None:
+    if node.drain != "InProgress":
+        return
+    if not waiting:
+        node.drain = "Failed" if failed else "Completed"
+        if failed:
+            world.host(node.name).log.write(1677, world.now, node=node.name)
+        return
+    role = cluster.roles[waiting[0]]
+    rest = waiting[1:]
+    if role.owner != node.name:
+        _next(world, cluster, node, rest, failed=failed)
+        return
+    goal = next((each for each in _goals(cluster, node) if not obstacle(cluster, role, each)), None)
+    if goal is None:
+        _left_behind(world, node, role, migration.NOT_AVAILABLE)
+        _next(world, cluster, node, rest, failed=True)
+        return
+    move = move_role(world, cluster, role, goal)
+    if move is not None and move.refusal:
+        _left_behind(world, node, role, move.refusal.code)
+        _next(world, cluster, node, rest, failed=True)
+        return
+    node.drained.append(role.name)
+    world.agenda.after(move.seconds if move else 0, lambda: _next(world, cluster, node, rest, failed=failed))
+
+
+def _goals(cluster: Cluster, node: Node) -> list[Node]:
+    target = cluster.node(node.drain_target)
+    return [target] if target else [each for each in cluster.nodes.values() if each is not node]
+
+
+def _left_behind(world: World, node: Node, role: Role, code: int) -> None:
+    world.host(node.name).log.write(1137, world.now, role=role.name, code=f"0x{code or E_FAIL:08X}")
+
+
+def _returns(role: Role | None, node: Node, failback: str) -> bool:
+    if role is None or role.owner == node.name or failback == "NoFailback":
+        return False
+    return failback == "Immediate" or bool(role.auto_failback)
+
+
+def _bring_home(world: World, cluster: Cluster, node: Node, home: list[str]) -> None:
+    if not home:
+        return
+    role = cluster.roles[home[0]]
+    move = None if obstacle(cluster, role, node) else move_role(world, cluster, role, node)
+    world.agenda.after(move.seconds if move else 0, lambda: _bring_home(world, cluster, node, home[1:]))

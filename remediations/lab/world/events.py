@@ -1,0 +1,109 @@
+"""Event logs: what each event of Windows is, and each host's records of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from remediations.lab.world.text import Sentence
+
+VMMS = "Microsoft-Windows-Hyper-V-VMMS-Admin"
+HIGH_AVAILABILITY = "Microsoft-Windows-Hyper-V-High-Availability-Admin"
+WORKER = "Microsoft-Windows-Hyper-V-Worker-Admin"
+SYSTEM = "System"
+CLUSTERING = "Microsoft-Windows-FailoverClustering/Operational"
+
+ALWAYS = frozenset({VMMS, WORKER, SYSTEM, "Application", "Security", "Microsoft-Windows-Hyper-V-VMMS-Operational"})
+"""Channels of every Hyper-V host."""
+ON_NODES = frozenset({HIGH_AVAILABILITY, CLUSTERING})
+"""Channels that exist only on a cluster's nodes."""
+
+PROVIDERS: Mapping[str, UUID] = {
+    "Microsoft-Windows-Hyper-V-VMMS": UUID("6066f867-7ca1-4418-85fd-36e3f9c0600c"),
+    "Microsoft-Windows-Hyper-V-High-Availability": UUID("64e92abc-910c-4770-bd9c-c3c54699b8f9"),
+    "Microsoft-Windows-Hyper-V-Worker": UUID("51ddfa29-d5c8-4803-be4b-2ecb715570fe"),
+    "Microsoft-Windows-FailoverClustering": UUID("baf908ea-3421-4ca9-9b84-6689b8c6f85f"),
+}
+
+ERROR, WARNING, INFORMATION = 2, 3, 4
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One event of a provider, as its manifest has it."""
+
+    id: int
+    channel: str
+    provider: str
+    level: int
+    message: str
+    """Key of its text."""
+
+
+_VMMS, _HA, _FC = (
+    "Microsoft-Windows-Hyper-V-VMMS",
+    "Microsoft-Windows-Hyper-V-High-Availability",
+    "Microsoft-Windows-FailoverClustering",
+)
+
+KINDS: Mapping[int, Kind] = {
+    kind.id: kind
+    for kind in (
+        Kind(20406, VMMS, _VMMS, ERROR, "migration.connect"),
+        Kind(20413, VMMS, _VMMS, INFORMATION, "migration.started"),
+        Kind(20415, VMMS, _VMMS, INFORMATION, "migration.completed"),
+        Kind(21024, VMMS, _VMMS, ERROR, "migration.source"),
+        Kind(21111, HIGH_AVAILABILITY, _HA, ERROR, "ha.failed"),
+        Kind(21119, HIGH_AVAILABILITY, _HA, INFORMATION, "ha.started"),
+        Kind(21501, HIGH_AVAILABILITY, _HA, WARNING, "ha.free"),
+        Kind(21502, HIGH_AVAILABILITY, _HA, ERROR, "ha.free"),
+        Kind(1069, SYSTEM, _FC, ERROR, "fc.1069"),
+        Kind(1137, SYSTEM, _FC, ERROR, "fc.1137"),
+        Kind(1155, SYSTEM, _FC, WARNING, "fc.1155"),
+        Kind(1252, SYSTEM, _FC, WARNING, "fc.1252"),
+        Kind(1677, SYSTEM, _FC, ERROR, "fc.1677"),
+        Kind(1201, CLUSTERING, _FC, INFORMATION, "fc.1201"),
+        Kind(1204, CLUSTERING, _FC, INFORMATION, "fc.1204"),
+        Kind(1641, CLUSTERING, _FC, INFORMATION, "fc.1641"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One record of a host's log. `data` is what its UserData carries; the text is made by whoever reads it."""
+
+    record: int
+    kind: Kind
+    time: datetime
+    sentence: Sentence
+    data: Mapping[str, Any]
+    process: int = 3184
+    thread: int = 4012
+
+    def text(self, culture: str) -> str:
+        """The message in a culture's language."""
+        return self.sentence.text(culture)
+
+
+@dataclass
+class EventLog:
+    """All channels of one host."""
+
+    channels: set[str] = field(default_factory=lambda: set(ALWAYS))
+    events: list[Event] = field(default_factory=list)
+
+    def write(self, event_id: int, time: datetime, **inserts: Any) -> Event:
+        """Write an event. `inserts` fill its text and are its UserData."""
+        kind = KINDS[event_id]
+        data = {name: value.text("en-US") if isinstance(value, Sentence) else value for name, value in inserts.items()}
+        event = Event(len(self.events) + 1, kind, time, Sentence(kind.message, inserts), data)
+        self.events.append(event)
+        return event
+
+    def newest(self, *event_ids: int) -> Event | None:
+        """The last record of any of these ids."""
+        return next((event for event in reversed(self.events) if event.kind.id in event_ids), None)

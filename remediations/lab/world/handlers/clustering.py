@@ -1,0 +1,496 @@
+"""The FailoverClusters module's commands on a node.
+
+- Cluster: Name, Id (text), Domain, MaximumParallelMigrations (UInt32), DynamicQuorum, DefaultMoveType, DrainOnShutdown,
+  QuarantineThreshold, SharedVolumesRoot
+- ClusterNode: Name, NodeName, Id (text, "1"), State, DrainStatus, StatusInformation (enums), DrainTarget, DynamicWeight,
+  NodeWeight, NodeInstanceID (text), BuildNumber, Cluster
+- ClusterGroup: Name, Id (text), OwnerNode (a ClusterNode: arrives as its name), State, GroupType (enums),
+  StatusInformation, Priority, AutoFailbackType, IsCoreGroup
+- ClusterResource: Name, Id, State, ResourceType, OwnerGroup, OwnerNode (objects: arrive as names), IsCoreResource
+- ClusterOwnerNodeList: ClusterObject, OwnerNodes (names)
+- ClusterSharedVolume: Name, Id, OwnerNode, State, SharedVolumeInfo
+- ClusterQuorumSettings: Cluster, QuorumResource, QuorumType
+- CauRun (a text or an object): RunId, RunStartTime, RunState, ClusterName
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from remediations.lab.cmdlet import Call, CommandError, Int64, Object, UInt32
+from remediations.lab.world import drain, power
+from remediations.lab.world.cluster import Cluster, Node, Role, Volume
+from remediations.lab.world.directory import guid
+from remediations.lab.world.handlers.shape import asked, cluster_error, cluster_object, clusters, matching, wild
+from remediations.lab.world.migration import NOT_AVAILABLE, PAUSED, Migration
+from remediations.lab.world.text import system_message
+from remediations.lab.world.world import World
+
+
+def local_cluster(world: World, call: Call) -> Cluster:
+    """The cluster that the command's host belongs to. Raises what Windows says on a host that belongs to none, or is down."""
+    cluster = world.cluster_of(call.host)
+    if cluster is not None and cluster.nodes[call.host].state != "Down" and cluster.quorum:
+        return cluster
+    text = (
+        "The cluster service is not running.  Make sure that the service is running on all nodes in the cluster.\r\n"
+        "    There are no more endpoints available from the endpoint mapper"
+    )
+    raise cluster_error(call, text, "ClusterEndpointNotRegistered", "ConnectionError", hresult=-2147023143)
+
+
+def get_cluster(world: World, call: Call) -> None:
+    """Get-Cluster."""
+    call.output(_cluster_object(local_cluster(world, call)))
+
+
+def get_node(world: World, call: Call) -> None:
+    """Get-ClusterNode [-Name]."""
+    cluster = local_cluster(world, call)
+    for name in _named(call, "Name", cluster.nodes, "node"):
+        call.output(node_object(world, cluster, cluster.nodes[name]))
+
+
+def get_group(world: World, call: Call) -> None:
+    """Get-ClusterGroup [-Name]."""
+    cluster = local_cluster(world, call)
+    for name in _named(call, "Name", cluster.roles, "resource group"):
+        call.output(group_object(world, cluster, cluster.roles[name]))
+
+
+def get_resource(world: World, call: Call) -> None:
+    """Get-ClusterResource [-Name]."""
+    cluster = local_cluster(world, call)
+    resources = {resource.name: resource for resource in _resources(world, cluster)}
+    for name in _named(call, "Name", resources, "resource"):
+        call.output(_resource_object(world, cluster, resources[name]))
+
+
+def get_owner_node(world: World, call: Call) -> None:
+    """Get-ClusterOwnerNode -Group (preferred owners) or -Resource (possible owners)."""
+    cluster = local_cluster(world, call)
+    if (group := call.parameters.get("Group")) is not None:
+        role = _role(call, cluster, str(group))
+        names, shown = list(role.preferred), role.name
+    else:
+        resources = {each.name.casefold(): each for each in _resources(world, cluster)}
+        found = resources.get(str(call.parameters.get("Resource")).casefold())
+        if found is None:
+            raise _absent(call, "resource", str(call.parameters.get("Resource")))
+        role, shown = cluster.roles[found.role], found.name
+        names = list(role.possible or cluster.nodes)
+    call.output(cluster_object("ClusterOwnerNodeList", shown, {"ClusterObject": shown, "OwnerNodes": names}))
+
+
+def get_shared_volume(world: World, call: Call) -> None:
+    """Get-ClusterSharedVolume [-Name]."""
+    cluster = local_cluster(world, call)
+    for name in _named(call, "Name", cluster.volumes, "resource"):
+        call.output(_volume_object(world, cluster, cluster.volumes[name]))
+
+
+def get_quorum(world: World, call: Call) -> None:
+    """Get-ClusterQuorum."""
+    cluster = local_cluster(world, call)
+    witness = next(
+        _resource_object(world, cluster, each) for each in _resources(world, cluster) if each.name == cluster.witness
+    )
+    properties = {
+        "Cluster": _cluster_object(cluster),
+        "QuorumResource": witness,
+        "QuorumType": clusters("ClusterQuorumType", "Majority"),
+    }
+    call.output(cluster_object("ClusterQuorumSettings", cluster.name, properties))
+
+
+def get_cau_run(world: World, call: Call) -> None:
+    """Get-CauRun: the update run of this cluster, or that there is none."""
+    cluster = local_cluster(world, call)
+    run = cluster.update_run
+    if run is None:
+        call.output("RunNotInProgress")
+        return
+    properties = {"RunId": run.id, "RunState": run.state, "ClusterName": cluster.name, "RunStartTime": world.now}
+    call.output(
+        Object(("Microsoft.ClusterAwareUpdating.CauRun", "System.Object"), properties, "Microsoft.ClusterAwareUpdating.CauRun")
+    )
+
+
+async def start_group(world: World, call: Call) -> None:
+    """Start-ClusterGroup -Name: brings the role online on its owner and waits for it."""
+    with world.lock:
+        world.settle()
+        cluster = local_cluster(world, call)
+        role = _role(call, cluster, str(call.parameters["Name"]))
+        machine = None if role.core else world.machine(role.machine)
+        if machine is not None and machine.state in ("Off", "Saved"):
+            power.switch_on(world, machine)
+        elif machine is None:
+            role.state = "Online"
+    while machine is not None and machine.state == "Starting":
+        await world.clock.sleep(world.pace.poll)
+        world.settle()
+    call.output(group_object(world, cluster, role))
+
+
+def suspend_node(world: World, call: Call) -> None:
+    """Suspend-ClusterNode [-Name] [-Drain] [-TargetNode]: returns at once."""
+    cluster = local_cluster(world, call)
+    node = _node(call, cluster, str(call.parameters.get("Name") or call.host))
+    target = call.parameters.get("TargetNode")
+    goal = _node(call, cluster, str(target)) if target is not None else None
+    if node.state == "Down":
+        raise _refused(call, f"An error occurred pausing node '{node.name}'.", NOT_AVAILABLE)
+    if node.drain == "InProgress":
+        raise _refused(call, f"An error occurred pausing node '{node.name}'.", PAUSED)
+    drain.suspend(world, cluster, node, drain=bool(call.parameters.get("Drain")), target=goal)
+    call.output(node_object(world, cluster, node))
+
+
+def resume_node(world: World, call: Call) -> None:
+    """Resume-ClusterNode [-Name] [-Failback]."""
+    cluster = local_cluster(world, call)
+    node = _node(call, cluster, str(call.parameters.get("Name") or call.host))
+    if node.state == "Down":
+        raise _refused(call, f"An error occurred resuming node '{node.name}'.", NOT_AVAILABLE)
+    if node.state == "Paused":
+        drain.resume(world, cluster, node, str(call.parameters.get("Failback") or "NoFailback"))
+    call.output(node_object(world, cluster, node))
+
+
+def move_shared_volume(world: World, call: Call) -> None:
+    """Move-ClusterSharedVolume -Name [-Node]."""
+    cluster = local_cluster(world, call)
+    name = _named(call, "Name", cluster.volumes, "resource")
+    if not name:
+        return
+    volume = cluster.volumes[name[0]]
+    wanted = call.parameters.get("Node")
+    others = [node for node in cluster.nodes.values() if node.name != volume.owner]
+    node = _node(call, cluster, str(wanted)) if wanted is not None else others[0]
+    if node.state in ("Down", "Joining") or (node.state == "Paused" and wanted is None):
+        raise _refused(call, f"An error occurred while moving the cluster shared volume '{volume.name}'.", NOT_AVAILABLE)
+    volume.owner = node.name
+    call.output(_volume_object(world, cluster, volume))
+
+
+async def move_role(world: World, call: Call) -> None:
+    """Move-ClusterVirtualMachineRole -Name [-Node] [-Wait] [-Cancel]: says of a failure only where to look."""
+    with world.lock:
+        world.settle()
+        cluster = local_cluster(world, call)
+        role = _role(call, cluster, str(call.parameters["Name"]))
+        if role.core:
+            raise cluster_error(call, f"The cluster group '{role.name}' is not a virtual machine role.")
+        kind = str(call.parameters.get("MigrationType") or "Live")
+        if kind.casefold() != "live":
+            raise cluster_error(call, f"The lab moves virtual machines live, not by {kind}.", "NotSimulated", "NotImplemented")
+        if call.parameters.get("Cancel"):
+            call.output(group_object(world, cluster, role))
+            return
+        wanted = call.parameters.get("Node")
+        others = [node for node in cluster.nodes.values() if node.name != role.owner]
+        node = (
+            _node(call, cluster, str(wanted))
+            if wanted is not None
+            else next((each for each in others if each.state == "Up"), others[0])
+        )
+        if node.name == role.owner:
+            call.output(group_object(world, cluster, role))
+            return
+        where = f"An error occurred while moving the clustered role '{role.name}'."
+        if code := drain.obstacle(cluster, role, node):
+            raise _refused(call, where, code)
+        move = drain.move_role(world, cluster, role, node)
+    wait = call.parameters.get("Wait")
+    await _until(world, move, None if wait is None else float(wait))
+    if move is not None and move.refusal is not None and wait != 0:
+        text = f"{where}\r\n    The operation failed. Check the event log for additional information."
+        raise cluster_error(call, text, hresult=move.refusal.hresult)
+    with world.lock:
+        call.output(group_object(world, cluster, role))
+
+
+async def _until(world: World, move: Migration | None, at_most: float | None) -> None:
+    begun = world.clock.now()
+    while move is not None and not move.over:
+        if at_most is not None and (world.clock.now() - begun).total_seconds() >= at_most:
+            return
+        await world.clock.sleep(world.pace.poll)
+        world.settle()
+
+
+def _named(call: Call, parameter: str, known: Mapping[str, object], kind: str) -> list[str]:
+    patterns = asked(call, parameter)
+    if patterns is None:
+        return list(known)
+    found = []
+    for pattern in patterns:
+        names = matching(pattern, known)
+        if not names and not wild(pattern):
+            call.error(_absent(call, kind, pattern))
+        found += names
+    return found
+
+
+def _absent(call: Call, kind: str, name: str) -> CommandError:
+    text = f"An error occurred opening {kind} '{name}'.\r\n    The {kind} '{name}' could not be found."
+    return cluster_error(call, text, "ClusterObjectNotFound", "ObjectNotFound")
+
+
+def _role(call: Call, cluster: Cluster, name: str) -> Role:
+    role = cluster.role(name)
+    if role is None:
+        raise _absent(call, "resource group", name)
+    return role
+
+
+def _node(call: Call, cluster: Cluster, name: str) -> Node:
+    node = cluster.node(name)
+    if node is None:
+        raise _absent(call, "node", name)
+    return node
+
+
+def _refused(call: Call, where: str, code: int) -> CommandError:
+    why = system_message(code).text("en-US")
+    return cluster_error(call, f"{where}\r\n    {why}", hresult=code - (1 << 32))
+
+
+def _cluster_object(cluster: Cluster) -> Object:
+    return cluster_object(
+        "Cluster",
+        cluster.name,
+        {
+            "Domain": cluster.domain,
+            "Name": cluster.name,
+            "Id": str(cluster.id),
+            "Description": "",
+            "AddEvictDelay": UInt32(60),
+            "AdministrativeAccessPoint": "ActiveDirectoryAndDns",
+            "AutoAssignNodeSite": UInt32(0),
+            "AutoBalancerLevel": UInt32(1),
+            "AutoBalancerMode": UInt32(2),
+            "BackupInProgress": UInt32(0),
+            "BlockCacheSize": UInt32(1024),
+            "ClusSvcHangTimeout": UInt32(60),
+            "ClusSvcRegroupOpeningTimeout": UInt32(5),
+            "ClusSvcRegroupPruningTimeout": UInt32(5),
+            "ClusSvcRegroupStageTimeout": UInt32(7),
+            "ClusSvcRegroupTickInMilliseconds": UInt32(300),
+            "ClusterEnforcedAntiAffinity": UInt32(0),
+            "ClusterFunctionalLevel": UInt32(11),
+            "ClusterUpgradeVersion": UInt32(8),
+            "ClusterGroupWaitDelay": UInt32(120),
+            "ClusterLogLevel": UInt32(3),
+            "ClusterLogSize": UInt32(1536),
+            "CrossSiteDelay": UInt32(1000),
+            "CrossSiteThreshold": UInt32(20),
+            "CrossSubnetDelay": UInt32(1000),
+            "CrossSubnetThreshold": UInt32(20),
+            "CsvBalancer": UInt32(1),
+            "DatabaseReadWriteMode": UInt32(0),
+            "DefaultNetworkRole": UInt32(3),
+            "DrainOnShutdown": UInt32(1),
+            "DumpPolicy": Int64(69913),
+            "DynamicQuorum": UInt32(1),
+            "EnableSharedVolumes": "Enabled",
+            "FixQuorum": UInt32(0),
+            "GroupDependencyTimeout": UInt32(600),
+            "HangRecoveryAction": UInt32(6),
+            "IgnorePersistentStateOnStartup": UInt32(0),
+            "LogResourceControls": UInt32(0),
+            "LowerQuorumPriorityNodeId": UInt32(0),
+            "MaximumParallelMigrations": UInt32(cluster.maximum_parallel_migrations),
+            "MessageBufferLength": UInt32(50),
+            "MinimumNeverPreemptPriority": UInt32(3000),
+            "MinimumPreemptorPriority": UInt32(1),
+            "NetftIPSecEnabled": UInt32(1),
+            "PlacementOptions": UInt32(0),
+            "PlumbAllCrossSubnetRoutes": UInt32(0),
+            "PreferredSite": "",
+            "PreventQuorum": UInt32(0),
+            "QuarantineDuration": UInt32(7200),
+            "QuarantineThreshold": UInt32(3),
+            "QuorumArbitrationTimeMax": UInt32(20),
+            "RecentEventsResetTime": "",
+            "RequestReplyTimeout": UInt32(60),
+            "ResiliencyDefaultPeriod": UInt32(240),
+            "ResiliencyLevel": "AlwaysIsolate",
+            "RouteHistoryLength": UInt32(10),
+            "S2DBusTypes": UInt32(0),
+            "S2DEnabled": UInt32(0),
+            "SameSubnetDelay": UInt32(1000),
+            "SameSubnetThreshold": UInt32(10),
+            "SecurityLevel": UInt32(1),
+            "SecurityLevelForStorage": UInt32(0),
+            "SharedVolumeCompatibleFilters": [],
+            "SharedVolumeIncompatibleFilters": [],
+            "SharedVolumeSecurityDescriptor": b"\x01\x00\x04\x80",
+            "SharedVolumesRoot": "C:\\ClusterStorage",
+            "SharedVolumeVssWriterOperationTimeout": UInt32(1800),
+            "ShutdownTimeoutInMinutes": UInt32(20),
+            "UseClientAccessNetworksForSharedVolumes": UInt32(2),
+            "WitnessDatabaseWriteTimeout": UInt32(300),
+            "WitnessDynamicWeight": UInt32(1),
+            "WitnessRestartInterval": UInt32(15),
+        },
+    )
+
+
+def node_object(world: World, cluster: Cluster, node: Node) -> Object:
+    """A node as Get-ClusterNode shows it."""
+    host = world.host(node.name)
+    return cluster_object(
+        "ClusterNode",
+        node.name,
+        {
+            "Cluster": cluster.name,
+            "State": clusters("ClusterNodeState", node.state),
+            "Name": node.name,
+            "NodeName": node.name,
+            "NodeHighestVersion": 720_907,
+            "NodeLowestVersion": 720_907,
+            "MajorVersion": 10,
+            "MinorVersion": 0,
+            "BuildNumber": host.edition.build,
+            "CSDVersion": "",
+            "NodeInstanceID": str(guid(f"node {node.name}")),
+            "Description": "",
+            "DrainStatus": clusters("ClusterNodeDrainStatus", node.drain),
+            "DrainTarget": UInt32(0xFFFFFFFF),
+            "DynamicWeight": UInt32(int(node.state != "Down")),
+            "NodeWeight": UInt32(1),
+            "FaultDomain": ["Site:", "Rack:", "Chassis:"],
+            "Id": str(node.number),
+            "NeedsPreventQuorum": UInt32(0),
+            "StatusInformation": clusters("NodeStatusInformation", "Normal"),
+            "Type": "Node",
+            "SerialNumber": f"CZJ{node.number}0402XP",
+            "Manufacturer": "HPE",
+            "Model": "ProLiant DL380 Gen10",
+            "DetectedCloudPlatform": "None",
+            "IsPrimary": UInt32(int(node.number == 1)),
+        },
+    )
+
+
+def group_object(world: World, cluster: Cluster, role: Role) -> Object:
+    """A role as Get-ClusterGroup shows it."""
+    moving = bool(role.machine) and world.migration_of(role.machine) is not None
+    return cluster_object(
+        "ClusterGroup",
+        role.name,
+        {
+            "Cluster": _cluster_object(cluster),
+            "IsCoreGroup": role.core,
+            "OwnerNode": node_object(world, cluster, cluster.nodes[role.owner]),
+            "State": clusters("ClusterGroupState", "Pending" if moving else role.state),
+            "Name": role.name,
+            "Id": str(role.id),
+            "GroupType": clusters("GroupType", role.kind),
+            "Description": "",
+            "AntiAffinityClassNames": [],
+            "AutoFailbackType": UInt32(role.auto_failback),
+            "CCFEpoch": UInt32(0),
+            "ColdStartSetting": UInt32(0),
+            "DefaultOwner": UInt32(0xFFFFFFFF),
+            "FailbackWindowStart": UInt32(0xFFFFFFFF),
+            "FailbackWindowEnd": UInt32(0xFFFFFFFF),
+            "FailoverPeriod": UInt32(6),
+            "FailoverThreshold": UInt32(0xFFFFFFFF),
+            "FaultDomain": UInt32(0),
+            "LockedFromMoving": UInt32(0),
+            "PersistentState": UInt32(int(role.state == "Online")),
+            "PlacementOptions": UInt32(0),
+            "PreferredSite": "",
+            "Priority": UInt32(role.priority),
+            "ResiliencyPeriod": UInt32(240),
+            "StatusInformation": UInt32(0x20 if moving else 0),
+            "UpdateDomain": UInt32(0),
+        },
+    )
+
+
+class _Resource(NamedTuple):
+    name: str
+    kind: str
+    role: str
+    state: str
+
+
+def _resources(world: World, cluster: Cluster) -> list[_Resource]:
+    found = [
+        _Resource("Cluster IP Address", "IP Address", "Cluster Group", "Online"),
+        _Resource("Cluster Name", "Network Name", "Cluster Group", "Online"),
+        _Resource(cluster.witness, "Physical Disk", "Cluster Group", "Online" if cluster.witness_online else "Failed"),
+    ]
+    for role in cluster.roles.values():
+        if role.machine:
+            state = {"Online": "Online", "Failed": "Failed"}.get(role.state, "Offline")
+            found.append(_Resource(f"Virtual Machine {role.machine}", "Virtual Machine", role.name, state))
+            found.append(
+                _Resource(f"Virtual Machine Configuration {role.machine}", "Virtual Machine Configuration", role.name, "Online")
+            )
+    return found
+
+
+def _resource_object(world: World, cluster: Cluster, resource: _Resource) -> Object:
+    owner = cluster.roles[resource.role]
+    return cluster_object(
+        "ClusterResource",
+        resource.name,
+        {
+            "Cluster": _cluster_object(cluster),
+            "IsCoreResource": owner.core,
+            "IsNetworkClassResource": resource.kind in ("IP Address", "Network Name"),
+            "IsStorageClassResource": resource.kind == "Physical Disk",
+            "OwnerNode": node_object(world, cluster, cluster.nodes[owner.owner]),
+            "ResourceType": cluster_object("ClusterResourceType", resource.kind, {"Name": resource.kind}),
+            "State": clusters("ClusterResourceState", resource.state),
+            "OwnerGroup": group_object(world, cluster, owner),
+            "Name": resource.name,
+            "MaintenanceMode": False,
+            "MonitorProcessId": UInt32(5120),
+            "Id": str(guid(f"resource {resource.name}")),
+            "Characteristics": "FLAG_NONE",
+            "Description": "",
+            "DeadlockTimeout": UInt32(300_000),
+            "EmbeddedFailureAction": UInt32(2),
+            "IsAlivePollInterval": UInt32(0xFFFFFFFF),
+            "LastOperationStatusCode": Int64(0),
+            "LooksAlivePollInterval": UInt32(0xFFFFFFFF),
+            "PendingTimeout": UInt32(600_000),
+            "ResourceSpecificData1": Int64(0),
+            "ResourceSpecificData2": Int64(0),
+            "ResourceSpecificStatus": "",
+            "RestartAction": UInt32(2),
+            "RestartDelay": UInt32(500),
+            "RestartPeriod": UInt32(900_000),
+            "RestartThreshold": UInt32(1),
+            "RetryPeriodOnFailure": UInt32(3_600_000),
+            "SeparateMonitor": UInt32(0),
+            "StatusInformation": UInt32(0),
+        },
+    )
+
+
+def _volume_object(world: World, cluster: Cluster, volume: Volume) -> Object:
+    return cluster_object(
+        "ClusterSharedVolume",
+        volume.name,
+        {
+            "Name": volume.name,
+            "OwnerNode": node_object(world, cluster, cluster.nodes[volume.owner]),
+            "SharedVolumeInfo": [
+                cluster_object(
+                    "ClusterSharedVolumeInfo",
+                    "Microsoft.FailoverClusters.PowerShell.ClusterSharedVolumeInfo",
+                    {"FriendlyVolumeName": volume.path},
+                )
+            ],
+            "State": clusters("ClusterSharedVolumeState", volume.state),
+            "Id": str(guid(f"volume {volume.name}")),
+        },
+    )

@@ -1,0 +1,72 @@
+"""The functions of our own module, on hosts that have it.
+
+- Get-RemediationModule: Version, Hash (SHA-256 of the .psm1, hexadecimal)
+- Get-RemediationTicket: Lines (klist's, in the host's language), Culture, UtcOffsetMinutes, Now (UTC)
+- Clear-RemediationTicket: Lines
+- Set-RemediationClusterLimit: nothing
+- Compare-RemediationVM: MessageId, Message, Source for each incompatibility; nothing when there is none
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from remediations.lab.cmdlet import Call, Object
+from remediations.lab.world import migration, tickets
+from remediations.lab.world.handlers.clustering import local_cluster
+from remediations.lab.world.handlers.hyperv import peer
+from remediations.lab.world.handlers.shape import vm_error
+from remediations.lab.world.text import say
+from remediations.lab.world.world import World
+
+MESSAGES: Mapping[str, int] = {"migration.cpu": 24008, "migration.version": 24004, "migration.memory": 20153}
+"""Compare-VM's message ids; Microsoft publishes no list of them, so match on any and read the text."""
+
+
+def get_module(world: World, call: Call) -> None:
+    """Get-RemediationModule."""
+    module = world.host(call.host).module
+    if module is not None:
+        call.output(_custom(Version=module.version, Hash=module.hash))
+
+
+def get_ticket(world: World, call: Call) -> None:
+    """Get-RemediationTicket."""
+    host, now = world.host(call.host), world.clock.now()
+    realm = world.directory.domain.upper()
+    lines = tickets.listing(
+        host.tickets, client=f"{host.name.lower()}$", realm=realm, culture=host.culture, zone=host.zone, now=now
+    )
+    minutes = int(host.offset.total_seconds() // 60)
+    call.output(_custom(Lines=lines, Culture=host.culture, UtcOffsetMinutes=minutes, Now=now))
+
+
+def clear_ticket(world: World, call: Call) -> None:
+    """Clear-RemediationTicket."""
+    host = world.host(call.host)
+    host.tickets.purge()
+    call.output(_custom(Lines=tickets.purging(host.culture)))
+
+
+def set_cluster_limit(world: World, call: Call) -> None:
+    """Set-RemediationClusterLimit -Maximum: the cluster's own property, which its nodes take over."""
+    cluster = local_cluster(world, call)
+    cluster.maximum_parallel_migrations = int(call.parameters["Maximum"])
+    for name in cluster.nodes:
+        world.host(name).migration.maximum = cluster.maximum_parallel_migrations
+
+
+def compare_vm(world: World, call: Call) -> None:
+    """Compare-RemediationVM -Name -DestinationHost."""
+    host, name = world.host(call.host), str(call.parameters["Name"])
+    machine = next((each for each in world.machines_on(host.name) if each.name.casefold() == name.casefold()), None)
+    if machine is None:
+        raise vm_error(call, say("vm.not_found", host.culture, vm=name), "InvalidParameter", "InvalidArgument", target=name)
+    destination = peer(world, call, str(call.parameters["DestinationHost"]))
+    for _, reason in migration.incompatibilities(world, machine, destination):
+        call.output(_custom(MessageId=MESSAGES[reason.key], Message=reason.text(host.culture), Source=machine.name))
+
+
+def _custom(**properties: Any) -> Object:
+    return Object(("System.Management.Automation.PSCustomObject", "System.Object"), properties, custom=True)

@@ -1,0 +1,142 @@
+"""Hyper-V hosts: edition, processor, migration settings, tickets, event log, our module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+from remediations.lab.world.directory import guid
+from remediations.lab.world.events import EventLog
+from remediations.lab.world.tickets import TicketCache
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A release of Windows Server."""
+
+    year: int
+    build: int
+    revision: int
+    versions: tuple[str, ...]
+    """Configuration versions that it runs, oldest first (Upgrade-virtual-machine-version, Microsoft)."""
+
+    @property
+    def caption(self) -> str:
+        """Its name."""
+        return f"Microsoft Windows Server {self.year} Datacenter"
+
+
+_VERSIONS = ("5.0", "6.2", "7.0", "7.1", "8.0", "8.1", "8.2", "8.3", "9.0")
+EDITIONS: Mapping[int, Edition] = {
+    2019: Edition(2019, 17763, 6532, _VERSIONS),
+    2022: Edition(2022, 20348, 2849, ("8.0", "8.1", "8.2", "8.3", "9.0", "9.1", "9.2", "9.3", "10.0")),
+    2025: Edition(2025, 26100, 2605, ("8.0", "8.1", "8.2", "8.3", "9.0", "9.1", "9.2", "9.3", "10.0", "11.0", "12.0")),
+}
+
+BASELINE = frozenset({"sse", "sse2", "sse3", "cx16", "lahf", "nx"})
+"""What a virtual machine sees that was started with compatibility on."""
+
+_HASWELL = BASELINE | {"ssse3", "sse4.1", "sse4.2", "popcnt", "aes", "avx", "avx2", "bmi1", "bmi2", "fma", "rdrand"}
+_CASCADE_LAKE = _HASWELL | {"adx", "clflushopt", "mpx", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd", "pku"}
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """A host's processor: what WMI says of it, and what it can do."""
+
+    vendor: str
+    name: str
+    model: int
+    stepping: int
+    sockets: int
+    cores: int
+    mhz: int
+    features: frozenset[str]
+
+    @property
+    def caption(self) -> str:
+        """As Win32_Processor shows it."""
+        family = "Intel64" if self.vendor == "GenuineIntel" else "AMD64"
+        return f"{family} Family 6 Model {self.model} Stepping {self.stepping}"
+
+
+CASCADE_LAKE = Cpu("GenuineIntel", "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz", 85, 7, 2, 20, 2095, frozenset(_CASCADE_LAKE))
+HASWELL = Cpu("GenuineIntel", "Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz", 63, 2, 2, 12, 2494, frozenset(_HASWELL))
+EPYC = Cpu("AuthenticAMD", "AMD EPYC 7413 24-Core Processor", 1, 1, 2, 24, 2650, frozenset(_HASWELL | {"sse4a", "xop"}))
+
+
+@dataclass
+class MigrationSettings:
+    """What `Get-VMHost` shows of live migration."""
+
+    enabled: bool = True
+    authentication: str = "Kerberos"
+    performance: str = "Compression"
+    maximum: int = 2
+    """Simultaneous migrations as set on this host; on a cluster's node the cluster's own limit wins."""
+    storage_maximum: int = 2
+    any_network: bool = True
+
+
+@dataclass(frozen=True)
+class Module:
+    """Our PowerShell module as it is installed on a host."""
+
+    version: str
+    hash: str
+    """SHA-256 of the .psm1, 64 lower-case hexadecimal characters."""
+
+
+OLD_MODULE = Module("0.9.0", "9d" * 32)
+"""An earlier release of it."""
+
+
+@dataclass
+class StorageJob:
+    """A job of the storage subsystem."""
+
+    name: str
+    state: str
+    percent: int
+
+
+@dataclass
+class Host:
+    """One Hyper-V host."""
+
+    name: str
+    domain: str
+    edition: Edition
+    cpu: Cpu
+    controller: str
+    """Short name of the domain controller that it talks to."""
+    culture: str = "en-US"
+    offset: timedelta = timedelta(hours=-5)
+    memory: int = 512 * GIB
+    booted: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    migration: MigrationSettings = field(default_factory=MigrationSettings)
+    tickets: TicketCache = field(default_factory=TicketCache)
+    log: EventLog = field(default_factory=EventLog)
+    module: Module | None = None
+    cluster_tools: bool = False
+    """Whether the FailoverClusters module is installed (on a node it always is)."""
+    storage_jobs: list[StorageJob] = field(default_factory=list)
+
+    @property
+    def fqdn(self) -> str:
+        """Its full name, as its account's dNSHostName."""
+        return f"{self.name}.{self.domain}".lower()
+
+    @property
+    def zone(self) -> timezone:
+        """Its time zone."""
+        return timezone(self.offset)
+
+    @property
+    def id(self) -> UUID:
+        """Its machine id."""
+        return guid(f"host {self.name}")

@@ -1,0 +1,68 @@
+"""Virtual machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from remediations.lab.world.directory import guid
+from remediations.lab.world.hosts import BASELINE, GIB, Cpu
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A checkpoint."""
+
+    name: str
+    created: datetime
+    kind: str = "Standard"
+
+
+@dataclass
+class Machine:
+    """One virtual machine."""
+
+    name: str
+    host: str
+    """Short name of the host that it is registered on."""
+    path: str
+    state: str = "Running"
+    """Running, Off, Saved, Paused, Starting, Stopping."""
+    version: str = "9.0"
+    processors: int = 4
+    memory: int = 8 * GIB
+    generation: int = 2
+    compatible: bool = False
+    """CompatibilityForMigrationEnabled, as set."""
+    features: frozenset[str] = frozenset()
+    """Processor features that it was started with, and keeps until it is off; empty while it is off."""
+    vendor: str = ""
+    """Vendor of the processor that it was started on."""
+    busy: str = ""
+    """What holds it: `BackingUp`, or nothing."""
+    hangs: bool = False
+    """Its guest does not react to a shutdown."""
+    started: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    created: datetime = field(default_factory=lambda: datetime(2025, 6, 1, 9, tzinfo=UTC))
+    snapshots: list[Snapshot] = field(default_factory=list)
+    guid: UUID | None = None
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+        return self.guid or guid(f"vm {self.name}")
+
+    @property
+    def running(self) -> bool:
+        """Whether it holds memory and a processor."""
+        return self.state in ("Running", "Paused")
+
+    def power_on(self, cpu: Cpu, now: datetime) -> None:
+        """It starts on this processor and sees what that has, or only what all have."""
+        self.state, self.started, self.vendor = "Running", now, cpu.vendor
+        self.features = (BASELINE & cpu.features) if self.compatible else cpu.features
+
+    def power_off(self) -> None:
+        """It is off."""
+        self.state, self.features, self.vendor = "Off", frozenset(), ""

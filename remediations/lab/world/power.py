@@ -1,0 +1,44 @@
+"""Starting and shutting down virtual machines. A guest shuts down by itself, in its own time, or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remediations.lab.world.machines import Machine
+
+if TYPE_CHECKING:
+    from remediations.lab.world.world import World
+
+
+def shut_down(world: World, machine: Machine) -> None:
+    """Ask the guest to shut down; it is Off after a while, or stays Running if it hangs."""
+    if machine.hangs:
+        return
+    machine.state = "Stopping"
+    world.agenda.after(world.pace.shutdown, lambda: _off(world, machine))
+
+
+def switch_on(world: World, machine: Machine) -> None:
+    """Start it; it is Running after a while."""
+    machine.state = "Starting"
+    world.agenda.after(world.pace.start, lambda: _on(world, machine))
+
+
+def _off(world: World, machine: Machine) -> None:
+    machine.power_off()
+    cluster = world.cluster_of(machine.host)
+    role = cluster.role_of(machine.name) if cluster else None
+    if role is not None:
+        role.state = "Offline"
+        world.host(machine.host).log.write(1204, world.now, role=role.name)
+
+
+def _on(world: World, machine: Machine) -> None:
+    host = world.host(machine.host)
+    machine.power_on(host.cpu, world.now)
+    cluster = world.cluster_of(machine.host)
+    role = cluster.role_of(machine.name) if cluster else None
+    if role is not None:
+        role.state = "Online"
+        host.log.write(21119, world.now, resource=f"Virtual Machine {machine.name}")
+        host.log.write(1201, world.now, role=role.name)
