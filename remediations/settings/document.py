@@ -110,8 +110,10 @@ def read(path: Path) -> tuple[Entry | None, list[Problem]]:
         ]
     try:
         loader = _Loader(text)
-    except yaml.YAMLError as error:  # a character that YAML does not take
-        return None, [_syntax(file, error)]
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        wrong, right = "a character here is not allowed in YAML", "take it out, or write it as an escape in double quotes"
+        return None, [Problem(file=file, line=line, column=0, where="", wrong=wrong, right=right)]
     try:
         node = loader.get_single_node()
     except yaml.YAMLError as error:
@@ -131,11 +133,11 @@ def read(path: Path) -> tuple[Entry | None, list[Problem]]:
 
 def _syntax(file: str, error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is not YAML"
+    said = getattr(error, "problem", None) or "this is not YAML"
     cure = next(
         (cure for start, cure in _CURES.items() if said.startswith(start)), "look at indentation, quotes and colons here"
     )
-    wrong = re.sub(r"'[^']{2,}'", "…", said)  # what it quotes may be a secret that was written in clear
+    wrong = re.sub(r"'(?!\\)[^']{2,}'", "…", said)  # what it quotes may be a secret that was written in clear
     return Problem(
         file=file,
         line=mark.line + 1 if mark else 1,
@@ -176,7 +178,6 @@ class _Builder:
             self._note(
                 here, "a word that starts with ! is read as a tag", "put the value in quotes, or write it without the tag"
             )
-            return here
         if isinstance(node, yaml.MappingNode):
             return replace(here, value=self._mapping(node, where))
         if isinstance(node, yaml.SequenceNode):

@@ -61,8 +61,6 @@ def _secret(entry: Entry) -> tuple[str, str]:
     how = "name where it is kept: {env: VARIABLE}, {file: PATH} or {block: NAME OF A PREFECT SECRET BLOCK}"
     if isinstance(entry.value, Mapping):
         return "a secret is named by exactly one of env, file or block", how
-    if entry.value is None:
-        return "nothing says where the secret is kept", how
     return "a secret stands here in clear", f"change it, since it was in a file, and {how}"
 
 
@@ -107,7 +105,7 @@ _BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at mos
 
 def _split(said: str) -> tuple[str, str]:
     """A model's own sentence in two: what is wrong, and what would be right."""
-    for mark in ("; ", ": "):
+    for mark in sorted((": ", "; "), key=said.find):
         wrong, found, right = said.partition(mark)
         if found and " " in wrong:
             return wrong, right
@@ -120,7 +118,13 @@ def one_of(given: str, known: Iterable[str], many: str = "") -> str:
     close = difflib.get_close_matches(given.casefold(), [each.casefold() for each in choices], n=1, cutoff=0.6)
     if close:
         return f"did you mean {next(each for each in choices if each.casefold() == close[0])}?"
-    return f"write {many or 'one of ' + ', '.join(choices)}" if choices else "take it out"
+    if not choices:
+        return "take it out"
+    more = ", …" if len(choices) > _MOST_SHOWN else ""
+    return f"write {many or 'one of ' + ', '.join(choices[:_MOST_SHOWN]) + more}"
+
+
+_MOST_SHOWN = 20
 
 
 def shown(value: Any) -> str:

@@ -78,12 +78,13 @@ def _host(host: Entry, base: Entry | None, suffix: str, directory: Path) -> Entr
     own = host.child("endpoint")
     if own is None or own.value is None:
         own = base
-    if own is None or not isinstance(own.value, Mapping):
+    if own is None or not isinstance(own.value, Mapping) or not isinstance(host.value, Mapping):
         return host
     endpoint = replace(own, value={**(base.entries if base else {}), **own.entries})
-    name = host.child("name")
-    if "address" not in endpoint.entries and name is not None and isinstance(name.value, str):
-        endpoint = endpoint.put("address", (name.value if "." in name.value else f"{name.value}{suffix}").lower())
+    if "address" not in endpoint.entries:
+        name = host.child("name")
+        short = name.value if name is not None and isinstance(name.value, str) else "-"  # that it is missing is told by itself
+        endpoint = endpoint.put("address", (short if "." in short else f"{short}{suffix}").lower())
     transport = endpoint.child("transport")
     if "port" not in endpoint.entries and transport is not None and transport.value == "http":
         endpoint = endpoint.put("port", 5985)
@@ -167,7 +168,7 @@ def _texts(names: Entry) -> list[Entry]:
 
 def _twice(file: str, names: Iterable[Entry], right: str) -> Iterator[Problem]:
     seen: list[Entry] = []
-    for entry in names:
+    for entry in sorted(names, key=lambda each: (each.line, each.column)):
         first = next((other for other in seen if same_host(str(other.value), str(entry.value))), None)
         if first is None:
             seen.append(entry)
