@@ -17,7 +17,7 @@ from remediations.engine.ports import Considered, Hosts
 from remediations.facts.events import HostEvents, migration_events
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
-from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting, TextVerdict
+from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting
 from remediations.model.incident import Incident, What
 from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verdict, Wait
 from remediations.model.site import Site
@@ -81,7 +81,8 @@ def propose(
     candidates: list[tuple[Cause, Repair]] = []
     for hypothesis in evidence.hypotheses:
         for repair in repairs_for(hypothesis.cause):
-            candidates += [(hypothesis.cause, each) for each in repair.for_incident(incident, site)]
+            known = [each for _, each in candidates]
+            candidates += [(hypothesis.cause, each) for each in repair.for_incident(incident, site) if each not in known]
     suspected = {hypothesis.cause for hypothesis in evidence.hypotheses}
     unasked = [
         each

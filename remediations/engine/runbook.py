@@ -255,7 +255,10 @@ class Run:
         applied = self._phase(name, lambda: applier.apply(self.run, sealed))
         if not applied.ok:
             return applied, None
-        return applied, self._phase("verify", partial(self._watch, "verify", partial(applier.again, sealed.plan)))
+        again = self._phase("verify", partial(self._watch, "verify", partial(applier.again, sealed.plan)))
+        told = {"round": number, "part": part, "verdict": again.verdict.value, "why": [item.why for item in again.items]}
+        self.ledger.note(self.run, "verified", told)
+        return applied, again
 
     def _wait_out(self, number: int, evidence: Evidence) -> None:
         """A plan that only waits: no change, so nobody is asked."""
@@ -287,6 +290,12 @@ class Run:
         self.proposal, self.considered = proposal, proposal.considered
         self.plan, self.retry = proposal.plan, proposal.retry
         self.title = proposal.incident.title
+        if self.incident_id is not None:
+            looked_at = [
+                {"cause": each.hypothesis.cause.value, "verdict": each.verdict.value if each.verdict else None, "why": each.why}
+                for each in proposal.considered
+            ]
+            self.ledger.note(self.run, "considered", {"incident": proposal.incident.to_json(), "causes": looked_at})
         return proposal
 
     def _sightings(self, incident: Incident) -> list[Sighting]:
@@ -319,11 +328,13 @@ class Run:
 
     def ended(self, outcome: Outcome, *, close: bool = True) -> Report:
         """Write the outcome down and report it."""
+        report = self._report(outcome)
         if self.ledger.run(self.run) is not None:
+            self.ledger.note(self.run, "report", {"markdown": report.markdown})
             self.ledger.finish_run(self.run, outcome)
         if close and self.incident_id is not None:
             self.ledger.close_incident(self.incident_id, outcome)
-        return self._report(outcome)
+        return report
 
     def _report(self, outcome: Outcome) -> Report:
         report = Report(
