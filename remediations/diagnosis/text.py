@@ -1,0 +1,158 @@
+"""Text as words: one spelling for all the quotes, accents, contractions and line breaks that the same sentence comes with.
+
+Everything here is linear in the length of the text: no regular expression with nested or unbounded repetition, and of a
+message longer than 128 Ki characters only the first and last 64 Ki are considered (`LIMIT`): Windows puts the outer
+sentence first and the innermost last.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+LIMIT = 65_536
+_NEAR = 160  # characters between the parts of a phrase
+_TRIES = 32  # places where the first part of a phrase is looked for
+
+_EAST = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_ASCII = str.maketrans({code: " " for code in range(128) if not chr(code).isalnum()})
+
+
+class _Fold(dict[int, str | None]):
+    """What becomes of a character: letters and digits stay, accents go, everything else is a space. Learns as it goes."""
+
+    def __missing__(self, code: int) -> str | None:
+        char = chr(code)
+        kept = None if unicodedata.combining(char) else char if char.isalnum() else " "
+        self[code] = kept
+        return kept
+
+
+_FOLD = _Fold()
+
+
+def considered(text: str) -> str:
+    """The part of a message that is looked at: all of it up to twice `LIMIT` characters, else its beginning and its end."""
+    return text if len(text) <= 2 * LIMIT else f"{text[:LIMIT]}\n{text[-LIMIT:]}"
+
+
+def words_of(text: str) -> list[str]:
+    """The text's words: lower case, without accents, contractions written out, punctuation gone.
+
+    Chinese, Japanese and Korean text comes out in pieces of whatever length stood between spaces and punctuation.
+    """
+    if text.isascii():
+        folded = text.lower()
+        if "'" in folded:
+            folded = folded.replace("can't", "can not").replace("n't ", " not ")
+        return folded.replace("cannot", "can not").translate(_ASCII).split()
+    folded = text.casefold().replace("\u2019", "'").replace("can't", "can not").replace("n't ", " not ")
+    return unicodedata.normalize("NFKD", folded.replace("cannot", "can not")).translate(_FOLD).split()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text ready for matching."""
+
+    tokens: list[str]
+    spaced: str
+    """The words between single spaces, with one at either end."""
+    squeezed: str
+    """The same without spaces, where the text has Chinese, Japanese or Korean in it; else empty."""
+
+    @classmethod
+    def of(cls, text: str) -> Words:
+        """Make the text ready; see the module about its length."""
+        text = considered(text)
+        tokens = words_of(text)
+        eastern = not text.isascii() and _EAST.search(text) is not None
+        return cls(tokens, f" {' '.join(tokens)} ", "".join(tokens) if eastern else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words to look for, in order. Its parts, given with … between them, may have up to 160 characters between them."""
+
+    parts: tuple[str, ...]
+    eastern: bool
+    text: str
+
+    @classmethod
+    def of(cls, text: str) -> Phrase:
+        """Compile a phrase. Raises `ValueError` for one that has no words in it."""
+        split = [words_of(part) for part in text.split("…")]
+        if not all(split):
+            raise ValueError(f"{text!r} is no phrase: it needs words, on both sides of each …")
+        if _EAST.search(text):
+            whole = tuple("".join(part) for part in split)
+            if min(map(len, whole)) < 2:
+                raise ValueError(f"{text!r} is no phrase: give at least two characters on both sides of each …")
+            return cls(whole, eastern=True, text=text)
+        return cls(tuple(f" {' '.join(part)} " for part in split), eastern=False, text=text)
+
+    def within(self, words: Words) -> bool:
+        """Whether the text has this phrase."""
+        text = words.squeezed if self.eastern else words.spaced
+        if not all(part in text for part in self.parts):
+            return False
+        first, rest = self.parts[0], self.parts[1:]
+        start = text.find(first)
+        for _ in range(_TRIES):
+            if start < 0:
+                return False
+            if _follow(rest, text, start + len(first) - (not self.eastern)):
+                return True
+            start = text.find(first, start + 1)
+        return False
+
+
+def _follow(parts: Iterable[str], text: str, position: int) -> bool:
+    for part in parts:
+        found = text.find(part, position, position + _NEAR + len(part))
+        if found < 0:
+            return False
+        position = found + len(part) - 1
+    return True
+
+
+class PhraseIndex:
+    """All phrases at once: finds those that a text has by their rarest word, so that most cost nothing."""
+
+    def __init__(self, phrases: Iterable[Phrase]) -> None:
+        """Index phrases; each is known by its position in the order given."""
+        listed = list(enumerate(phrases))
+        often = Counter(sign for _, phrase in listed for sign in _signs(phrase))
+        self._western: dict[str, list[tuple[int, str, Phrase | None]]] = {}
+        self._eastern: dict[str, list[tuple[int, str, Phrase | None]]] = {}
+        for number, phrase in listed:
+            rarest = min(_signs(phrase), key=lambda sign: (often[sign], -len(sign), sign))
+            entry = (number, max(phrase.parts, key=len), phrase if len(phrase.parts) > 1 else None)
+            (self._eastern if phrase.eastern else self._western).setdefault(rarest, []).append(entry)
+        self._words = frozenset(self._western)
+        self._pairs = frozenset(self._eastern)
+
+    def within(self, words: Words) -> list[int]:
+        """The numbers of the phrases that the text has."""
+        found = []
+        text = words.spaced
+        for word in self._words.intersection(words.tokens):
+            for number, longest, phrase in self._western[word]:
+                if longest in text and (phrase is None or phrase.within(words)):
+                    found.append(number)
+        if words.squeezed:
+            text = words.squeezed
+            for pair in self._pairs.intersection(map(str.__add__, text, text[1:])):
+                for number, longest, phrase in self._eastern[pair]:
+                    if longest in text and (phrase is None or phrase.within(words)):
+                        found.append(number)
+        return found
+
+
+def _signs(phrase: Phrase) -> set[str]:
+    """What a text must have for the phrase to be in it: words, or pairs of characters where words have no spaces."""
+    if phrase.eastern:
+        return {part[place : place + 2] for part in phrase.parts for place in range(max(1, len(part) - 1))}
+    return {word for part in phrase.parts for word in part.split()}
