@@ -88,10 +88,10 @@ class Module:
 
     version: str
     hash: str
-    """SHA-256 of the .psm1, 64 lower-case hexadecimal characters."""
+    """SHA-256 of the .psm1, 64 upper-case hexadecimal characters, as Get-FileHash gives it."""
 
 
-OLD_MODULE = Module("0.9.0", "9d" * 32)
+OLD_MODULE = Module("0.9.0", "9D" * 32)
 """An earlier release of it."""
 
 

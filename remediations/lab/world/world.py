@@ -44,12 +44,18 @@ class World:
         self.lock = threading.RLock()
         self.agenda, self.directory, self.pace = agenda, directory, pace or Pace()
         self.hosts: dict[str, Host] = {}
-        self.controller_cultures: dict[str, str] = dict.fromkeys(directory.controllers, "en-US")
         self.machines: dict[str, Machine] = {}
         self.cluster: Cluster | None = None
         self.migrations: list[Migration] = []
         self.second_hops: dict[str, str] = {}
         """Host → none, gmsa, credssp or delegated: what its endpoints can do elsewhere as their caller. None if left out."""
+
+    @classmethod
+    def contoso(cls, **wanted: Any) -> World:
+        """The domain that the lab starts with; what may be wanted of it, `contoso.contoso` says."""
+        from remediations.lab.world.contoso import contoso  # noqa: PLC0415 it builds on this module
+
+        return contoso(**wanted)
 
     @property
     def clock(self) -> Clock:

@@ -18,7 +18,7 @@ from datetime import timedelta, timezone
 from typing import Any
 
 from remediations.lab.cmdlet import Call, CommandError, Int64, Object
-from remediations.lab.world.directory import CONTROL, DELEGATION, SPN, Account, Controller, DirectoryError, guid
+from remediations.lab.world.directory import CONTROL, DELEGATION, SPN, Account, Controller, DirectoryError, Stamp, guid
 from remediations.lab.world.handlers.filters import parse
 from remediations.lab.world.handlers.shape import asked
 from remediations.lab.world.world import World
@@ -88,7 +88,9 @@ def get_object(world: World, call: Call) -> None:
                     account,
                     {
                         **properties,
-                        **_requested(server, account, asked(call, "Properties") or [], set(map(str.casefold, properties))),
+                        **_requested(
+                            world, server, account, asked(call, "Properties") or [], set(map(str.casefold, properties))
+                        ),
                     },
                 )
             )
@@ -256,7 +258,7 @@ def _shown(value: Any) -> Any:
     return [] if value is None else value
 
 
-def _requested(server: _Server, account: Account, names: list[str], there: set[str]) -> dict[str, Any]:
+def _requested(world: World, server: _Server, account: Account, names: list[str], there: set[str]) -> dict[str, Any]:
     values = _values(server, account)
     known = {name.casefold(): name for name in values}
     friendly = {name.casefold(): attribute for name, attribute in _FRIENDLY.items()}
@@ -266,13 +268,13 @@ def _requested(server: _Server, account: Account, names: list[str], there: set[s
         if name.casefold() in there:
             continue
         if attribute is None:
-            shown[name] = _extra(server, account).get(name.casefold(), lambda: None)()
+            shown[name] = _extra(world, server, account).get(name.casefold(), lambda: None)()
         else:
             shown[name] = _shown(values[attribute])
     return shown
 
 
-def _extra(server: _Server, account: Account) -> Mapping[str, Callable[[], Any]]:
+def _extra(world: World, server: _Server, account: Account) -> Mapping[str, Callable[[], Any]]:
     stamps = server.controller.stamps(account.guid)
     control = int(server.controller.value(account.guid, CONTROL) or 0)
     return {
@@ -281,9 +283,26 @@ def _extra(server: _Server, account: Account) -> Mapping[str, Callable[[], Any]]
         "whencreated": lambda: account.created.astimezone(CONTROLLERS_ZONE),
         "whenchanged": lambda: max(stamp.local_time for stamp in stamps.values()).astimezone(CONTROLLERS_ZONE),
         "principalsallowedtodelegatetoaccount": list,
+        "msds-replattributemetadata": lambda: [_fragment(world, name, stamp) for name, stamp in stamps.items()],
         DELEGATION.casefold(): list,
         SPN.casefold(): list,
     }
+
+
+def _fragment(world: World, name: str, stamp: Stamp) -> str:
+    """One value of the constructed attribute msDS-ReplAttributeMetaData: XML, whole seconds, with its final NUL."""
+    writer = world.directory.controllers[stamp.server]
+    return (
+        "<DS_REPL_ATTR_META_DATA>\n"
+        f"\t<pszAttributeName>{name}</pszAttributeName>\n"
+        f"\t<dwVersion>{stamp.version}</dwVersion>\n"
+        f"\t<ftimeLastOriginatingChange>{stamp.time:%Y-%m-%dT%H:%M:%SZ}</ftimeLastOriginatingChange>\n"
+        f"\t<uuidLastOriginatingDsaInvocationID>{writer.invocation}</uuidLastOriginatingDsaInvocationID>\n"
+        f"\t<usnOriginatingChange>{stamp.usn}</usnOriginatingChange>\n"
+        f"\t<usnLocalChange>{stamp.usn}</usnLocalChange>\n"
+        f"\t<pszLastOriginatingDsaDN>{_settings(world, writer)}</pszLastOriginatingDsaDN>\n"
+        "</DS_REPL_ATTR_META_DATA>\n\0"
+    )
 
 
 def _directory_object(kind: str, account: Account, properties: Mapping[str, Any]) -> Object:
@@ -306,7 +325,7 @@ def _computer_object(world: World, server: _Server, account: Account, names: lis
         "SID": Object(("System.Security.Principal.SecurityIdentifier", "System.Object"), {"Value": account.sid}, account.sid),
         "UserPrincipalName": None,
     }
-    return _directory_object("ADComputer", account, {**properties, **_requested(server, account, names, set(_ALWAYS))})
+    return _directory_object("ADComputer", account, {**properties, **_requested(world, server, account, names, set(_ALWAYS))})
 
 
 def _settings(world: World, controller: Controller) -> str:

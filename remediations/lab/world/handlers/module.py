@@ -1,6 +1,6 @@
 """The functions of our own module, on hosts that have it.
 
-- Get-RemediationModule: Version, Hash (SHA-256 of the .psm1, hexadecimal)
+- Get-RemediationModule: Version, Hash (SHA-256 of the .psm1, upper-case hexadecimal)
 - Get-RemediationTicket: Lines (klist's, in the host's language), Culture, UtcOffsetMinutes, Now (UTC)
 - Clear-RemediationTicket: Lines
 - Set-RemediationClusterLimit: nothing

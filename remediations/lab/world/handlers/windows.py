@@ -37,49 +37,49 @@ _NODE = {"Up": 0, "Down": 1, "Paused": 2, "Joining": 3}
 
 
 def get_win_event(world: World, call: Call) -> None:
-    """Get-WinEvent -FilterHashtable [-MaxEvents]: newest first; nothing found is an error."""
+    """Get-WinEvent -FilterHashtable [-MaxEvents]: newest first; nothing found is an error. Several tables are joined by or."""
     host = world.host(call.host)
-    given = {str(key).casefold(): value for key, value in dict(call.parameters.get("FilterHashtable") or {}).items()}
-    logs = _logs(call, host, _list(given.get("logname")))
-    providers = {str(name).casefold() for name in _list(given.get("providername"))}
-    for name in _list(given.get("providername")):
-        if str(name).casefold() not in map(str.casefold, PROVIDERS):
-            call.error(_event_error(call, say("events.no_provider", host.culture, provider=name), "NoMatchingProvidersFound"))
-    ids = {int(each) for each in _list(given.get("id"))}
-    levels = {int(each) for each in _list(given.get("level"))}
-    words = [str(each) for each in _list(given.get("data"))]
-    for key, value in given.items():
-        if key not in (
-            "logname",
-            "providername",
-            "id",
-            "level",
-            "data",
-            "starttime",
-            "endtime",
-            "keywords",
-            "userid",
-            "path",
-            "suppresshashfilter",
-        ):
-            words += [str(each) for each in _list(value)]
-    start, end = given.get("starttime"), given.get("endtime")
-    found = [
-        event
-        for event in sorted(host.log.events, key=lambda each: (each.time, each.record), reverse=True)
-        if event.kind.channel in logs
-        and (not providers or event.kind.provider.casefold() in providers)
-        and (not ids or event.kind.id in ids)
-        and (not levels or event.kind.level in levels)
-        and (not isinstance(start, datetime) or event.time >= start)
-        and (not isinstance(end, datetime) or event.time <= end)
-        and all(word in map(str, event.data.values()) for word in words)
-    ]
+    chosen: set[int] = set()
+    for table in _list(call.parameters.get("FilterHashtable")):
+        keep = _criteria(call, host, {str(key).casefold(): value for key, value in table.items()})
+        chosen |= {event.record for event in host.log.events if keep(event)}
+    found = [event for event in host.log.events if event.record in chosen]
+    found.sort(key=lambda each: (each.time, each.record), reverse=True)
     most = call.parameters.get("MaxEvents")
     for event in found if most is None else found[: int(most)]:
         call.output(_event_object(host, event))
     if not found:
         call.error(_event_error(call, say("events.none", host.culture), "NoMatchingEventsFound"))
+
+
+_KNOWN_KEYS = frozenset({"logname", "providername", "id", "level", "starttime", "endtime", "keywords", "userid", "path"})
+
+
+def _criteria(call: Call, host: Host, table: Mapping[str, Any]) -> Callable[[Event], bool]:
+    """What one table asks for. An unknown key is a named field of the event's data, as in Windows."""
+    logs = _logs(call, host, _list(table.get("logname")))
+    providers = {str(name).casefold() for name in _list(table.get("providername"))}
+    for name in _list(table.get("providername")):
+        if str(name).casefold() not in map(str.casefold, PROVIDERS):
+            call.error(_event_error(call, say("events.no_provider", host.culture, provider=name), "NoMatchingProvidersFound"))
+    ids = {int(each) for each in _list(table.get("id"))}
+    levels = {int(each) for each in _list(table.get("level"))}
+    words = [str(each) for key, value in table.items() if key not in _KNOWN_KEYS for each in _list(value)]
+    start, end = table.get("starttime"), table.get("endtime")
+
+    def keep(event: Event) -> bool:
+        kind = event.kind
+        return (
+            kind.channel in logs
+            and (not providers or kind.provider.casefold() in providers)
+            and (not ids or kind.id in ids)
+            and (not levels or kind.level in levels)
+            and (not isinstance(start, datetime) or event.time >= start)
+            and (not isinstance(end, datetime) or event.time <= end)
+            and all(word in map(str, event.data.values()) for word in words)
+        )
+
+    return keep
 
 
 def _logs(call: Call, host: Host, asked: list[Any]) -> set[str]:
