@@ -50,9 +50,14 @@ class Settings(BaseSettings):
     def load(cls) -> Self:
         """The settings of this process's environment. Raises `ConfigError` naming each variable that is wrong."""
         try:
-            return cls()
+            found = cls()
         except ValidationError as error:
             raise ConfigError([_problem(str(detail["loc"][0]), detail["msg"]) for detail in error.errors()]) from None
+        if found.receiver_token_env is not None and found.receiver_token_file is not None:
+            wrong, right = "both this and REMEDIATE_RECEIVER_TOKEN_FILE are set", "keep one of the two"
+            where = "REMEDIATE_RECEIVER_TOKEN_ENV"
+            raise ConfigError([Problem(file="environment", line=0, column=0, where=where, wrong=wrong, right=right)])
+        return found
 
     @property
     def ledger_url(self) -> str:

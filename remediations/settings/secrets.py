@@ -47,9 +47,11 @@ def _from_file(path: Path) -> str:
     except OSError as error:
         raise SecretUnavailable(f"secret file {path}: {error.strerror or error}") from None
     try:
-        value = line.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError:  # the error would carry the bytes
-        raise SecretUnavailable(f"secret file {path}: its first line is not UTF-8; save it as UTF-8") from None
+        value: str | None = line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        value = None
+    if value is None:  # raised here, and not where the first error, which carries the bytes, would be its context
+        raise SecretUnavailable(f"secret file {path}: its first line is not UTF-8; save it as UTF-8")
     if not value:
         raise SecretUnavailable(f"secret file {path}: its first line is empty; write the secret there")
     return value

@@ -1,0 +1,44 @@
+"""`remediate config check`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from remediations.cli.config import app
+from remediations.settings import packaged
+
+
+def test_a_good_directory() -> None:
+    result = CliRunner().invoke(app, ["check", "--config", str(packaged("site.yaml").parent)])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nothing is wrong" in result.stderr
+
+
+def test_every_problem_is_a_line_and_the_exit_code_is_2(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("domain: contoso.com\nhosts:\n  - name: HV01\n")
+    (tmp_path / "policy.yaml").write_text("retry: always\n")
+    result = CliRunner().invoke(app, ["check", "--config", str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.stdout.splitlines() == [
+        f"{tmp_path}/site.yaml:3: hosts[0].endpoint: this is missing; add it (Where its commands go, and as whom)",
+        f"{tmp_path}/policy.yaml:1: retry: 'always' is none of the choices; write one of never, approve, with-repair",
+    ]
+    assert "2 problems: nothing runs on this configuration" in result.stderr
+
+
+def test_json_for_scripts(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("domain: contoso.com\nhosts: [{name: HV01, endpoint: {}}]\n")
+    result = CliRunner().invoke(app, ["check", "--config", str(tmp_path), "--json"])
+    assert result.exit_code == 2
+    (problem,) = json.loads(result.stdout)["problems"]
+    assert (problem["line"], problem["where"]) == (2, "hosts[0].endpoint")
+    assert problem["right"]
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"]])
+def test_a_directory_that_is_none(extra: list[str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["check", "--config", str(tmp_path / "gone"), *extra])
+    assert result.exit_code == 2
+    assert "this is no directory" in result.stdout

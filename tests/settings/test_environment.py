@@ -1,0 +1,147 @@
+"""Settings from the environment, and secrets by reference."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from pytest_mock import MockerFixture
+
+from remediations.logs import hide
+from remediations.model.site import SecretRef
+from remediations.settings import ConfigError, SecretUnavailable, Settings, resolve
+
+VARIABLES = ("CONFIG", "STATE", "LEDGER", "RECEIVER_ADDRESS", "RECEIVER_PORT", "RECEIVER_TOKEN_ENV", "RECEIVER_TOKEN_FILE")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(f"REMEDIATE_{name}", raising=False)
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the XDG directories are Linux's")
+def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    found = Settings.load()
+    assert found.ledger_url == f"sqlite:///{tmp_path}/hyperv-remediation/ledger.db"
+    assert (found.receiver_address, found.receiver_token, found.prefect_api_url) == ("127.0.0.1", None, None)
+
+
+def test_each_variable_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path))
+    monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", "0")
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect/api")
+    found = Settings.load()
+    assert (found.ledger_url, found.receiver_port) == (f"sqlite:///{tmp_path}/ledger.db", 0)
+    assert found.prefect_api_url == "http://prefect/api"
+    monkeypatch.setenv("REMEDIATE_LEDGER", "postgresql+psycopg://db/ledger")
+    assert Settings.load().ledger_url == "postgresql+psycopg://db/ledger"
+
+
+def test_wrong_variables_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", "http")
+    monkeypatch.setenv("REMEDIATE_RECEIVER_TOKEN_ENV", "A")
+    monkeypatch.setenv("REMEDIATE_RECEIVER_TOKEN_FILE", "b")
+    with pytest.raises(ConfigError) as caught:
+        Settings.load()
+    assert [problem.where for problem in caught.value.problems] == ["REMEDIATE_RECEIVER_PORT"]
+    monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", "1")
+    with pytest.raises(
+        ConfigError,
+        match="environment: REMEDIATE_RECEIVER_TOKEN_ENV: both this and REMEDIATE_RECEIVER_TOKEN_FILE are set; keep one",
+    ):
+        Settings.load()
+
+
+def test_a_new_token_counts_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first-token\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("REMEDIATE_RECEIVER_TOKEN_FILE", str(file))
+    token = Settings.load().receiver_token
+    assert token is not None
+    assert token() == "first-token"
+    file.write_text("second-token\n")
+    assert token() == "second-token"
+
+
+def test_a_secret_from_the_environment_is_hidden_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HV_PASSWORD", "s3cret-of-env")
+    assert hide("was s3cret-of-env") == "was s3cret-of-env"
+    assert resolve(SecretRef(env="HV_PASSWORD")) == "s3cret-of-env"
+    assert hide("was s3cret-of-env") == "was ***"
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"), [(b"one\r\ntwo\n", "one"), ("\ufeffpäss ".encode(), "päss "), (b"x" * 100, "x" * 100)]
+)
+def test_a_secret_is_its_file_s_first_line(content: bytes, secret: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    file.chmod(0o400)
+    assert resolve(SecretRef(file=file)) == secret
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such bits")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o777])
+def test_a_secret_that_others_can_read_is_refused(mode: int, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("s3cret-of-all")
+    file.chmod(mode)
+    with pytest.raises(SecretUnavailable) as caught:
+        resolve(SecretRef(file=file))
+    assert str(caught.value) == f"secret file {file} can be read by others: run chmod 600 '{file}'"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "No such file or directory"),
+        (b"", "its first line is empty; write the secret there"),
+        (b"\nsecond line", "its first line is empty"),
+        (b"s3cret-\xff\xfe", "its first line is not UTF-8"),
+    ],
+)
+def test_a_file_without_a_secret(content: bytes | None, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+        file.chmod(0o600)
+    with pytest.raises(SecretUnavailable, match=words) as caught:
+        resolve(SecretRef(file=file))
+    assert str(file) in str(caught.value)
+    assert "s3cret" not in repr(caught.value)
+    assert not isinstance(caught.value.__context__, UnicodeError), "it would carry the bytes"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_variable_without_a_secret(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HV_PASSWORD", raising=False)
+    if value is not None:
+        monkeypatch.setenv("HV_PASSWORD", value)
+    with pytest.raises(SecretUnavailable, match="environment variable HV_PASSWORD is not set or empty"):
+        resolve(SecretRef(env="HV_PASSWORD"))
+
+
+class _Block:
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def get(self) -> object:
+        return self._value
+
+
+def test_a_secret_from_a_prefect_block(mocker: MockerFixture) -> None:
+    """Prefect's server is an edge that cannot be real here: starting one takes longer than all of these tests."""
+    load = mocker.patch("prefect.blocks.system.Secret.load", return_value=_Block("s3cret-of-block"))
+    assert resolve(SecretRef(block="hv")) == "s3cret-of-block"
+    assert hide("s3cret-of-block") == "***"
+    load.assert_called_once_with("hv", _sync=True)
+    load.return_value = _Block({"a": "b"})
+    with pytest.raises(SecretUnavailable, match="Prefect Secret block hv holds no text"):
+        resolve(SecretRef(block="hv"))
+    load.side_effect = ValueError("s3cret-of-server")
+    with pytest.raises(SecretUnavailable, match=r"Prefect Secret block hv \(ValueError\): create it") as caught:
+        resolve(SecretRef(block="hv"))
+    assert "s3cret" not in str(caught.value)
