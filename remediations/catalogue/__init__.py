@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from remediations.catalogue.drain_node import DrainNode
+from remediations.catalogue.enable_processor_compatibility import EnableProcessorCompatibility
 from remediations.catalogue.move_vm import MoveVm
+from remediations.catalogue.purge_kerberos_tickets import PurgeKerberosTickets
 from remediations.catalogue.register_spns import RegisterSpns
 from remediations.catalogue.remediation import Remediation, Repair
+from remediations.catalogue.resume_node import ResumeNode
+from remediations.catalogue.retry_drain import RetryDrain
 from remediations.catalogue.set_migration_limits import SetMigrationLimits
 from remediations.model.causes import Cause
 
@@ -16,7 +21,12 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
         each.id: each
         for each in (
             RegisterSpns,
+            PurgeKerberosTickets,
             SetMigrationLimits,
+            EnableProcessorCompatibility,
+            RetryDrain,
+            DrainNode,
+            ResumeNode,
             MoveVm,
         )
     }

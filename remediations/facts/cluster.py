@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from remediations.facts.query import Query, Unreadable
 from remediations.facts.read import is_absent, lacks_command, many, one
@@ -20,6 +21,8 @@ FactT = TypeVar("FactT", bound=Fact)
 
 WITNESSES = 3
 """How many nodes are asked the same of their cluster: one would make its failure ours, all would cost a large cluster much."""
+
+_ENDED = frozenset({"Completed", "Terminated", "Killed", "Exception"})
 
 NO_CLUSTER = frozenset({"CommandNotFoundException", "ClusterEndpointNotRegistered"})
 """Error ids by which a host says that it is no node of a running cluster."""
@@ -100,6 +103,31 @@ class NodeRoles(Fact):
     """Cluster shared volumes that it coordinates."""
 
 
+class StorageJobs(Fact):
+    """Repair and rebalance jobs of the cluster's storage that have not ended; `subject` is the cluster."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"running"})
+
+    running: frozenset[str]
+
+
+class UpdateRun(Fact):
+    """Cluster-aware updating, which drains and restarts nodes by itself; `subject` is the cluster."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"running"})
+
+    running: bool
+
+
+class DrainFailures(Fact):
+    """What the cluster service says of failed drains of a node (events 1137 and 1677); `subject` is cluster/node."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"messages"})
+
+    messages: tuple[str, ...]
+    """In the node's language, newest first, each once: role and code of what would not move."""
+
+
 def witnesses(cluster: Cluster, *first: str | None) -> tuple[str, ...]:
     """Up to three nodes to ask about a cluster, those named first before others."""
     named = [node for each in first if each for node in cluster.nodes if same_host(node, each)]
@@ -138,6 +166,29 @@ def peers(cluster: str, name: str, via: str) -> Query[Peers]:
 def node_roles(cluster: str, name: str, via: str) -> Query[NodeRoles]:
     """Reads what a node owns: virtual machine roles and shared volumes."""
     return Query(via, (command("Get-ClusterGroup"), command("Get-ClusterSharedVolume")), partial(_node_roles, cluster, name))
+
+
+def storage_jobs(cluster: str, via: str) -> Query[StorageJobs]:
+    """Reads storage jobs that have not ended; `NotApplicable` where there are no storage cmdlets."""
+    return Query(via, (command("Get-StorageJob"),), partial(_storage_jobs, cluster))
+
+
+def update_run(cluster: str, via: str) -> Query[UpdateRun]:
+    """Reads whether cluster-aware updating is at work; `NotApplicable` where its tools are not installed."""
+    return Query(via, (command("Get-CauRun"),), partial(_update_run, cluster))
+
+
+def drain_failures(cluster: str, name: str, since: datetime | None) -> Query[DrainFailures]:
+    """Reads why drains of a node failed, from its own System log, since a moment if one is known."""
+    events: dict[str, object] = {
+        "LogName": "System",
+        "ProviderName": "Microsoft-Windows-FailoverClustering",
+        "ID": (1137, 1677),
+    }
+    if since:
+        events["StartTime"] = since
+    read = command("Get-WinEvent", FilterHashtable=events, MaxEvents=20)
+    return Query(name, (read,), partial(_drain_failures, cluster, name))
 
 
 def _limit(via: str, replies: Sequence[Reply]) -> ClusterLimit | NotApplicable:
@@ -215,3 +266,28 @@ def _node_roles(cluster: str, name: str, replies: Sequence[Reply]) -> NodeRoles:
         ),
         volumes=frozenset(str(each["Name"]) for each in volumes if same_host(str(each["OwnerNode"]), name)),
     )
+
+
+def _storage_jobs(cluster: str, replies: Sequence[Reply]) -> StorageJobs | NotApplicable:
+    if lacks_command(replies[0]):
+        return NotApplicable(reason=f"{cluster} has no storage jobs to ask for")
+    running = frozenset(str(each["Name"]) for each in many(replies[0]) if str(each["JobState"]) not in _ENDED)
+    return StorageJobs(subject=cluster, running=running)
+
+
+def _update_run(cluster: str, replies: Sequence[Reply]) -> UpdateRun | NotApplicable:
+    if lacks_command(replies[0]):
+        return NotApplicable(reason=f"{cluster} has no cluster-aware updating to ask for")
+    # Without a run it answers with nothing, or with a text that says so.
+    if replies[0].errors:
+        raise Unreadable(replies[0].errors[0].message)
+    runs = [each for each in replies[0].objects if each != "RunNotInProgress"]
+    return UpdateRun(subject=cluster, running=bool(runs))
+
+
+def _drain_failures(cluster: str, name: str, replies: Sequence[Reply]) -> DrainFailures:
+    reply = replies[0]
+    if any(error.error_id != "NoMatchingEventsFound" for error in reply.errors):
+        raise Unreadable(reply.errors[0].message)
+    said = tuple(dict.fromkeys(" ".join(str(each.get("Message") or "").split()) for each in reply.objects))
+    return DrainFailures(subject=f"{cluster}/{name}", messages=said)

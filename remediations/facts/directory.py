@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
-from remediations.facts.query import Query
-from remediations.facts.read import one, texts
+from pydantic import AwareDatetime
+
+from remediations.facts.query import Query, Unreadable
+from remediations.facts.read import aware, one, texts
 from remediations.model.command import Command, command
 from remediations.model.fact import Fact, Unknown
 from remediations.model.names import same_name, short_name
@@ -19,6 +23,14 @@ MIGRATION_SERVICE = "Microsoft Virtual System Migration Service"
 
 TRUSTED_TO_AUTH_FOR_DELEGATION = 0x1000000
 """userAccountControl bit: delegation with any authentication protocol ([MS-ADTS] 2.2.16)."""
+
+_METADATA = "msDS-ReplAttributeMetaData"
+_CHANGE = re.compile(
+    r"<pszAttributeName>(?P<name>[^<]+)</pszAttributeName>.*?"
+    r"<ftimeLastOriginatingChange>(?P<time>[^<]+)</ftimeLastOriginatingChange>",
+    re.DOTALL,
+)
+_TICKETS_DEPEND_ON = frozenset({"serviceprincipalname", "msds-allowedtodelegateto", "useraccountcontrol"})
 
 _ATTRIBUTES = ("servicePrincipalName", "msDS-AllowedToDelegateTo", "userAccountControl", "dNSHostName")
 
@@ -53,6 +65,18 @@ class ComputerAccount(Fact):
         return Target(kind="computer account", name=f"{self.name}$", id=self.subject)
 
 
+class AttributeTimes(Fact):
+    """When an account last changed in what tickets depend on, as one controller shows it; `subject` is account@controller."""
+
+    account: str
+    controller: str
+    """The controller's name in the inventory."""
+    latest: AwareDatetime
+    """The newest originating change of the account's SPNs, delegation or userAccountControl; whole seconds, UTC."""
+    attribute: str
+    """Which one it was."""
+
+
 class SpnHolders(Fact):
     """Which accounts of the forest hold any of some SPNs; `subject` is the host they should belong to."""
 
@@ -84,6 +108,16 @@ def spn_holders(host: str, spns: Sequence[str], site: Site) -> Query[SpnHolders]
         "Get-ADObject", LDAPFilter=f"(|{terms})", Properties=("servicePrincipalName", "sAMAccountName"), Server=f"{server}:3268"
     )
     return Query(asked, (read,), partial(_spn_holders, host, tuple(spns)))
+
+
+def attribute_times(host: str, controller: str, site: Site) -> Query[AttributeTimes]:
+    """Reads from one controller, on itself, when a host's account last changed.
+
+    The constructed attribute msDS-ReplAttributeMetaData ([MS-ADTS] 3.1.1.4.5) is what Get-ADReplicationAttributeMetadata
+    shows too; but that cmdlet takes only a distinguished name or a GUID, which nobody knows before the account was read.
+    """
+    read = command("Get-ADComputer", Identity=short_name(host), Properties=(_METADATA,), Server=site.fqdn(controller))
+    return Query(controller, (read,), partial(_attribute_times, short_name(host), controller))
 
 
 def add_spn(account: ComputerAccount, spn: str) -> Command:
@@ -131,3 +165,19 @@ def _spn_holders(host: str, spns: tuple[str, ...], replies: Sequence[Reply]) -> 
             if spn.casefold() in found:
                 found[spn.casefold()] += (str(record.get("sAMAccountName") or record["Name"]),)
     return SpnHolders(subject=host, holders=found)
+
+
+def _attribute_times(account: str, controller: str, replies: Sequence[Reply]) -> AttributeTimes:
+    fragments = texts(one(replies[0]).get(_METADATA))
+    times = {found["name"]: found["time"] for each in fragments for found in _CHANGE.finditer(each)}
+    dated = {name: datetime.fromisoformat(time) for name, time in times.items() if name.casefold() in _TICKETS_DEPEND_ON}
+    if not dated:
+        raise Unreadable(f"{controller} shows no change times of {account}: may our account read {_METADATA}?")
+    attribute = max(dated, key=lambda name: dated[name])
+    return AttributeTimes(
+        subject=f"{account}@{controller}",
+        account=account,
+        controller=controller,
+        latest=aware(dated[attribute]).astimezone(UTC).replace(microsecond=0),
+        attribute=attribute,
+    )

@@ -14,6 +14,12 @@ from remediations.model.fact import Fact
 from remediations.model.plan import Target
 from remediations.model.reply import Reply
 
+_RUNNING = 4
+"""Msvm_MigrationJob.JobState of a job at work."""
+_MOVES_MACHINE = frozenset({32768, 32771})
+_MOVES_STORAGE = frozenset({32769, 32771})
+"""Msvm_MigrationJob.MigrationType: virtual system, storage, or both (Msvm_VirtualSystemMigrationSettingData)."""
+
 
 class HostLimits(Fact):
     """How many migrations a host allows at a time; `subject` is the host."""
@@ -30,10 +36,10 @@ class HostLimits(Fact):
 
 
 class HostLoad(Fact):
-    """What is moving away from a host now; `subject` is the host.
+    """What a host is moving now, to it or away from it; `subject` is the host.
 
-    Counted by the operational status of its virtual machines (Get-VM). One that is just arriving is counted where it still
-    runs: its planned twin here is no virtual machine yet.
+    Counted by its running migration jobs (Msvm_MigrationJob) and by its virtual machines' operational status (Get-VM),
+    whichever are more: a job may belong to a peer, and a virtual machine that just arrives is not shown yet.
     """
 
     volatile: ClassVar[frozenset[str]] = frozenset({"migrating", "storage_migrating"})
@@ -72,8 +78,11 @@ def host_limits(host: str) -> Query[HostLimits]:
 
 
 def host_load(host: str) -> Query[HostLoad]:
-    """Counts what is moving away from a host."""
-    return Query(host, (command("Get-VM"),), partial(_load, host))
+    """Counts what a host is moving."""
+    jobs = command(
+        "Get-CimInstance", Namespace="root/virtualization/v2", ClassName="Msvm_MigrationJob", Filter=f"JobState={_RUNNING}"
+    )
+    return Query(host, (command("Get-VM"), jobs), partial(_load, host))
 
 
 def residents(host: str) -> Query[Residents]:
@@ -97,10 +106,13 @@ def _limits(host: str, replies: Sequence[Reply]) -> HostLimits:
 
 def _load(host: str, replies: Sequence[Reply]) -> HostLoad:
     busy = [activity(record) for record in many(replies[0])]
+    jobs = [int(record["MigrationType"]) for record in many(replies[1])]
     return HostLoad(
         subject=host,
-        migrating=sum(MIGRATING in each for each in busy),
-        storage_migrating=sum(bool(STORAGE_MIGRATING & each) for each in busy),
+        migrating=max(sum(MIGRATING in each for each in busy), sum(each in _MOVES_MACHINE for each in jobs)),
+        storage_migrating=max(
+            sum(bool(STORAGE_MIGRATING & each) for each in busy), sum(each in _MOVES_STORAGE for each in jobs)
+        ),
     )
 
 

@@ -78,6 +78,9 @@ class Wait(Frozen):
     stalls: tuple[Guard, ...] = Field(
         default=(), description="If one of these holds, waiting is pointless: the wait fails at once"
     )
+    patience: float = Field(
+        default=0, ge=0, description="Seconds without any change in the facts waited for after which it has stalled; 0: none"
+    )
 
 
 class Obstacle(StrEnum):

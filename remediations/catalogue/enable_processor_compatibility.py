@@ -1,0 +1,195 @@
+"""Turn processor compatibility on for a virtual machine that uses features which the destination lacks.
+
+It can only be set while the virtual machine is off, and only helps between processors of one vendor. Off is the normal
+state and no fault by itself. The virtual machine is shut down by its guest with Stop-VM, also where it is clustered:
+taking its role offline would save it (the role's default offline action is Save), and a saved state keeps the old
+features. It comes back through its role, on the node that owns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.facts.cluster import Role, from_any, role, witnesses
+from remediations.facts.host import HostProcessor, host_processor
+from remediations.facts.vm import Machine, VirtualProcessor, virtual_machine_on, virtual_processor_on
+from remediations.model.causes import Cause
+from remediations.model.command import Command, command
+from remediations.model.diagnosis import Evidence
+from remediations.model.fact import Guard, NotApplicable, Test, Unknown, changes, guard
+from remediations.model.incident import Incident
+from remediations.model.names import HostName, VmName, same_host
+from remediations.model.plan import Blocked, Close, Item, Manual, Obstacle, Satisfied, Step
+from remediations.model.site import Site
+from remediations.model.tier import Proof, Reversal, Tier
+
+BRACKET = "powered off"
+SHUTDOWN_TIME = 600.0
+"""Seconds that a guest gets to shut down; it is never turned off."""
+START_TIME = 300.0
+
+
+class EnableProcessorCompatibility(Repair):
+    """Shut a virtual machine down, turn processor compatibility on, start it again. One that was off stays off."""
+
+    id: ClassVar[str] = "enable-processor-compatibility"
+    title: ClassVar[str] = "Enable processor compatibility"
+    causes: ClassVar[tuple[Cause, ...]] = (Cause.CPU_INCOMPATIBLE,)
+    proof: ClassVar[Proof] = Proof.STATE
+    tier: ClassVar[Tier] = Tier.WORKLOAD
+    reversal: ClassVar[Reversal] = Reversal.EXACT
+    needs_vm_off: ClassVar[bool] = True
+
+    vm: VmName = Field(description="The virtual machine")
+    source: HostName = Field(description="Host it runs on, as far as known")
+    destination: HostName = Field(description="Host it has to be able to move to")
+
+    @classmethod
+    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
+        """The virtual machine and both ends; with any destination, every other node of the cluster is one."""
+        if incident.vm is None or incident.source is None:
+            return []
+        cluster = site.cluster_of(incident.source)
+        others = [node for node in cluster.nodes if not same_host(node, incident.source)] if cluster else []
+        ends = [incident.destination] if incident.destination else others
+        return [cls(vm=incident.vm, source=incident.source, destination=end) for end in ends]
+
+    def reads(self, site: Site, evidence: Evidence) -> Reads:
+        """The virtual machine wherever it is by now, and the processors of wherever it may be."""
+        source, destination = site.host(self.source).name, site.host(self.destination).name
+        cluster = site.cluster_of(source)
+        hosts = tuple(dict.fromkeys([source, destination, *(cluster.nodes if cluster else ())]))
+        alone = NotApplicable(reason=f"{source} is no node of a cluster in site.yaml")
+        given: dict[str, object] = {"suspected": evidence.points_to(Cause.CPU_INCOMPATIBLE), "to": destination}
+        asked = witnesses(cluster, source, destination) if cluster else ()
+        return Reads(
+            given if cluster else {**given, "group": alone},
+            machine=virtual_machine_on(self.vm, hosts),
+            processor=virtual_processor_on(self.vm, hosts),
+            processors={host: host_processor(host) for host in hosts},
+            **({"group": from_any(role, self.vm, of=asked)} if cluster else {}),
+        )
+
+    def plan(
+        self,
+        *,
+        suspected: bool,
+        to: str,
+        machine: Machine,
+        processor: VirtualProcessor,
+        processors: Mapping[str, Seen],
+        group: Role | Unknown | NotApplicable,
+    ) -> Iterator[Item]:
+        """Why it is not this; or stop, set, start."""
+        if processor.compatibility:
+            more = "if its processor is still refused, the cause is microcode, firmware or speculation control that differs"
+            yield Satisfied(why=f"{machine.name} has processor compatibility on: {more}")
+            return
+        here, there = processors[machine.host], processors[to]
+        unknown = [
+            unread(f"processor of {host}", seen)
+            for host, seen in ((machine.host, here), (to, there))
+            if not isinstance(seen, HostProcessor)
+        ]
+        if unknown:
+            yield from unknown
+        elif isinstance(here, HostProcessor) and isinstance(there, HostProcessor):
+            differ = (here.model, here.revision) != (there.model, there.revision) and not same_host(machine.host, to)
+            yield from _between(machine, processor, group, (here, there), pointed_to=suspected or differ)
+
+
+def _between(
+    machine: Machine,
+    processor: VirtualProcessor,
+    group: Role | Unknown | NotApplicable,
+    processors: tuple[HostProcessor, HostProcessor],
+    *,
+    pointed_to: bool,
+) -> Iterator[Item]:
+    """What to do where compatibility is off, between these two hosts' processors."""
+    here, there = processors
+    if here.manufacturer != there.manufacturer:
+        yield Manual(
+            why=f"{here.subject} has {here.manufacturer}, {there.subject} {there.manufacturer}: no setting lets a running "
+            f"virtual machine move between vendors",
+            instructions=(f"Shut {machine.name} down, move it while it is off, start it on {there.subject}",),
+        )
+    elif not pointed_to:
+        yield Satisfied(why=f"{here.subject} and {there.subject} have the same processor ({here.model}); off is normal")
+    elif machine.clustered and not isinstance(group, Role):
+        yield unread(f"role of {machine.name}, which is clustered,", group)
+    elif machine.state not in ("Running", "Off"):
+        kept = " A saved state keeps the old features: start it first." if machine.state == "Saved" else ""
+        why = f"{machine.name} is {machine.state}: compatibility can only be set while it is off, by a proper shutdown.{kept}"
+        yield Blocked(obstacle=Obstacle.PRECONDITION, why=why)
+    else:
+        yield from _steps(machine, processor, group if isinstance(group, Role) else None, there)
+
+
+def _steps(machine: Machine, processor: VirtualProcessor, group: Role | None, there: HostProcessor) -> Iterator[Item]:
+    owner = (guard(group, "owner", Test.EQUALS, group.owner),) if group else ()
+    at_home: tuple[Guard, ...] = (guard(machine, "host", Test.EQUALS, machine.host), *owner)
+    off = machine.model_copy(update={"state": "Off"})
+    stop, start = command("Stop-VM", Name=machine.name), _start(machine, group)
+    runs = machine.state == "Running"
+    if runs:
+        yield Step(
+            target=machine.target,
+            host=machine.host,
+            command=stop,
+            why=f"{machine.name} is down from here until it is started again: its guest shuts down (up to "
+            f"{SHUTDOWN_TIME / 60:.0f} minutes, never turned off), the setting is made, it boots",
+            changes=changes(machine, off),
+            undo=start,
+            guards=(*at_home, guard(machine, "state", Test.EQUALS, "Running"), guard(machine, "activity", Test.EQUALS, [])),
+            opens=BRACKET,
+            close=Close(host=machine.host, command=start, changes=changes(off, machine)),
+            settles=SHUTDOWN_TIME,
+            deadline=SHUTDOWN_TIME,
+        )
+    yield Step(
+        target=machine.target,
+        host=machine.host,
+        command=_compatibility(machine, on=True),
+        why=f"{machine.name} uses processor features that {there.subject} ({there.model}) may lack.{_price(processor)}",
+        changes=changes(processor, processor.model_copy(update={"compatibility": True})),
+        undo=_compatibility(machine, on=False),
+        guards=(*at_home, guard(machine, "state", Test.EQUALS, "Off")),
+    )
+    if runs:
+        yield Step(
+            target=group.target if group else machine.target,
+            host=machine.host,
+            command=start,
+            why=f"{machine.name} ran before",
+            changes=changes(off, machine),
+            undo=stop,
+            guards=at_home,
+            closes=BRACKET,
+            settles=START_TIME,
+            deadline=START_TIME,
+        )
+
+
+def _price(processor: VirtualProcessor) -> str:
+    """What it costs: hidden features, and checkpoints that still have the old set."""
+    hidden = (
+        " From then on its guest sees fewer of them (SSE4.2, AES, AVX and the like are hidden; with configuration version 10.0 "
+        "on Windows Server 2025, what all nodes have stays visible): software that needs them may not start."
+    )
+    if not processor.checkpoints:
+        return hidden
+    kept = ", ".join(sorted(processor.checkpoints))
+    return f"{hidden} Checkpoints taken before ({kept}) keep the old set: applying one of them brings the fault back."
+
+
+def _compatibility(machine: Machine, *, on: bool) -> Command:
+    return command("Set-VMProcessor", VMName=machine.name, CompatibilityForMigrationEnabled=on)
+
+
+def _start(machine: Machine, group: Role | None) -> Command:
+    return command("Start-ClusterGroup", Name=group.name) if group else command("Start-VM", Name=machine.name)
