@@ -1,8 +1,9 @@
 """Who is calling: Negotiate/NTLM, Basic, client certificates; and WinRM's message encryption over plain HTTP.
 
 NTLM state and the encryption keys belong to a TCP connection, as they do in Windows' HTTP service: a client that sends an
-encrypted message over another connection gets 400, and one that authenticates over TLS proves which certificate it saw
-(channel binding; a wrong one is refused, a missing one accepted, which is Windows' default, `Relaxed`).
+encrypted message over another connection gets 400. One that authenticates over TLS must prove which certificate it saw
+(channel binding); a missing proof is refused as a wrong one is, as under CbtHardeningLevel Strict, while Windows' default,
+Relaxed, lets a missing one pass. Not simulated: Kerberos, CredSSP.
 """
 
 from __future__ import annotations
@@ -43,14 +44,19 @@ class Account:
 
 
 class Accounts:
-    """The accounts of one lab: by name for Basic, in a file for NTLM, by certificate."""
+    r"""The accounts of one lab: by name for Basic, in a file for NTLM, by certificate.
 
-    def __init__(self, accounts: Mapping[str, str | Account], store: Path) -> None:
+    A domain account has two names, `CONTOSO\svc` and `svc@contoso.com`; principals are spelled as `accounts` spells them.
+    """
+
+    def __init__(self, accounts: Mapping[str, str | Account], store: Path, domain: str) -> None:
         self._known = {name: each if isinstance(each, Account) else Account(each) for name, each in accounts.items()}
+        self._names = {alias.casefold(): name for name in self._known for alias in (name, _upn(name, domain))}
         self._certificates: dict[bytes, str] = {}
         self._store = store
         store.touch(mode=0o600)
-        store.write_text("".join(f"{_domain(name)}:{each.password}\n" for name, each in self._known.items()), "utf-8")
+        lines = (f"{_store_name(alias)}:{self._known[name].password}\n" for alias, name in self._names.items())
+        store.write_text("".join(lines), "utf-8")
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
@@ -99,10 +105,7 @@ class Accounts:
         return self._spelling(name)
 
     def _spelling(self, name: str) -> str:
-        for known in self._known:
-            if known.casefold() == name.casefold():
-                return known
-        raise KeyError(name)
+        return self._names[name.casefold()]
 
     def _lookup(self) -> _Lookup:
         return _Lookup(self._store)
@@ -128,9 +131,14 @@ class _Lookup:
         _store_lock.release()
 
 
-def _domain(name: str) -> str:
+def _store_name(name: str) -> str:
     domain, slash, user = name.partition("\\")
     return f"{domain}:{user}" if slash else f":{name}"
+
+
+def _upn(name: str, domain: str) -> str:
+    _, slash, user = name.partition("\\")
+    return f"{user}@{domain}" if slash else name
 
 
 class Negotiation:

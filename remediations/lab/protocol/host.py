@@ -26,7 +26,9 @@ REPLAYS = 64
 """So many answers to Receive are kept, for a client that sends the same one again after a timeout of its own."""
 
 _SOAP = "application/soap+xml;charset=UTF-8"
-_LOGIN_PAGE = "<html><body>Please log in</body></html>"
+_PAGE = "<!DOCTYPE html><html><body><p>{}<br></body></html>"
+"""HTML as proxies send it, which is no XML."""
+
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time: closing sends RST."""
 
@@ -241,12 +243,12 @@ class Host:
                 await self.faults.pause(None)
             case "http":
                 status = int(value or 500)
-                return web.Response(status=status, text=f"<html><body>{status}</body></html>", content_type="text/html")
+                return web.Response(status=status, text=_PAGE.format(status), content_type="text/html")
             case "wsman":
                 error = wsman.Fault(int(value or wsman.ACCESS_DENIED), "Injected by the lab.")
                 return self._reply(exchange, wsman.fault(error, request, self.endpoint.host), 500)
             case "garbage":
-                text = _LOGIN_PAGE if value is None else value
+                text = _PAGE.format("Please log in") if value is None else value
                 body = text.encode() if isinstance(text, str) else bytes(text)  # type: ignore[arg-type]  # checked by Fault
                 return web.Response(body=body, content_type="text/html")
             case "unauthorized":

@@ -145,8 +145,8 @@ class Pipeline:
         self._core = core
 
     def start(self) -> None:
-        """It runs."""
-        self._core.start()
+        """It runs. Windows says nothing of that to the client (captured), so psrpcore must not either."""
+        self._core.state = PSInvocationState.Running
 
     def complete(self) -> None:
         """It ended; errors that went down the error stream notwithstanding."""

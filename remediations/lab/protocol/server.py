@@ -52,13 +52,14 @@ class LabServer:
     r"""Simulated hosts on loopback, as a context manager.
 
     surfaces: what each host offers, one for each session configuration; those of one host share its address.
-    accounts: name, as `CONTOSO\svc-migrate` or `svc@contoso.com`, → password or `Account`.
+    accounts: name, as `CONTOSO\svc-migrate`, → password or `Account`; known as `svc-migrate@contoso.com`, too.
     domain: DNS domain of the hosts, for their certificates.
     http: short names of the hosts that also listen on plain HTTP (NTLM message encryption required); True: all.
     powershell: host → PSVersion, where not Windows Server 2022's.
     keep_alive: seconds after which a host closes an idle connection, as Windows' HTTP service does (120).
 
-    Raises `ValueError` for a surface that offers undocumented commands, and for two with one host and configuration.
+    A lab runs once. Constructing one raises `ValueError` for a surface that offers undocumented commands, and for two with
+    one host and configuration.
     """
 
     def __init__(
@@ -79,8 +80,6 @@ class LabServer:
         )
         self._versions = {name.casefold(): version for name, version in (powershell or {}).items()}
         self._hosts: dict[str, Host] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="lab", daemon=True)
         self._files: tempfile.TemporaryDirectory[str] | None = None
         self._authority = trustme.CA()
 
@@ -89,7 +88,9 @@ class LabServer:
     def __enter__(self) -> Self:
         self._files = tempfile.TemporaryDirectory(prefix="lab-")
         self._authority.cert_pem.write_to_path(self.authority)
-        self._accounts = Accounts(self._passwords, Path(self._files.name, "accounts"))
+        self._accounts = Accounts(self._passwords, Path(self._files.name, "accounts"), self._domain)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="lab", daemon=True)
         self._thread.start()
         self.faults.attach(self._loop)
         try:

@@ -152,7 +152,7 @@ class Shell:
         self._slots = self._slots or asyncio.Semaphore(self.pool.size)
         async with self._slots:
             try:
-                if not self._warm:
+                if not self._warm:  # a module is loaded; captured from pools whose first command needs one
                     self._warm = True
                     command.pipeline.progress("Preparing modules for first use.", " ", -1)
                     self.flush()
