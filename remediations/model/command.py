@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import field_serializer, field_validator, model_validator
 
 from remediations.model.base import Frozen
-from remediations.model.contract import Contract, Effect, Hop, Secret, contract
+from remediations.model.contract import COMMON, Contract, Effect, Hop, Secret, contract
 from remediations.model.names import same_host
 
 
@@ -69,7 +69,9 @@ class Command(Frozen):
     @property
     def text(self) -> str:
         """The command as a person would type it in PowerShell; a secret shows as its name."""
-        return " ".join([self.name, *(_argument(self.contract, key, value) for key, value in self.parameters.items())])
+        order = (*self.contract.allowed, *COMMON)
+        given = sorted(self.parameters, key=order.index)
+        return " ".join([self.name, *(_argument(self.contract, key, self.parameters[key]) for key in given)])
 
 
 def command(name: str, **parameters: Any) -> Command:

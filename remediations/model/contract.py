@@ -78,7 +78,8 @@ class Contract(Frozen):
     aliases: tuple[str, ...] = ()
     effect: Effect
     hop: Hop
-    allowed: frozenset[str]
+    allowed: tuple[str, ...]
+    """What may be passed, in the order in which people read it."""
     refused: Mapping[str, str]
 
     def check(self, given: Mapping[str, Any]) -> None:
@@ -187,7 +188,7 @@ def _join(name: str, ours: dict[str, Any], documented: dict[str, Any] | None) ->
         name=name,
         effect=ours["effect"],
         hop=ours["hop"],
-        allowed=frozenset(ours["parameters"]),
+        allowed=tuple(ours["parameters"]),
         refused=ours.get("refuse", {}),
         **documented,
     )
