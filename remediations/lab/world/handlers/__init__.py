@@ -53,7 +53,6 @@ WINDOWS: Mapping[str, Answer] = {
     "Get-WinEvent": windows.get_win_event,
     "Get-CimInstance": windows.get_cim_instance,
     "Get-StorageJob": windows.get_storage_job,
-    "Write-Output": windows.write_output,
 }
 MODULE: Mapping[str, Answer] = {
     "Get-RemediationModule": module.get_module,
@@ -85,7 +84,7 @@ class Commands(Mapping[str, Handler]):
     def _installed(self) -> dict[str, Answer]:
         host = self._world.hosts.get(self._computer)
         if host is None:
-            return {**DIRECTORY, "Write-Output": windows.write_output}
+            return dict(DIRECTORY)
         clustering = CLUSTERING if host.cluster_tools else {}
         return {**HYPERV, **WINDOWS, **DIRECTORY, **clustering, **(MODULE if host.module is not None else {})}
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from remediations.lab.cmdlet import Call, Object
+from remediations.lab.cmdlet import Call, CommandError, Object
 from remediations.lab.world import migration, tickets
 from remediations.lab.world.handlers.clustering import local_cluster
 from remediations.lab.world.handlers.hyperv import peer
@@ -51,8 +51,18 @@ def clear_ticket(world: World, call: Call) -> None:
 
 def set_cluster_limit(world: World, call: Call) -> None:
     """Set-RemediationClusterLimit -Maximum: the cluster's own property, which its nodes take over."""
+    wanted = int(call.parameters["Maximum"])
+    if not 1 <= wanted <= 64:
+        text = (
+            f"Cannot validate argument on parameter 'Maximum'. The {wanted} argument is outside the allowed range of 1 to 64. "
+            "Supply an argument that is within the allowed range and then try the command again."
+        )
+        kind = "System.Management.Automation.ParameterBindingValidationException"
+        raise CommandError(
+            text, "ParameterArgumentValidationError", "InvalidData", exception=kind, command_type=call.name, target=str(wanted)
+        )
     cluster = local_cluster(world, call)
-    cluster.maximum_parallel_migrations = int(call.parameters["Maximum"])
+    cluster.maximum_parallel_migrations = wanted
     for name in cluster.nodes:
         world.host(name).migration.maximum = cluster.maximum_parallel_migrations
 

@@ -494,8 +494,3 @@ def get_storage_job(world: World, call: Call) -> None:
             "System.Object",
         )
         call.output(Object(kinds, properties, f"MSFT_StorageJob: {job.name}"))
-
-
-def write_output(world: World, call: Call) -> None:
-    """Write-Output -InputObject."""
-    call.output(call.parameters.get("InputObject"))
