@@ -134,7 +134,7 @@ class Scene:
             return
         name = self.it.name
         if self.guests.unclustered:
-            why = f"{names(self.guests.unclustered)} on {name} are no cluster roles: a drain leaves them there, running"
+            why = f"no cluster roles, so that a drain leaves them running on {name}: {names(self.guests.unclustered)}"
             yield Satisfied(why=why)
         why = f"what holds a virtual machine on {name} (a backup, a merge, a move) has to end: it would not move meanwhile"
         yield Wait(until=(guard(self.guests, "busy", Test.EQUALS, []),), poll=30, at_most=BUSY_TIME, why=why)
@@ -147,7 +147,7 @@ class Scene:
     def _forbidden(self) -> Iterator[str]:
         around, guests = self.around, self.guests
         if around.away:
-            yield f"{names(around.away)} is paused, down or joining: two nodes away at a time leave no room for a fault"
+            yield f"paused, down or joining: {names(around.away)}; two nodes away at a time leave no room for a fault"
         if not around.ready:
             yield "no other node is up to take the roles"
         if around.votes_left < around.votes_needed:
@@ -157,7 +157,7 @@ class Scene:
         if isinstance(self.updating, UpdateRun) and self.updating.running:
             yield "a cluster-aware update runs: it drains and resumes nodes by itself"
         if guests.stuck:
-            yield f"{names(guests.stuck)} is in a state that neither live nor quick migration can take"
+            yield f"in a state that neither live nor quick migration can take: {names(guests.stuck)}"
 
     def _hand_over(self) -> Iterator[Step]:
         """Each shared volume to one of the peers, in turn."""
@@ -185,7 +185,7 @@ class Scene:
             target=it.target,
             host=it.seen_from,
             command=command("Suspend-ClusterNode", Name=it.name, Drain=True),
-            why=f"{it.name} is paused, and {names(self.owned.machines)} move to {names(around.ready)}",
+            why=f"{it.name} is paused; its roles move to {names(around.ready)}: {names(self.owned.machines)}",
             changes=changes(up, paused),
             undo=resume,
             guards=(
@@ -211,7 +211,7 @@ def until_drained(it: Node, owned: NodeRoles, *, closes: str) -> Wait:
         poll=5,
         at_most=DRAIN_TIME,
         patience=PATIENCE,
-        why=f"{names(owned.machines)} have to leave {it.name}",
+        why=f"{it.name} has to hand over its roles: {names(owned.machines)}",
         closes=closes,
     )
 

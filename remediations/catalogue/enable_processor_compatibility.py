@@ -48,6 +48,11 @@ class EnableProcessorCompatibility(Repair):
     source: HostName = Field(description="Host it runs on, as far as known")
     destination: HostName = Field(description="Host it has to be able to move to")
 
+    @property
+    def summary(self) -> str:
+        """Of which virtual machine, for which way."""
+        return f"{self.title}: {self.vm} ({self.source} → {self.destination})"
+
     @classmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
         """The virtual machine and both ends; with any destination, every other node of the cluster is one."""

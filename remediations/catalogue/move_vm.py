@@ -47,6 +47,12 @@ class MoveVm(Operation):
             raise ValueError(f"to: {self.to} is the source itself")
         return self
 
+    @property
+    def summary(self) -> str:
+        """Which one, from where, to where."""
+        to = "another node" if self.to == "any" else self.to
+        return f"{self.title}: {self.vm} {self.source or ''} → {to}".replace("  ", " ")
+
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine wherever it may be; its role, if the hosts are a cluster's."""
         del evidence

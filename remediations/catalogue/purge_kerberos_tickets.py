@@ -51,6 +51,11 @@ class PurgeKerberosTickets(Repair):
             raise ValueError(f"peer: {self.peer} is the host itself; name the other host of the migration")
         return self
 
+    @property
+    def summary(self) -> str:
+        """Whose tickets, for moves with whom."""
+        return f"{self.title}: {self.host} (moves to and from {self.peer})"
+
     @classmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
         """Both ends, the source first: it asks for the tickets."""
@@ -117,8 +122,10 @@ class PurgeKerberosTickets(Repair):
             more = f"{why}: list each domain controller in site.yaml (controllers:), and see that it answers"
             yield Blocked(obstacle=Obstacle.UNKNOWN, why=more)
             return
-        if len(own) > 1:
-            yield from (_until_shown(name, views) for name in sorted(known))
+        # Waited for even where it holds already, so that the plan stays the same while replication goes on; but not on the
+        # controller that this program writes to.
+        first = next(iter(own))
+        yield from (_until_shown(name, views) for name in sorted(known) if name != first or _lags(name, views))
         fresh = found.model_copy(update={"tickets": found.tickets - set(stale)})
         names = ", ".join(dict.fromkeys(each.server for each in stale))
         yield Step(
@@ -140,13 +147,13 @@ def _any(seen: Mapping[str, Seen]) -> Seen:
 
 def _is_stale(ticket: Ticket, views: list[dict[str, AttributeTimes]], last: datetime) -> bool:
     """Older than the last change, or given by a controller that does not show it yet."""
-    lags = (
-        view[name].latest < max(each.latest for each in view.values())
-        for view in views
-        for name in view
-        if same_host(name, ticket.kdc)
-    )
-    return ticket.start < last or any(lags)
+    givers = {name for view in views for name in view if same_host(name, ticket.kdc)}
+    return ticket.start < last or any(_lags(name, views) for name in givers)
+
+
+def _lags(controller: str, views: list[dict[str, AttributeTimes]]) -> bool:
+    """Whether a controller does not show the last change of one of the accounts yet."""
+    return any(view[controller].latest < max(each.latest for each in view.values()) for view in views if controller in view)
 
 
 def _until_shown(controller: str, views: list[dict[str, AttributeTimes]]) -> Wait:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from conftest import Case, cases, every_fact, site
+from catalogue_cases import Case, cases, every_fact, site
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
