@@ -130,6 +130,7 @@ class LabServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # connections that were just cut close their sockets in the loop's next round
 
     def _made(self, name: str, surfaces: Sequence[Surface], address: str) -> Host:
         short = surfaces[0].host

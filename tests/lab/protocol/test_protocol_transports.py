@@ -127,7 +127,13 @@ def relay(lab: LabServer) -> Iterator[tuple[int, str]]:
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(ip, port, ssl=outward, server_hostname="hv01")
-        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
+        try:
+            await asyncio.gather(pump(reader, back), pump(there, writer))
+        except OSError:
+            pass  # one side was reset
+        finally:
+            back.transport.abort()
+            writer.transport.abort()
 
     async def listen() -> asyncio.Server:
         return await asyncio.start_server(accept, "127.0.0.1", 0, ssl=inward)
