@@ -76,7 +76,7 @@ def _spellings(value: str) -> set[str]:
 
 
 _SECRET_KEY = re.compile(
-    r"passw|passphrase|pwd|secret|token|authorization|credential|cookie|api_?key|private_?key", re.IGNORECASE
+    r"passw|passphrase|pwd|secret|token|authorization|credential|cookie|api[_-]?key|private[_-]?key", re.IGNORECASE
 )
 _URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@", re.IGNORECASE)
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
