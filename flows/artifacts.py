@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from prefect.artifacts import ArtifactFilter, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 from prefect.context import FlowRunContext
 
 from remediations.engine.ports import Ask, Report
@@ -50,9 +50,7 @@ def _offending(tokens: Iterable[Token]) -> set[int] | None:
 
 def _disarm(text: str) -> str:
     parts = _HARMLESS.split(text)
-    return "".join(
-        part if number % 2 else part.replace("<", "&lt;").replace("![", "!&#91;") for number, part in enumerate(parts)
-    )
+    return "".join(part if number % 2 else part.replace("<", "&lt;").replace("![", "!\\[") for number, part in enumerate(parts))
 
 
 def publish_plan(ask: Ask) -> None:
@@ -62,22 +60,23 @@ def publish_plan(ask: Ask) -> None:
     title = "; ".join(plan.title for plan in plans)
     if _is_there(f"plan-{short}"):
         return
-    create_markdown_artifact(safe(f"{ask.page}\n\n{ask.why}"), key=f"plan-{short}", description=f"Plan {short[:8]}: {title}")
-    rows = [row for plan in plans for row in table(plan)]
-    create_table_artifact(rows, key=f"steps-{short}", description=f"Steps of plan {short[:8]}: {title}")
+    why = f"\n\n### Why this plan\n\n{ask.why}" if ask.why else ""
+    create_markdown_artifact(safe(ask.page + why), key=f"plan-{short}", description=f"Plan {short[:8]}: {title}")
+    create_table_artifact(table(plans), key=f"steps-{short}", description=f"Steps of plan {short[:8]}: {title}")
 
 
-def table(plan: Plan) -> list[dict[str, str]]:
-    """A plan's steps in five narrow columns, as Prefect's table artifact takes them."""
+def table(plans: Sequence[Plan]) -> list[dict[str, str]]:
+    """The plans' steps in five narrow columns, as Prefect's table artifact takes them; wider ones are cut off on the page."""
+    steps = [(plan, step) for plan in plans for step in plan.steps]
     return [
         {
             "step": str(number),
             "host": step.host,
             "changes": f"{step.target.kind} {step.target.name}",
-            "command": step.command.text,
-            "undo": step.undo.text if step.undo is not None else plan.reversal.value,
+            "by": step.command.name,
+            "undo": "yes" if step.undo is not None else plan.reversal.value,
         }
-        for number, step in enumerate(plan.steps, 1)
+        for number, (plan, step) in enumerate(steps, 1)
     ]
 
 

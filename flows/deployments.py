@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -64,16 +64,42 @@ def deploy(client: SyncPrefectClient, flow: Flow[..., Any], *, pool: str, entryp
     return client.create_deployment(
         flow_id=client.create_flow_from_name(flow.name),
         name=flow.name,
-        description=flow.description,
+        description=(flow.description or "").partition("\nArgs:")[0].strip(),
         tags=["hyper-v"],
         work_pool_name=pool,
         entrypoint=entrypoint or f"{flow.fn.__module__}.{flow.fn.__name__}",
-        parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
+        parameter_openapi_schema=form(parameter_schema(flow).model_dump(exclude_unset=True)),
         enforce_parameter_schema=True,
         pull_steps=[],
         # Named outright, Prefect's worker starts the engine itself instead of through a second interpreter.
         job_variables={"command": shlex.join([sys.executable, "-m", "prefect.engine"])},
     )
+
+
+def form(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter schema as people like to fill it in: what may be left out is an empty field, not a choice between types.
+
+    `anyOf` of one type and null becomes that type, without a default: left empty, the parameter is not sent. The flow's own
+    types still decide; so senders leave out what they do not know instead of sending null.
+    """
+    made = dict(schema)
+    if "properties" in made:
+        made["properties"] = {name: _field(name, field) for name, field in made["properties"].items()}
+    if "definitions" in made:
+        made["definitions"] = {name: form(each) for name, each in made["definitions"].items()}
+    return made
+
+
+def _field(name: str, field: Mapping[str, Any]) -> dict[str, Any]:
+    made = {**field, "title": {"vm": "VM"}.get(name, name.replace("_", " ").capitalize())}
+    kinds = [each for each in field.get("anyOf", ()) if each.get("type") != "null"]
+    plain = [each for each in kinds if "const" not in each]
+    if len(plain) == 1 and all(each.get("type") == plain[0].get("type") for each in kinds):
+        del made["anyOf"]
+        made |= plain[0]
+        if made.get("default", ...) is None:
+            del made["default"]
+    return made
 
 
 def end_zombies(client: SyncPrefectClient) -> None:

@@ -79,7 +79,7 @@ class Dispatcher:
     def _start(self, client: SyncPrefectClient, opened: OpenIncident) -> FlowRun:
         return client.create_flow_run_from_deployment(
             self.deployment,
-            parameters={"incident": opened.incident.to_json(), "dry_run": False},
+            parameters={"incident": opened.incident.model_dump(mode="json", exclude_none=True), "dry_run": False},
             name=f"{opened.id}: {opened.incident.title}",
             tags=[opened.id],
             idempotency_key=opened.id,

@@ -19,7 +19,7 @@ from flows.artifacts import publish_plan, safe
 from remediations.engine.ports import Answer, Ask, Gate
 from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Plan
-from remediations.model.tier import Reversal, Tier
+from remediations.model.tier import Tier
 
 SHOWN = 8
 """Characters of a digest that people see and type."""
@@ -34,34 +34,22 @@ class Approval(RunInput):
     """Whether the plan above is carried out. Without a decision and a name there is no approval."""
 
     decision: Literal["approve", "reject"] = Field(
-        title="Decision",
-        description="approve: exactly the commands above are sent, once. reject: nothing is changed; the incident is closed.",
+        title="Decision", description="approve: the commands above are sent, once. reject: nothing is"
     )
     approver: str = Field(
-        title="Your name",
-        min_length=2,
-        max_length=64,
-        pattern=r"^\S(.*\S)?$",
-        description="Who decides. It is kept in the audit trail and shown in the report.",
+        title="Your name", min_length=2, max_length=64, pattern=r"^\S(.*\S)?$", description="For the audit trail and the report"
     )
     digest: str = Field(
-        default="",
-        title="Digest of the plan",
-        max_length=9,
-        description="The first eight characters, as shown above: shows that this very plan was read.",
+        default="", title="Digest", max_length=9, description="First eight characters, as above: that this very plan was read"
     )
-    comment: str = Field(
-        default="", title="Comment", max_length=2000, description="For the report: why, or the number of a change request."
-    )
+    comment: str = Field(default="", title="Comment", max_length=2000, description="For the report, as the number of a change")
 
 
 class ApprovalWithRetry(Approval):
     """Whether the plan above is carried out, and whether what had failed is then tried again."""
 
     retry: bool = Field(
-        default=True,
-        title="Then try the move again (part two)",
-        description="Once the mend is verified, the move that had failed is asked for again, as part two above shows it.",
+        default=True, title="Then try again", description="Part two above, once the mend is verified: the move that had failed"
     )
 
 
@@ -110,17 +98,20 @@ def summary_of(ask: Ask) -> dict[str, Any]:
 
 
 def describe(ask: Ask, now: datetime) -> str:
-    """What stands above the form, in markdown: what is asked, how dangerous it is, until when, why, and the whole plan."""
-    asked = _asked(ask)
+    """What stands above the form, in markdown: what is asked and until when, the whole plan, and why this one."""
     minutes = max(0, math.floor((ask.expires_at - now).total_seconds() / 60))
     left = f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
-    shown = ask.digest[:SHOWN]
-    facts = [
-        f"- **Digest** `{shown[:4]} {shown[4:]}`",
-        f"- **Tier** {asked.tier} · {_REVERSAL[asked.reversal]}",
-        f"- **Answer until** {ask.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC (in {left}); unanswered, nothing is changed",
-    ]
-    return safe("\n".join([*facts, "", ask.why, "", ask.page]))
+    until = f"{ask.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    both = (
+        " Part one mends the cause, part two tries again what had failed."
+        if ask.plan is not None and ask.retry is not None
+        else ""
+    )
+    head = (
+        f"Plan **{ask.digest[:4]} {ask.digest[4:8]}** · answer until **{until}** (in {left}), else nothing is changed · "
+        f"scroll for all of it, or see *Artifacts*.{both}"
+    )
+    return safe("\n\n".join([head, ask.page, *(["### Why this plan", ask.why] if ask.why else [])]))
 
 
 def _asked(ask: Ask) -> Plan:
@@ -128,14 +119,6 @@ def _asked(ask: Ask) -> Plan:
     if asked is None:
         raise ValueError("a question needs a plan")
     return asked
-
-
-_REVERSAL = {
-    Reversal.EXACT: "can be undone exactly",
-    Reversal.EXACT_EXCEPT_PLACEMENT: "can be undone, except where virtual machines run",
-    Reversal.NOT_NEEDED: "needs no undo",
-    Reversal.IRREVERSIBLE: "**cannot be undone**",
-}
 
 
 def prefect_gate() -> Gate:

@@ -18,8 +18,7 @@ from prefect.states import Completed, Failed
 
 from flows.artifacts import publish_report
 from flows.gate import prefect_gate
-from flows.runtime import engine
-from remediations import logs
+from flows.runtime import configure_logs, engine
 from remediations.engine import Engine, Gate, Observe, Report
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 
@@ -85,7 +84,7 @@ def conclude(work: Callable[[Engine, str, Gate], Report]) -> State[Any]:
 
 
 def _carry_out(work: Callable[[Engine, str, Gate], Report], observe: Observe) -> State[Any]:
-    logs.configure()
+    configure_logs()
     try:
         with engine(observe) as built:
             report = work(built, _run_id(), prefect_gate())

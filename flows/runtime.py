@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
-from remediations import settings
+from remediations import logs, settings
 from remediations.catalogue import CATALOGUE
 from remediations.engine import Engine, Observe
 from remediations.engine.ports import quietly
@@ -25,3 +27,9 @@ def engine(observe: Observe = quietly) -> Iterator[Engine]:
     ledger_url = settings.Settings.load().ledger_url
     with Ledger(ledger_url) as ledger, Remoting(found.site, settings.resolve) as remoting:
         yield Engine(site=found.site, policy=found.policy, ledger=ledger, remoting=remoting, observe=observe)
+
+
+def configure_logs(*, level: str = "INFO", stream: TextIO | None = None) -> None:
+    """This process's logs, without a line for each call to Prefect's API."""
+    logs.configure(level=level, stream=stream)
+    logging.getLogger("httpx").setLevel(logging.WARNING)

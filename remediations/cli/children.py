@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -67,17 +66,6 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-
-
-def stop_all(children: Sequence[Child], grace: float = 15.0) -> None:
-    """Stop children, the last started first. A second Ctrl-C does not keep the rest from being stopped."""
-    deadline = time.monotonic() + 2 * grace
-    for child in reversed(children):
-        left = max(0.5, min(grace, deadline - time.monotonic()))
-        try:
-            child.stop(left)
-        except KeyboardInterrupt:
-            child.stop(0.1)
 
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -73,12 +73,11 @@ def _commands(*, apply: bool) -> Mapping[str, Callable[[], TyperCommand]]:
 
 def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
     from flows.fate import terminal_run  # noqa: PLC0415
-    from flows.runtime import engine  # noqa: PLC0415
-    from remediations import logs  # noqa: PLC0415
+    from flows.runtime import configure_logs, engine  # noqa: PLC0415
     from remediations.model.incident import Incident  # noqa: PLC0415
 
     who = given.get("as_") or getpass.getuser()
-    logs.configure(stream=sys.stderr, level="WARNING")
+    configure_logs(stream=sys.stderr, level="WARNING")
     with plain_errors(), engine(progress) as built:
         carry = built.remediate if isinstance(request, Incident) else built.carry_out
         gate = terminal_gate(who, given) if apply else _no_gate

@@ -10,16 +10,17 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from remediations import logs
 from remediations.cli.approvals import SERVING
-from remediations.cli.children import Child, ChildFailed, stop_all
+from remediations.cli.children import Child, ChildFailed
 from remediations.cli.console import Exit, err, fail, progress
 from remediations.cli.prefect_server import client_environment, start_server, start_worker, wait_ready
 from remediations.settings import Configuration, Settings
@@ -46,7 +47,15 @@ class Running:
     receiver: str
     ledger: Ledger
     dispatcher: Dispatcher
-    children: tuple[Child, ...]
+    server: Child | None
+    """The embedded Prefect server; none if an existing one is used."""
+    worker: Worker
+
+    def check(self) -> None:
+        """Start the worker again if it ended. Raises `ChildFailed` if the Prefect server did."""
+        if self.server is not None:
+            self.server.check()
+        self.worker.keep()
 
     @property
     def ui(self) -> str:
@@ -56,16 +65,17 @@ class Running:
 
 def serve(*, port: int | None, limit: int) -> int:
     """Run until Ctrl-C or SIGTERM; the exit code. 1 if a part of it died, which a service manager should restart."""
-    logs.configure(level="INFO", stream=sys.stderr)
+    from flows.runtime import configuration, configure_logs  # noqa: PLC0415 - the catalogue with it
+
+    configure_logs(stream=sys.stderr)
     found = Settings.load()
-    configuration = _configuration()
+    site = configuration()
     try:
-        with _until_told(), serving(found, configuration, port=port, limit=limit, observe=progress) as running:
+        with _until_told(), serving(found, site, port=port, limit=limit) as running:
             err.print(f"\nPrefect    {running.ui}\nalerts to  {running.receiver}\nstate in   {found.state}", markup=False)
             err.print("Ctrl-C ends it.")
             while True:
-                for child in running.children:
-                    child.check()
+                running.check()
                 time.sleep(1)
     except KeyboardInterrupt:
         err.print("stopped; nothing is left running")
@@ -92,14 +102,12 @@ def serving(
     state = found.state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     home, logs_in = state / "prefect", state / "logs"
-    children: list[Child] = []
     with contextlib.ExitStack() as stack:
-        stack.callback(stop_all, children)
         api = found.prefect_api_url
         server = None
         if api is None:
             server, api = start_server(home, port=port, log=logs_in / "prefect-server.log")
-            children.append(server)
+            stack.callback(server.stop)
         os.environ.update(client_environment(api, home))
         ledger = stack.enter_context(Ledger(found.ledger_url))
         observe("start Prefect", lambda: wait_ready(api, server))
@@ -109,7 +117,7 @@ def serving(
             "REMEDIATE_STATE": str(state),
             "REMEDIATE_LEDGER": found.ledger_url,
         }
-        children.append(_worker(api, home, limit, site, logs_in))
+        worker = stack.enter_context(contextlib.closing(Worker(api, home, limit, site, logs_in)))
         dispatcher = _dispatcher(ledger, api, deployment)
         receiver = stack.enter_context(_receiver(found, configuration, dispatcher))
         dispatcher.start()
@@ -118,13 +126,7 @@ def serving(
         note = state / SERVING
         note.write_text(json.dumps({"api": api, "receiver": receiver, "pid": os.getpid()}))
         stack.callback(note.unlink, missing_ok=True)
-        yield Running(api=api, receiver=receiver, ledger=ledger, dispatcher=dispatcher, children=tuple(children))
-
-
-def _configuration() -> Configuration:
-    from flows.runtime import configuration  # noqa: PLC0415 - the catalogue with it
-
-    return configuration()
+        yield Running(api=api, receiver=receiver, ledger=ledger, dispatcher=dispatcher, server=server, worker=worker)
 
 
 def _register(api: str) -> Any:
@@ -134,10 +136,28 @@ def _register(api: str) -> Any:
         return deployments.register(client)[deployments.MAIN]
 
 
-def _worker(api: str, home: Any, limit: int, site: dict[str, str], logs_in: Any) -> Child:
-    from flows.deployments import POOL  # noqa: PLC0415
+class Worker:
+    """The Prefect worker as a child, started again when it dies: what it was running is recovered, what waits goes on."""
 
-    return start_worker(api, home, pool=POOL, limit=limit, env=site, log=logs_in / "prefect-worker.log")
+    def __init__(self, api: str, home: Path, limit: int, site: Mapping[str, str], logs_in: Path) -> None:
+        from flows.deployments import POOL  # noqa: PLC0415
+
+        log_file = logs_in / "prefect-worker.log"
+        self._start = partial(start_worker, api, home, pool=POOL, limit=limit, env=site, log=log_file)
+        self.child = self._start()
+        self._again = time.monotonic()
+
+    def keep(self) -> None:
+        """Start it again if it ended, at most every ten seconds."""
+        if not self.child.running and time.monotonic() >= self._again:
+            log.warning("the Prefect worker ended and is started again", log=str(self.child.log))
+            self.child.stop()
+            self.child = self._start()
+            self._again = time.monotonic() + 10
+
+    def close(self) -> None:
+        """Stop it, and the flows that it runs: each ends after the step in hand, or is recovered later."""
+        self.child.stop()
 
 
 def _dispatcher(ledger: Ledger, api: str, deployment: Any) -> Dispatcher:

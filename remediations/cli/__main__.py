@@ -1,0 +1,5 @@
+"""`python -m remediations.cli`: the same as `remediate`."""
+
+from remediations.cli import main
+
+main()

@@ -1,0 +1,77 @@
+"""Talking to a running `remediate serve`, and waiting for what it does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+
+
+@dataclass
+class Served:
+    """A running `remediate serve`."""
+
+    process: subprocess.Popen[bytes]
+    state: Path
+    notes: Path
+    env: dict[str, str]
+    log: Path
+    api: str = ""
+    receiver: str = ""
+
+    def client(self) -> SyncPrefectClient:
+        """A client of its Prefect."""
+        return SyncPrefectClient(self.api)
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`remediate` with the same settings."""
+        command = [sys.executable, "-m", "remediations.cli", *arguments]
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60, check=False)
+
+    def processes(self) -> list[int]:
+        """Every process that was started for it, whoever its parent is now."""
+        mark = f"REMEDIATE_STATE={self.state}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+    def gated(self, deployment: UUID, expires_at: datetime) -> FlowRun:
+        """A new run of the test's own flow."""
+        with self.client() as client:
+            return client.create_flow_run_from_deployment(deployment, parameters={"expires_at": expires_at.isoformat()})
+
+    def until(self, run: UUID, *states: str, seconds: float = 40) -> FlowRun:
+        """The run, once it is in one of these states."""
+        return eventually(lambda: _in(self, run, states), seconds, f"run {run} to be one of {states}")
+
+
+def _in(served: Served, run: UUID, states: tuple[str, ...]) -> FlowRun | None:
+    with served.client() as client:
+        found = client.read_flow_run(run)
+    return found if found.state is not None and found.state.name in states else None
+
+
+def eventually(look: Callable[[], Any], seconds: float, what: str) -> Any:
+    """What `look` returns once it is not None; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(0.2)
+    pytest.fail(f"waited {seconds:g} s for {what}")

@@ -1,0 +1,186 @@
+"""The gate against a real Prefect server and worker: suspended, answered, refused, expired, forged."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import httpx
+import pytest
+from gated import HOSTILE, plan, retry
+from prefect.states import Scheduled
+from served_prefect import Served, eventually
+
+from flows import approvals, deployments
+from flows.fate import fate
+from remediations.model.outcome import Reason
+
+pytestmark = pytest.mark.e2e
+
+DIGEST = plan().digest
+
+
+def later(seconds: float = 3600) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def note(served: Served, run: UUID) -> dict[str, object] | None:
+    path = served.notes / str(run)
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def asked(served: Served, run: UUID) -> approvals.Waiting:
+    """The run's question, once it is written down."""
+
+    def look() -> approvals.Waiting | None:
+        with served.client() as client:
+            return next((each for each in approvals.waiting(client) if each.run == run), None)
+
+    return eventually(look, 40, f"the question of {run}")
+
+
+def test_what_cannot_be_is_refused_and_waits_on_then_the_answer_counts_once(served: Served, gated_deployment: UUID) -> None:
+    run = served.gated(gated_deployment, later()).id
+    question = asked(served, run)
+    assert (question.digest, question.title, question.retry) == (DIGEST, plan().title, retry().title)
+    good = {"decision": "approve", "approver": "Anna Berg", "digest": DIGEST[:8], "retry": False}
+    wrong = [
+        {},
+        {**good, "decision": "perhaps"},
+        {**good, "approver": ""},
+        {**good, "approver": "x" * 65},
+        {**good, "digest": "00000000"},
+        {**good, "also": 1},
+        {key: value for key, value in good.items() if key != "decision"},
+    ]
+    for given in wrong:
+        answer = httpx.post(f"{served.api}/flow_runs/{run}/resume", json={"run_input": given}).json()
+        assert answer["status"] == "REJECT", given
+    assert served.until(run, "Suspended")
+    accepted = httpx.post(f"{served.api}/flow_runs/{run}/resume", json={"run_input": good}).json()
+    assert accepted["status"] == "ACCEPT"
+    with served.client() as client, pytest.raises(approvals.NotTaken, match="ABORT"):
+        approvals.answer(client, question, "reject", approver="Somebody Else")
+    done = served.until(run, "Completed")
+    assert done.state is not None
+    assert done.state.message == "mended: Mended."
+    told = note(served, run)
+    assert told is not None
+    assert {name: told[name] for name in ("decision", "approver", "retry", "digest")} == {
+        "decision": "approve",
+        "approver": "Anna Berg",
+        "retry": False,
+        "digest": DIGEST[:8],
+    }
+    shown = artifacts(served, run)
+    assert sorted(key for key, _ in shown) == [f"plan-{DIGEST[:12]}", "report-inc-7f3k2a", f"steps-{DIGEST[:12]}"]
+    assert not [data for _, data in shown if "<img" in data or "![" in data]
+    assert any("203.0.113.9" in data for _, data in shown), "the text itself is kept"
+    assert HOSTILE not in "".join(data for _, data in shown)
+
+
+def artifacts(served: Served, run: UUID) -> list[tuple[str, str]]:
+    body = {"flow_runs": {"id": {"any_": [str(run)]}}}
+    return [(each["key"], str(each["data"])) for each in httpx.post(f"{served.api}/artifacts/filter", json=body).json()]
+
+
+def test_a_killed_worker_forgets_nothing_and_the_terminal_answers(served: Served, gated_deployment: UUID) -> None:
+    run = served.gated(gated_deployment, later()).id
+    asked(served, run)
+    served.until(run, "Suspended")
+    worker = next(each for each in served.processes() if b"worker\0start" in cmdline(each))
+    os.kill(worker, signal.SIGKILL)
+    listed = json.loads(served.cli("approvals", "--json").stdout)
+    assert [(each["run"], each["digest"]) for each in listed] == [(str(run), DIGEST)]
+    unknown = served.cli("approve", "00000000", "--as", "Anna Berg")
+    assert unknown.returncode == 2
+    assert DIGEST[:8] in unknown.stderr
+    taken = served.cli("approve", f"{DIGEST[:4]} {DIGEST[4:8]}", "--as", "Anna Berg", "--comment", "CHG1")
+    assert taken.returncode == 0, taken.stderr
+    assert "approved by Anna Berg" in taken.stdout
+    served.until(run, "Completed")
+    told = note(served, run)
+    assert told is not None
+    assert (told["decision"], told["retry"], told["comment"]) == ("approve", True, "CHG1")
+
+
+def cmdline(pid: int) -> bytes:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def test_rejected_bypassed_and_expired_end_without_a_change(served: Served, gated_deployment: UUID) -> None:
+    expiring = served.gated(gated_deployment, later(1)).id
+    rejected = served.gated(gated_deployment, later()).id
+    asked(served, rejected)
+    told = served.cli("reject", DIGEST[:8], "--as", "Anna Berg")
+    assert told.returncode == 0, told.stderr
+    assert "rejected by Anna Berg" in told.stdout
+    bypassed = served.gated(gated_deployment, later()).id
+    asked(served, bypassed)
+    with served.client() as client:
+        client.set_flow_run_state(bypassed, Scheduled(), force=True)
+
+    ended = served.until(rejected, "Completed")
+    assert ended.state is not None
+    assert ended.state.message == "refused (NotApproved): Anna Berg rejected it."
+    ended = served.until(bypassed, "Completed", "Failed")
+    assert ended.state is not None
+    assert str(ended.state.message).startswith("refused (ApprovalInvalid): the run was resumed past its form")
+    assert note(served, bypassed) is None
+    ended = served.until(expiring, "Failed")
+    with served.client() as client:
+        over = fate(client, str(expiring))
+    assert over is not None
+    assert over.reason is Reason.APPROVAL_EXPIRED
+    assert note(served, expiring) is None
+
+
+def test_registering_again_changes_nothing(served: Served) -> None:
+    with served.client() as client:
+        before = {each.name: each for each in client.read_deployments()}
+        again = deployments.register(client)
+        after = {each.name: each for each in client.read_deployments()}
+        assert again == {name: before[name].id for name in again}
+        assert {name: each.id for name, each in after.items()} == {name: each.id for name, each in before.items()}
+        assert len(client.read_automations_by_name(deployments.ZOMBIES)) == 1
+
+
+def test_forms_say_what_each_field_means_and_a_dry_run_is_the_default(served: Served) -> None:
+    with served.client() as client:
+        found = {each.name: each for each in client.read_deployments()}
+    for flow in deployments.ALL:
+        schema = found[flow.name].parameter_openapi_schema
+        assert schema is not None
+        properties = schema["properties"]
+        if flow.name == "recover":
+            assert properties == {}
+            continue
+        assert properties["dry_run"]["default"] is True
+        models = [each for each in schema["definitions"].values() if "properties" in each]
+        fields = [*properties.items(), *(field for model in models for field in model["properties"].items())]
+        assert [name for name, field in fields if not field.get("description")] == [], flow.name
+
+
+def test_an_alert_is_in_the_ledger_before_it_is_answered_and_gets_one_run(served: Served) -> None:
+    event = {"vm": "VM77", "source": "HV01", "destination": "HV02", "message": "it would not move"}
+    first = httpx.post(f"{served.receiver}/event", json=event)
+    again = httpx.post(f"{served.receiver}/event", json=event)
+    assert (first.status_code, again.status_code) == (202, 202)
+    incident = first.json()["accepted"][0]["incident"]
+    assert again.json()["accepted"][0] == {"field": "event", "incident": incident, "joined": True}
+
+    def runs() -> list[dict[str, object]] | None:
+        found = httpx.post(f"{served.api}/flow_runs/filter", json={"flow_runs": {"tags": {"all_": [incident]}}}).json()
+        return found or None
+
+    started = eventually(runs, 20, f"the run of {incident}")
+    assert [each["parameters"]["incident"]["vm"] for each in started] == ["VM77"]
+    assert [each["parameters"]["dry_run"] for each in started] == [False]
+    assert httpx.post(f"{served.receiver}/event", json={**event, "source": "HV99"}).status_code == 400
