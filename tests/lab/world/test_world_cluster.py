@@ -1,0 +1,197 @@
+"""Drain and resume, roles, volumes, and the cluster's limit over its nodes'."""
+
+from __future__ import annotations
+
+import pytest
+from world_probe import Ask
+
+from remediations.lab.world.cluster import Cluster
+from remediations.lab.world.hosts import HASWELL
+from remediations.lab.world.world import World
+
+
+@pytest.fixture
+def cluster(world: World) -> Cluster:
+    assert world.cluster is not None
+    return world.cluster
+
+
+def owned(cluster: Cluster, node: str) -> set[str]:
+    return {role.name for role in cluster.roles.values() if role.owner == node}
+
+
+def drained(world: World, cluster: Cluster, node: str = "HV01") -> str:
+    world.wait(lambda: cluster.nodes[node].drain != "InProgress")
+    return cluster.nodes[node].drain
+
+
+def test_a_drains_life(world: World, ask: Ask, cluster: Cluster) -> None:
+    before = world.state_hash()
+    first = ask("HV02", "Suspend-ClusterNode", Name="HV01", Drain=True)
+    assert (first.only["State"], first.only["DrainStatus"]) == ("Paused", "InProgress")
+    assert world.machine("VM42").host == "HV01"  # it returns before anything has moved
+    assert drained(world, cluster) == "Completed"
+    assert owned(cluster, "HV01") == set()
+    assert {world.machine(name).host for name in ("VM42", "VM43", "VM44")} == {"HV02"}
+    assert cluster.volumes["Cluster Virtual Disk (Volume1)"].owner == "HV01"  # a drain leaves the volumes
+    ask("HV01", "Resume-ClusterNode", Name="HV01", Failback="Immediate")
+    assert cluster.nodes["HV01"].state == "Up"
+    world.wait(lambda: world.state_hash() == before)
+
+
+def test_one_role_after_the_other(world: World, ask: Ask, cluster: Cluster) -> None:
+    ask("HV01", "Suspend-ClusterNode", Name="HV01", Drain=True)
+    most = 0
+    while cluster.nodes["HV01"].drain == "InProgress":
+        world.settle()
+        most = max(most, len(world.active_migrations()))
+        world.clock.advance(0.05)
+    assert most == 1
+
+
+@pytest.mark.parametrize(("failback", "home"), [("NoFailback", set()), ("Policy", {"VM44"}), ("Immediate", {"VM42", "VM44"})])
+def test_resume_brings_home_what_it_is_told_to(world: World, ask: Ask, cluster: Cluster, failback: str, home: set[str]) -> None:
+    cluster.roles["VM44"].auto_failback = 1
+    ask("HV01", "Suspend-ClusterNode", Name="HV01", Drain=True)
+    drained(world, cluster)
+    ask("HV01", "Resume-ClusterNode", Name="HV01", Failback=failback)
+    world.clock.advance(5)
+    world.settle()
+    assert {name for name in owned(cluster, "HV01") if name.startswith("VM")} == home
+    assert cluster.nodes["HV01"].drain == "NotInitiated"
+
+
+def test_a_drain_without_anywhere_to_go_fails_and_moves_nothing(world: World, ask: Ask, cluster: Cluster) -> None:
+    ask("HV02", "Suspend-ClusterNode", Name="HV02")
+    ask("HV01", "Suspend-ClusterNode", Name="HV01", Drain=True)
+    assert drained(world, cluster) == "Failed"
+    assert {"VM42", "VM44"} <= owned(cluster, "HV01")
+
+
+def test_a_drain_moves_what_it_can_and_fails_for_the_rest(world: World, ask: Ask, cluster: Cluster) -> None:
+    world.host("HV02").cpu = HASWELL
+    world.machine("VM44").features = HASWELL.features
+    ask("HV01", "Suspend-ClusterNode", Name="HV01", Drain=True, TargetNode="HV02")
+    assert drained(world, cluster) == "Failed"
+    assert {name for name in owned(cluster, "HV01") if name.startswith("VM")} == {"VM42"}
+    assert cluster.nodes["HV01"].state == "Paused"
+
+
+def test_resume_in_the_middle_stops_the_drain(world: World, ask: Ask, cluster: Cluster) -> None:
+    ask("HV01", "Suspend-ClusterNode", Name="HV01", Drain=True)
+    world.clock.advance(0.1)
+    ask("HV01", "Resume-ClusterNode", Name="HV01")
+    world.clock.advance(10)
+    world.settle()
+    assert world.machine("VM44").host == "HV01"
+    assert (cluster.nodes["HV01"].state, cluster.nodes["HV01"].drain) == ("Up", "NotInitiated")
+
+
+def test_a_clustered_move_says_only_where_to_look(world: World, ask: Ask) -> None:
+    world.host("HV02").cpu = HASWELL
+    (error,) = ask("HV01", "Move-ClusterVirtualMachineRole", Name="VM42", Node="HV02").errors
+    assert "event log" in error.message
+    assert "processor" not in error.message
+
+
+def test_a_move_that_is_not_waited_for_tells_no_failure(world: World, ask: Ask) -> None:
+    world.host("HV02").cpu = HASWELL
+    heard = ask("HV01", "Move-ClusterVirtualMachineRole", Name="VM42", Node="HV02", Wait=0)
+    assert not heard.errors
+    assert heard.only["OwnerNode"] == "HV01"
+
+
+def test_a_move_shows_as_pending_until_it_is_there(world: World, ask: Ask) -> None:
+    assert ask("HV01", "Move-ClusterVirtualMachineRole", Name="VM42", Node="HV02", Wait=0).only["State"] == "Pending"
+    (vm,) = ask("HV01", "Get-VM", Name=["VM42"]).all
+    assert vm["OperationalStatus"] == ["InService", "MigratingVirtualMachine"]
+    (job,) = ask("HV01", "Get-CimInstance", ClassName="Msvm_MigrationJob", Namespace="root\\virtualization\\v2").all
+    assert (job["DestinationHost"], job["JobState"]) == ("HV02", 4)
+    world.clock.advance(1)
+    shown = ask("HV02", "Get-ClusterGroup", Name=["VM42"]).only
+    assert (shown["State"], shown["OwnerNode"]) == ("Online", "HV02")
+    assert ask("HV01", "Get-VM", Name=["VM42"]).ids == ["InvalidParameter"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "hresult"), [("Paused", 0x800713CE), ("Down", 0x8007138D), ("no possible owner", 0x80071398)]
+)
+def test_the_cluster_refuses_before_it_tries(world: World, ask: Ask, cluster: Cluster, prepare: str, hresult: int) -> None:
+    if prepare in ("Paused", "Down"):
+        cluster.nodes["HV02"].state = prepare
+    else:
+        cluster.roles["VM42"].possible = ("HV01",)
+    (error,) = ask("HV01", "Move-ClusterVirtualMachineRole", Name="VM42", Node="HV02").errors
+    assert error.hresult & 0xFFFFFFFF == hresult
+    assert world.migrations == []
+
+
+def test_a_nodes_own_limit_does_not_last(world: World, ask: Ask) -> None:
+    ask("HV01", "Set-VMHost", MaximumVirtualMachineMigrations=9, MaximumStorageMigrations=3)
+    assert ask("HV01", "Get-VMHost").only["MaximumVirtualMachineMigrations"] == 9
+    world.clock.advance(1)
+    shown = ask("HV01", "Get-VMHost").only
+    assert (shown["MaximumVirtualMachineMigrations"], shown["MaximumStorageMigrations"]) == (4, 3)
+    ask("HV03", "Set-VMHost", MaximumVirtualMachineMigrations=9)
+    world.clock.advance(10)
+    assert ask("HV03", "Get-VMHost").only["MaximumVirtualMachineMigrations"] == 9
+
+
+def test_the_clusters_limit_is_its_nodes(ask: Ask) -> None:
+    assert ask("HV01", "Set-RemediationClusterLimit", Maximum=3).objects == []
+    assert ask("HV02", "Get-Cluster").only["MaximumParallelMigrations"] == 3
+    assert {ask(node, "Get-VMHost").only["MaximumVirtualMachineMigrations"] for node in ("HV01", "HV02")} == {3}
+
+
+@pytest.mark.parametrize("maximum", [0, 65])
+def test_a_limit_out_of_range_is_refused(world: World, ask: Ask, maximum: int) -> None:
+    before = world.state_hash()
+    assert ask("HV01", "Set-RemediationClusterLimit", Maximum=maximum).ids == ["ParameterArgumentValidationError"]
+    assert world.state_hash() == before
+
+
+def test_a_volume_moves(ask: Ask, cluster: Cluster) -> None:
+    name = "Cluster Virtual Disk (Volume1)"
+    assert ask("HV01", "Move-ClusterSharedVolume", Name=[name], Node="HV02").only["OwnerNode"] == "HV02"
+    cluster.nodes["HV01"].state = "Down"
+    assert ask("HV02", "Move-ClusterSharedVolume", Name=[name], Node="HV01").errors
+    assert cluster.volumes[name].owner == "HV02"
+
+
+def test_names_are_objects_that_arrive_as_text(ask: Ask) -> None:
+    resource = ask("HV02", "Get-ClusterResource", Name=["virtual machine vm42"]).only
+    assert (resource["OwnerNode"], resource["OwnerGroup"], resource["ResourceType"], resource["State"]) == (
+        "HV01",
+        "VM42",
+        "Virtual Machine",
+        "Online",
+    )
+    assert ask("HV02", "Get-ClusterOwnerNode", Resource="Virtual Machine VM42").only["OwnerNodes"] == ["HV01", "HV02"]
+    assert ask("HV02", "Get-ClusterOwnerNode", Group="VM42").only["OwnerNodes"] == []
+    assert ask("HV02", "Get-ClusterQuorum").only["QuorumResource"] == "Cluster Disk 1"
+    assert ask("HV02", "Get-CauRun").objects == ["RunNotInProgress"]
+
+
+@pytest.mark.parametrize(
+    ("command", "parameters"),
+    [
+        ("Get-ClusterNode", {"Name": ["HV09"]}),
+        ("Get-ClusterGroup", {"Name": ["VM99"]}),
+        ("Get-ClusterResource", {"Name": ["Virtual Machine VM99"]}),
+        ("Start-ClusterGroup", {"Name": "VM99"}),
+        ("Suspend-ClusterNode", {"Name": "HV09", "Drain": True}),
+        ("Move-ClusterVirtualMachineRole", {"Name": "VM42", "Node": "HV09"}),
+    ],
+)
+def test_what_is_not_there_is_an_error(world: World, ask: Ask, command: str, parameters: dict[str, object]) -> None:
+    before = world.state_hash()
+    assert [error.category for error in ask("HV01", command, **parameters).errors] == ["ObjectNotFound"]
+    assert world.state_hash() == before
+
+
+def test_hosts_without_a_cluster(ask: Ask, cluster: Cluster) -> None:
+    assert ask("HV04", "Get-Cluster").ids == ["ClusterEndpointNotRegistered"]
+    with pytest.raises(KeyError):
+        ask("HV03", "Get-Cluster")  # its tools are not installed
+    cluster.nodes["HV02"].state, cluster.witness_online = "Down", False
+    assert ask("HV01", "Get-Cluster").ids == ["ClusterEndpointNotRegistered"]  # no quorum

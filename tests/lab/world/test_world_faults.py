@@ -1,0 +1,118 @@
+"""Each fault makes its move (or drain) fail by the rules, and an administrator's remedy makes it succeed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+from world_probe import Ask
+
+from remediations.lab.world.directory import MIGRATION_SERVICE
+from remediations.lab.world.faults import FAULTS, Fault
+from remediations.lab.world.world import World
+from remediations.model.causes import Cause
+
+
+def add_spn(ask: Ask) -> None:
+    spn = f"{MIGRATION_SERVICE}/hv04.contoso.com"
+    assert not ask(
+        "DC1", "Set-ADComputer", Identity="HV04", ServicePrincipalNames={"Add": spn}, Server="dc1.contoso.com"
+    ).errors
+
+
+def purge(ask: Ask) -> None:
+    assert not ask("HV03", "Clear-RemediationTicket").errors
+
+
+def raise_limit(ask: Ask) -> None:
+    assert not ask("HV02", "Set-RemediationClusterLimit", Maximum=4).errors
+
+
+def restart_compatible(ask: Ask) -> None:
+    for command, parameters in (
+        ("Stop-VM", {"Name": ["VM42"]}),
+        ("Set-VMProcessor", {"VMName": ["VM42"], "CompatibilityForMigrationEnabled": True}),
+        ("Start-ClusterGroup", {"Name": "VM42"}),
+    ):
+        assert not ask("HV01", command, **parameters).errors
+
+
+def drain_again(ask: Ask) -> None:
+    assert not ask("HV01", "Suspend-ClusterNode", Name="HV01", Drain=True).errors
+
+
+REMEDIES: Mapping[str, Callable[[Ask], None]] = {
+    "spn_missing": add_spn,
+    "kerberos_tickets_stale": purge,
+    "migration_limit_reached": raise_limit,
+    "cpu_incompatible": restart_compatible,
+    "node_drain_failed": drain_again,
+}
+MIGRATIONS = [fault for fault in FAULTS.values() if fault.vm]
+
+
+def test_every_fault_is_a_known_cause_and_has_a_remedy_here() -> None:
+    assert set(FAULTS) == set(REMEDIES) <= {str(cause) for cause in Cause}
+
+
+@pytest.mark.parametrize("fault", MIGRATIONS, ids=lambda fault: fault.cause)
+def test_the_move_works_without_the_fault(world: World, fault: Fault) -> None:
+    move = world.move(fault.vm, fault.destination)
+    world.wait(lambda: move.over)
+    assert move.refusal is None
+
+
+@pytest.mark.parametrize("fault", MIGRATIONS, ids=lambda fault: fault.cause)
+def test_the_move_fails_with_it_and_works_once_mended(world: World, ask: Ask, fault: Fault) -> None:
+    fault.inject(world)
+    for _ in range(2):  # it does not mend itself
+        move = world.move(fault.vm, fault.destination)
+        world.wait(lambda move=move: move.over)
+        assert move.refusal is not None
+        assert world.machine(fault.vm).host == fault.source
+    REMEDIES[fault.cause](ask)
+    move = world.move(fault.vm, fault.destination)
+    world.wait(lambda: move.over)
+    assert move.refusal is None
+
+
+@pytest.mark.parametrize("fault", MIGRATIONS, ids=lambda fault: fault.cause)
+@pytest.mark.parametrize("other", [cause for cause in REMEDIES if cause not in ("node_drain_failed", "cpu_incompatible")])
+def test_another_faults_remedy_does_not_help(world: World, ask: Ask, fault: Fault, other: str) -> None:
+    if other == fault.cause:
+        return
+    fault.inject(world)
+    if other != "spn_missing":  # the name is there already
+        REMEDIES[other](ask)
+    move = world.move(fault.vm, fault.destination)
+    world.wait(lambda: move.over)
+    assert move.refusal is not None
+
+
+def test_a_failed_drain_leaves_the_node_paused_with_its_role_and_works_again(world: World, ask: Ask) -> None:
+    FAULTS["node_drain_failed"].inject(world)
+    node = ask("HV02", "Get-ClusterNode", Name=["HV01"]).only
+    assert (node["State"], node["DrainStatus"]) == ("Paused", "Failed")
+    assert world.machine("VM44").host == "HV01"
+    assert world.machine("VM42").host == "HV02"
+    told = [(event.kind.id, event.text("en-US")) for event in world.host("HV01").log.events if event.kind.id in (1137, 1677)]
+    assert [number for number, _ in told] == [1137, 1677]
+    assert "'VM44' for drain could not be completed. The operation failed with error code 0x800700AA." in told[0][1]
+    drain_again(ask)
+    assert world.cluster is not None
+    world.wait(lambda: world.cluster.nodes["HV01"].drain == "Completed")
+    assert world.machine("VM44").host == "HV02"
+
+
+@pytest.mark.parametrize("cause", FAULTS)
+def test_a_fault_is_in_the_past_and_never_in_the_future(world: World, cause: str) -> None:
+    FAULTS[cause].inject(world)
+    now = world.clock.now()
+    assert all(event.time <= now for host in world.hosts.values() for event in host.log.events)
+    assert all(
+        stamp.local_time <= now
+        for controller in world.directory.controllers.values()
+        for attributes in controller.history.values()
+        for stamps in attributes.values()
+        for stamp in stamps
+    )
