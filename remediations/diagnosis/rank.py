@@ -8,6 +8,7 @@ unwrapping: wrappers only say that a migration failed, so that what the innermos
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
@@ -15,7 +16,7 @@ from typing import TypeAlias
 from remediations.diagnosis.names import incident_of
 from remediations.diagnosis.parse import parse_text
 from remediations.diagnosis.report import ReportedEvent
-from remediations.diagnosis.signatures import HYPER_V, MIGRATION, OTHER, Code, Known, Knowledge, Says
+from remediations.diagnosis.signatures import CODE, HYPER_V, MIGRATION, OTHER, PEER, Code, Known, Knowledge, Says
 from remediations.diagnosis.text import Words
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Hypothesis, TextVerdict
@@ -33,13 +34,16 @@ _NUMBERED = re.compile(
     r"(?: (?:code|was|is|wert|value|de|d|erreur|error|errore|erro|war|lautet))? (\d{4,5})(?= )"
 )
 _SPEAKS_OF_MOVING = re.compile(
-    r"migr|verschieb| move| moving| moved|移行|迁移|遷移|移轉|移动|移動|spostament|deplacement|миграц|"
-    + "|".join(map(re.escape, ("마이그레이션", "이동")))
+    r"migr|verschieb|verschob| mov[eia]| moving| moved|deplac|spost| mueve|移行|迁移|遷移|移轉|移动|移動|移至|migra|миграц|перемест|przenie|přesun|"
+    r"verplaats|flytta|taşı|geçiş|áttelep|" + "|".join(unicodedata.normalize("NFKD", word) for word in ("마이그레이션", "이동"))
+)
+_SPEAKS_OF_MACHINES = re.compile(
+    r" vms? |virtual|virtuel|virtuell|hyper v|cluster|clúster|failover|仮想|虚拟|虛擬|クラスタ|群集|叢集|" + unicodedata.normalize("NFKD", "가상")
 )
 _READ_LANGUAGES = frozenset(
     # A few words that nearly every sentence has, of the languages whose sentences are in the signatures.
-    "the is of to was not has been failed error der die das ist nicht wurde fehler le la les est ete pas erreur el los no se "
-    "ha sido o os nao foi il lo non stato con errore".split()
+    "the is of to was not has been failed error with and in on for from can could no contains der die das ist nicht wurde fehler "
+    "le la les est ete pas erreur el los se ha sido o os nao foi il lo non stato con errore".split()
 )
 
 
@@ -102,6 +106,8 @@ class _Reading:
         self.event = event.event_id
         self.origins = _origins(event.provider, event.channel)
         self.marks: set[str] = set(_marks_of(self.origins))
+        if self.codes:
+            self.marks.add(CODE)
         self.weights: _Weights = {}
         self._weigh()
 
@@ -127,14 +133,14 @@ class _Reading:
     def _weigh(self) -> None:
         plain, conditional = [], []
         for each in self._candidates():
-            (conditional if each.needs or each.unless else plain).append(each)
+            (conditional if each.needs or each.given or each.unless else plain).append(each)
         for each in plain:
             self._take(each)
         if MIGRATION in self.marks:
             self.marks.discard(OTHER)
         before = frozenset(self.marks)
         for each in conditional:
-            if each.needs <= before and not each.unless & before:
+            if each.needs <= before and not each.unless & before and (not each.given or each.given & before):
                 self._take(each)
         counts = self._codes_count()
         for number in self.codes:
@@ -192,21 +198,21 @@ class _Reading:
         return _quote(self.known, each, phrase, self.event if each.events else None, code)
 
     def _codes_count(self) -> bool:
-        """Whether a code alone may be taken for a migration's: the text says so, Hyper-V wrote it, or there is little else."""
-        if MIGRATION in self.marks:
+        """Whether any code may be taken for a migration's: the text says so, or there is little else in it."""
+        if MIGRATION in self.marks or PEER in self.marks:
             return True
-        return OTHER not in self.marks and (HYPER_V in self.marks or len(self.words.tokens) <= _BARE)
+        return OTHER not in self.marks and len(self.words.tokens) <= _BARE
 
     def _by_default(self) -> TextVerdict:
         if MIGRATION in self.marks:
             return TextVerdict.UNKNOWN
         if OTHER in self.marks:
             return TextVerdict.NOT_A_MIGRATION_FAILURE
-        words = self.words
-        if self.codes or _SPEAKS_OF_MOVING.search(words.squeezed or words.spaced):
+        text = self.words.squeezed or self.words.spaced
+        if _SPEAKS_OF_MOVING.search(text) or (self.codes and _SPEAKS_OF_MACHINES.search(text)):
             return TextVerdict.UNKNOWN
         # A sentence in a language that we read, and nothing in it is about moving anything.
-        if len(words.tokens) >= 4 and not _READ_LANGUAGES.isdisjoint(words.tokens):
+        if len(self.words.tokens) >= 4 and not _READ_LANGUAGES.isdisjoint(self.words.tokens):
             return TextVerdict.NOT_A_MIGRATION_FAILURE
         return TextVerdict.UNKNOWN
 
@@ -248,12 +254,17 @@ def _hypotheses(weights: _Weights) -> Iterator[Hypothesis]:
     ranked = sorted((-_score(signs), key.value, key) for key, signs in weights.items() if isinstance(key, Cause))
     for score, _, cause in ranked[:_SHOWN]:
         signs = weights[cause]
-        yield Hypothesis(
-            cause=cause,
-            score=round(-score, 3),
-            evidence=tuple(dict.fromkeys(evidence for _, evidence, _ in signs)),
-            against=tuple(dict.fromkeys(decides for _, _, decides in signs if decides)),
-        )
+        yield _hypothesis(cause, round(-score, 3), tuple(signs))
+
+
+@lru_cache(maxsize=8192)
+def _hypothesis(cause: Cause, score: float, signs: tuple[_Sign, ...]) -> Hypothesis:
+    return Hypothesis(
+        cause=cause,
+        score=score,
+        evidence=tuple(dict.fromkeys(evidence for _, evidence, _ in signs)),
+        against=tuple(dict.fromkeys(decides for _, _, decides in signs if decides)),
+    )
 
 
 def _with_related(weights: _Weights, related: Iterable[ReportedEvent], known: Knowledge) -> _Weights:

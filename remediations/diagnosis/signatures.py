@@ -31,8 +31,12 @@ HYPER_V = "hyper_v"
 """The mark of a text that Hyper-V's services wrote."""
 OTHER = "other"
 """The mark of a text about another activity: a start, a backup, replication, another program."""
+PEER = "peer"
+"""The mark of a text about a connection to another host."""
+CODE = "code"
+"""The mark of a text that has a known code in it."""
 
-_BUILT_IN_MARKS = frozenset({MIGRATION, HYPER_V, OTHER})
+_BUILT_IN_MARKS = frozenset({MIGRATION, HYPER_V, OTHER, PEER, CODE})
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast, where it is built in
 
 
@@ -52,6 +56,7 @@ class Signature(Frozen):
     codes: tuple[int, ...] = ()
     phrases: tuple[str, ...] = Field(default=(), description="Words as they stand in the text; … is up to 160 characters")
     needs: tuple[str, ...] = Field(default=(), description="Marks that the text must have, all of them")
+    given: tuple[str, ...] = Field(default=(), description="Marks of which the text must have at least one")
     unless: tuple[str, ...] = Field(default=(), description="Marks that the text must not have")
     decides: str = Field(default="", description="Which fact tells its causes apart, where the text cannot")
 
@@ -117,6 +122,7 @@ class Known:
     origin: frozenset[str]
     codes: frozenset[int]
     needs: frozenset[str]
+    given: frozenset[str]
     unless: frozenset[str]
 
 
@@ -148,6 +154,7 @@ class Knowledge:
                 origin=frozenset(each.origin),
                 codes=frozenset(each.codes),
                 needs=frozenset(each.needs),
+                given=frozenset(each.given),
                 unless=frozenset(each.unless),
             )
             for each in self.signatures.values()
@@ -164,7 +171,7 @@ class Knowledge:
     def _check_marks(self) -> None:
         set_by = {mark for each in self.known for mark in each.signature.marks} | _BUILT_IN_MARKS
         for each in self.known:
-            for mark in (*each.signature.needs, *each.signature.unless):
+            for mark in (*each.signature.needs, *each.signature.given, *each.signature.unless):
                 if mark not in set_by:
                     known = ", ".join(sorted(set_by))
                     raise SignatureError(
