@@ -1,0 +1,158 @@
+"""Recorded requests become the incidents that stand beside them, and what is wrong is named in the sender's words."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alert_examples import Intake, alert, app, post, site, webhook
+
+from remediations.model.incident import Incident
+
+RECORDED = sorted((Path(__file__).parent / "recorded").glob("*.json"))
+
+
+@pytest.mark.parametrize("case", RECORDED, ids=lambda path: path.stem)
+def test_a_recorded_request(case: Path) -> None:
+    recorded = json.loads(case.read_text())
+    intake = Intake()
+    known = site()
+    hosts = {host.name for host in known.hosts}
+    assert all({each["source"], each["destination"]} - {None} <= hosts | {"hv03.contoso.com"} for each in recorded["incidents"])
+    answer = post(app(intake), recorded["path"], recorded["body"], recorded["headers"])
+    wanted = [Incident.model_validate(each) for each in recorded["incidents"]]
+    assert intake.incidents == wanted
+    assert answer.status_code == (202 if wanted else 200)
+    assert [each["incident"] for each in answer.json()["accepted"]] == [each.key[:8] for each in wanted]
+    ignored = [(each["field"], each["why"]) for each in answer.json()["ignored"]]
+    assert len(ignored) == len(recorded["ignored"])
+    for (field, why), (wanted_field, words) in zip(ignored, recorded["ignored"], strict=True):
+        assert field == wanted_field
+        assert why.startswith(words)
+
+
+GOOD = alert(vm="VM1")
+LONG = "x" * 500
+AM, EVENT = "/alerts/alertmanager", "/alerts/event"
+STRUCTURED = {"Content-Type": "application/cloudevents+json"}
+BATCH = {"Content-Type": "application/cloudevents-batch+json"}
+CLOUD = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fields"),
+    [
+        (
+            AM,
+            webhook(GOOD, GOOD, alert(source="HV01")),
+            {"alerts[2].labels.vm": "names its virtual machine; this is missing or empty"},
+        ),
+        (AM, webhook(GOOD, alert(vm="")), {"alerts[1].labels.vm": "missing or empty"}),
+        (AM, webhook(alert(vm="*")), {"alerts[0].labels.vm": "could match more than one"}),
+        (AM, webhook(alert(vm="all")), {"alerts[0].labels.vm": "could match more than one"}),
+        (AM, webhook(alert(vm="VM?")), {"alerts[0].labels.vm": "could match more than one"}),
+        (AM, webhook(alert(vm="  ")), {"alerts[0].labels.vm": "is no virtual machine name"}),
+        (AM, webhook(alert(vm="VM\n42")), {"alerts[0].labels.vm": "control character U+000A"}),
+        (AM, webhook(alert(vm="VM\x9b42")), {"alerts[0].labels.vm": "control character U+009B"}),
+        (AM, webhook(alert(vm="V" * 101)), {"alerts[0].labels.vm": "at most 100 characters"}),
+        (AM, webhook(alert(node="*")), {"alerts[0].labels.node": "is no host name"}),
+        (AM, webhook(alert(node="HV99")), {"alerts[0].labels.node": "HV99 is not one of the Hyper-V hosts in site.yaml"}),
+        (AM, webhook(alert(vm="V", source="DC1")), {"alerts[0].labels.source": "DC1 is not one of the Hyper-V hosts"}),
+        (AM, webhook(alert(vm="V", source="HV01;whoami")), {"alerts[0].labels.source": "is no host name"}),
+        (AM, webhook(alert(vm="V", destination="any")), {"alerts[0].labels.destination": "is no host name"}),
+        (AM, webhook(alert(vm="V", cluster="CLUSTER'1")), {"alerts[0].labels.cluster": "is no cluster name"}),
+        (
+            AM,
+            webhook(alert(vm="V", cluster="CLUSTER9")),
+            {"alerts[0].labels.cluster": "CLUSTER9 is not one of the clusters in site.yaml"},
+        ),
+        (AM, webhook(alert(vm="V", event_id="x")), {"alerts[0].labels.event_id": "integer"}),
+        (AM, webhook(alert(vm="V", event_id="70000")), {"alerts[0].labels.event_id": "65535"}),
+        (AM, webhook(alert(vm="V", channel=LONG)), {"alerts[0].labels.channel": "at most 200 characters"}),
+        (AM, webhook(alert(vm="*", source="no name", event_id="x"), alert(vm=7)), {"alerts[1].labels.vm": "valid string"}),
+        (
+            AM,
+            webhook(alert(vm="*", source="no name", event_id="x"), GOOD, alert()),
+            {
+                "alerts[0].labels.vm": "match",
+                "alerts[0].labels.source": "host name",
+                "alerts[0].labels.event_id": "integer",
+                "alerts[2].labels.vm": "missing",
+            },
+        ),
+        (
+            AM,
+            webhook(alert(vm="V", source="HV88"), alert(vm="W", destination="HV99")),
+            {"alerts[0].labels.source": "HV88", "alerts[1].labels.destination": "HV99"},
+        ),
+        (AM, webhook({**GOOD, "startsAt": "yesterday"}), {"alerts[0].startsAt": "datetime"}),
+        (AM, webhook({**GOOD, "startsAt": "2026-11-02T21:14:07"}), {"alerts[0].startsAt": "timezone"}),
+        (AM, webhook({**GOOD, "startsAt": "0001-01-01T00:00:00+23:59"}), {"alerts[0].startsAt": "no time at which"}),
+        (AM, webhook({**GOOD, "status": "pending"}), {"alerts[0].status": "'firing' or 'resolved'"}),
+        (AM, webhook({"status": "firing"}), {"alerts[0].labels": "this field is missing"}),
+        (AM, webhook("VM42"), {"alerts[0]": "a JSON object is needed"}),
+        (AM, webhook(), {"alerts": "at least 1 item"}),
+        (AM, webhook(GOOD, version="5"), {"version": "'4'"}),
+        (AM, {"alerts": [GOOD]}, {"version": "this field is missing"}),
+        (AM, [GOOD], {"body": "a JSON object is needed"}),
+        (AM, None, {"body": "a JSON object is needed"}),
+        (EVENT, {}, {"vm": "missing or empty"}),
+        (EVENT, {"vm": ["VM1", "VM2"]}, {"vm": "valid string"}),
+        (EVENT, {"vm": "VM1", "vmname": "x"}, {"vmname": "this field is not known; known are channel, cluster"}),
+        (EVENT, {"vm": "VM1", "node": "HV01"}, {"node": "not both"}),
+        (EVENT, {"node": "HV01", "source": "HV02"}, {"source": "a drain has a node and no source"}),
+        (EVENT, {"node": "HV77"}, {"node": "HV77 is not one of"}),
+        (EVENT, {"vm": "VM1", "reported_by": "a\u001bb"}, {"reported_by": "control character U+001B"}),
+        (EVENT, [{"vm": "VM1"}], {"body": "a JSON object is needed"}),
+        (
+            (EVENT, STRUCTURED),
+            {"vm": "VM1"},
+            {"specversion": "missing", "id": "missing", "source": "missing", "type": "missing", "data": "missing"},
+        ),
+        ((EVENT, STRUCTURED), CLOUD | {"specversion": "0.3", "data": {}}, {"specversion": "'1.0'"}),
+        ((EVENT, STRUCTURED), CLOUD | {"data_base64": "e30="}, {"data": "this field is missing"}),
+        ((EVENT, STRUCTURED), CLOUD | {"data": {"vm": "*"}}, {"data.vm": "match"}),
+        ((EVENT, STRUCTURED), CLOUD | {"time": "1970-01-01T00:00:00Z", "data": {"vm": "V"}}, {"time": "no time at which"}),
+        ((EVENT, STRUCTURED), CLOUD | {"data": {"vm": "V", "source": "HV77"}}, {"data.source": "HV77"}),
+        ((EVENT, BATCH), [CLOUD | {"data": {"vm": "V"}}, CLOUD | {"data": {}}, 7], {"[1].data.vm": "missing", "[2]": "object"}),
+        ((EVENT, BATCH), [], {"body": "at least one event"}),
+        ((EVENT, BATCH), {}, {"body": "at least one event"}),
+    ],
+)
+def test_a_bad_request_is_named_field_by_field_and_nothing_of_it_is_taken(path: Any, body: Any, fields: dict[str, str]) -> None:
+    intake = Intake()
+    to, headers = path if isinstance(path, tuple) else (path, None)
+    answer = post(app(intake), to, body, headers)
+    assert answer.status_code == 400
+    mistakes = {each["field"]: each["wrong"] for each in answer.json()["mistakes"]}
+    assert list(mistakes) == list(fields)
+    assert all(words in mistakes[field] for field, words in fields.items())
+    first = answer.json()["mistakes"][0]
+    assert answer.json()["error"] == f"{first['field']}: {first['wrong']}"
+    assert intake.incidents == []
+
+
+def test_a_message_keeps_its_lines_and_no_other_control_characters() -> None:
+    intake = Intake()
+    assert post(app(intake), EVENT, {"vm": "VM1", "message": "a\r\n\tb\x00\x1b[2J\x85"}).status_code == 202
+    assert intake.incidents[0].message == "a\r\n\tb\\u0000\\u001b[2J\\u0085"
+
+
+def test_an_endless_message_is_cut_and_says_so() -> None:
+    intake = Intake()
+    assert post(app(intake), EVENT, {"vm": "VM1", "message": "ä" * 100_000}).status_code == 202
+    message = intake.incidents[0].message
+    assert len(message) == 20_000
+    assert message.endswith("ä … (cut, 100000 characters came)")
+
+
+def test_a_quote_in_a_virtual_machine_s_name_is_a_name() -> None:
+    intake = Intake()
+    assert post(app(intake), AM, webhook(alert(vm="O'Brien's \"VM\""))).status_code == 202
+    assert intake.incidents[0].vm == "O'Brien's \"VM\""
+
+
+def test_an_answer_never_sends_a_huge_value_back() -> None:
+    answer = post(app(Intake()), AM, webhook(alert(vm="*" * 100_000)))
+    assert answer.status_code == 400
+    assert len(answer.content) < 2_000
