@@ -17,7 +17,7 @@ from uuid import UUID
 
 from remediations.model.reply import Value
 
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_ESCAPED = re.compile(r"_[xX]([0-9A-Fa-f]{4})_")
 _DURATION = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _CONTAINERS = ("LST", "IE", "QUE", "STK")
 _DATA = ("Props", "MS")
@@ -25,6 +25,8 @@ _DATA = ("Props", "MS")
 
 def decode(xml: str) -> Value:
     """One object as sent in a PIPELINE_OUTPUT message. Raises `ValueError` if it is not CLIXML."""
+    if not xml:
+        return None
     try:
         element = ET.fromstring(xml)  # noqa: S314 - from a host that we authenticated; pypsrp has parsed its envelope already
     except ET.ParseError as error:
@@ -36,7 +38,7 @@ def text(raw: str | None) -> str:
     """A CLIXML string as text: `_x000A_` and the like are characters, halves of a pair belong together."""
     if raw is None or ("_x" not in raw and "_X" not in raw):
         return raw or ""
-    plain = re.sub(_ESCAPED, lambda found: chr(int(found[1], 16)), raw.replace("_X", "_x"))
+    plain = re.sub(_ESCAPED, lambda found: chr(int(found[1], 16)), raw)
     return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 from uuid import UUID, uuid4
 
@@ -99,13 +100,15 @@ class Dialogue:
         pipeline = None
         try:
             session.tidy(until, busy=lambda: False, keep=self.settings.leftovers - 1)
-            pipeline = session.prepare(statements, self._secret, until)
+            pipeline = session.prepare(statements, partial(self._secret_value, text), until)
             session.start(pipeline, until)
             session.finish(pipeline, until, self.ending.is_set, patient=False)
         except Late:
             if pipeline is None or not pipeline.running or not session.stop(pipeline):
                 self._drop(session)
             raise self._late(text, "the read was not finished in time") from None
+        except RemotingError:
+            raise
         except Exception as error:
             self._drop(session)
             found = trouble(error, self.host, self.endpoint)
@@ -132,14 +135,11 @@ class Dialogue:
         session = self._ready(until, text, idle_for=0)
         try:
             session.tidy(until, busy=lambda: False, keep=self.settings.leftovers - 1)
-            pipeline = session.prepare([command_], self._secret, until, command_id)
+            pipeline = session.prepare([command_], partial(self._secret_value, text), until, command_id)
         except Late:
             raise self._late(text, "its time was over before it could be sent") from None
-        except (LookupError, OSError) as error:
-            self._drop(session)
-            raise CredentialsRefused(
-                self.host, text, f"a secret of the command could not be read: {error}", "See the site's secret references."
-            ) from error
+        except RemotingError:
+            raise
         except Exception as error:
             self._drop(session)
             self._refuse(trouble(error, self.host, self.endpoint), text, error)
@@ -147,7 +147,8 @@ class Dialogue:
         try:
             session.start(pipeline, until)
         except Late:
-            raise self._late(text, "its time was over before it could be sent") from None
+            self._drop(session)
+            raise self._late(text, "its time was over before it was sent whole") from None
         except Exception as error:
             found = trouble(error, self.host, self.endpoint)
             if not found.sent:
@@ -203,13 +204,19 @@ class Dialogue:
                     break  # its end was told to someone who did not hear it, or the shell is gone
                 if self.clock() >= patience or self.ending.wait(0.25):
                     break  # a request still on its way would have arrived by now
-        if not (pipeline.completed or pipeline.failed):
-            return None
+        # Whatever may still be on its way is refused once the shell is gone, so that what is read next stays true.
         del self._lost[command_id]
         lost.session.close()
-        return _result(pipeline)
+        return _result(pipeline) if pipeline.completed or pipeline.failed else None
 
     # ---- the session -------------------------------------------------------------------------------------------------
+
+    def _secret_value(self, text: str, name: str) -> str:
+        try:
+            return self._secret(name)
+        except Exception as error:
+            problem = f"the secret {name} could not be read: {error}"
+            raise CredentialsRefused(self.host, text, problem, "See where the site keeps its secrets.") from error
 
     def _ready(self, until: float, text: str, *, idle_for: float) -> Session:
         """The warm session, proven alive if it was idle for that long, or a new one."""
@@ -219,8 +226,6 @@ class Dialogue:
         if session is not None and self.clock() - session.heard_at >= idle_for:
             try:
                 alive = session.alive(until)
-            except Late:
-                raise self._late(text, "the host did not answer in time") from None
             except Exception as error:  # the same happens to the new session, which says it better
                 log.debug("session not usable", host=self.host, why=str(error))
                 alive = False
@@ -236,7 +241,7 @@ class Dialogue:
             raise CredentialsRefused(self.host, text, f"no logon as {who(self.endpoint)} is possible", missing)
         try:
             connection = self._connect()
-        except (LookupError, OSError) as error:
+        except Exception as error:
             advice = "See password of this host in site.yaml, and where it points."
             problem = f"the password of {who(self.endpoint)} could not be read: {error}"
             raise CredentialsRefused(self.host, text, problem, advice) from error
@@ -247,7 +252,7 @@ class Dialogue:
             session.close()
             raise self._late(text, "the session was not open in time") from None
         except Exception as error:
-            connection.reset()
+            session.close()
             found = trouble(error, self.host, self.endpoint)
             if found.sent and self.clock() >= until:
                 raise self._late(text, "the session was not open in time") from error

@@ -42,9 +42,8 @@ class CommandFailed(RemotingError):
 
     def __init__(self, host: str, command_text: str, error: HostError) -> None:
         code = f" ({error.code})" if error.code else ""
-        super().__init__(
-            host, command_text, f"{error.message}{code}", f"The host reported {error.error_id or 'an error'}; see what it says."
-        )
+        advice = f"The host reported {error.error_id or 'an error'}; see what it says."
+        RemotingError.__init__(self, host, command_text, f"{error.message}{code}", advice)
         self.args = (host, command_text, error)
         self.error = error
 
@@ -55,7 +54,8 @@ class AnswerLost(RemotingError):
     may_have_run = True
 
     def __init__(self, host: str, command_text: str, problem: str, command_id: UUID) -> None:
-        super().__init__(
+        RemotingError.__init__(
+            self,
             host,
             command_text,
             f"the answer was lost: {problem}",
@@ -69,12 +69,8 @@ class DeadlinePassed(RemotingError):
     """The time given was over: for a reading command, or for one that was still waiting to be sent (nothing ran then)."""
 
     def __init__(self, host: str, command_text: str, problem: str) -> None:
-        super().__init__(
-            host,
-            command_text,
-            problem,
-            "The host is slow or busy with earlier commands: try again, or allow more time.",
-        )
+        advice = "The host is slow or busy with earlier commands: try again, or allow more time."
+        RemotingError.__init__(self, host, command_text, problem, advice)
         self.args = (host, command_text, problem)
 
 

@@ -34,6 +34,7 @@ def connect(
     return Connection(
         clock=clock,
         poll=settings.poll,
+        operation=settings.operation,
         slack=settings.slack,
         connect=settings.connect,
         server=endpoint.address,
@@ -82,13 +83,15 @@ class Session:
         An encrypted session's security context dies with its TCP connection, and a request on it is refused (HTTP 400). So
         this, not a change, is what finds it dead.
         """
-        self.connection.until = until
         for _ in range(2):
+            self.connection.until = min(until, self.clock() + self.settings.probe)
             try:
                 present = self.pool.present()
-            except (WSManFaultError, AuthenticationError, Late):
+            except (AuthenticationError, Late):
                 raise
-            except Exception:  # whatever broke, the connection is made anew and asked again
+            except Exception as error:  # whatever broke, the connection is made anew and asked again
+                if isinstance(error, WSManFaultError) and error.code is not None:
+                    raise
                 self.connection.reset()
             else:
                 self.heard_at = self.clock()
@@ -128,11 +131,12 @@ class Session:
             began = self.clock()
             try:
                 pipeline.poll()
-            except (WSManFaultError, AuthenticationError, Late):
+            except (AuthenticationError, Late):
                 raise
-            except Exception:
+            except Exception as error:
                 lost += 1
-                if not patient or lost > 1:
+                refused = isinstance(error, WSManFaultError) and error.code is not None
+                if not patient or lost > 1 or refused:
                     raise
                 self.connection.reset()
                 continue
@@ -160,9 +164,9 @@ class Session:
             self.pool.clear(self.finished.pop(0))
             self.heard_at = self.clock()
 
-    def close(self, seconds: float = 2.0) -> None:
-        """Close the shell if the host can be reached within `seconds`, else leave it to its idle timeout. Never raises."""
-        self.connection.until = self.clock() + seconds
+    def close(self) -> None:
+        """Close the shell if the host answers soon, else leave it to its idle timeout. Never raises."""
+        self.connection.until = self.clock() + self.settings.stop
         try:
             self.pool.delete()
         except Exception as error:  # nothing more is wanted of it

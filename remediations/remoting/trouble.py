@@ -47,6 +47,8 @@ def trouble(error: Exception, host: str, endpoint: Endpoint) -> Trouble:
     match error:
         case AuthenticationError():
             return _not_believed(error, host, endpoint)
+        case WSManFaultError(code=None, __context__=WinRMTransportError() as status):
+            return _status(status, endpoint)  # an error page that happens to be XML
         case WSManFaultError():
             return _fault(error, host, endpoint)
         case WinRMTransportError():

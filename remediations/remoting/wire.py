@@ -53,10 +53,10 @@ class Connection(WSMan):
     Receive that timed out is repeated with the same MessageID, to which WinRM gives the same data.
     """
 
-    def __init__(self, *, clock: Callable[[], float], poll: int, slack: int, connect: int, **how: Any) -> None:
+    def __init__(self, *, clock: Callable[[], float], operation: int, poll: int, slack: int, connect: int, **how: Any) -> None:
         with _CONSTRUCTING:  # it registers XML namespaces in a global table
             super().__init__(reconnection_retries=0, reconnection_backoff=0.2, no_proxy=True, **how)
-        self.clock, self.poll, self.slack, self.connecting = clock, poll, slack, connect
+        self.clock, self.operation, self.poll, self.slack, self.connecting = clock, operation, poll, slack, connect
         self.until = 0.0
         self.receive_again = False
         self.done = False
@@ -87,7 +87,8 @@ class Connection(WSMan):
         left = self.until - self.clock()
         if left <= 0:
             raise Late
-        self.operation_timeout = max(1, min(self.poll, int(left)))
+        longest = self.poll if action == WSManAction.RECEIVE else self.operation
+        self.operation_timeout = max(1, min(longest, int(left)))
         self.transport.connection_timeout = max(1, min(self.connecting, ceil(left)))
         self.transport.read_timeout = self.operation_timeout + max(1, min(self.slack, ceil(left) - self.operation_timeout))
         again = int(self.receive_again and action == WSManAction.RECEIVE and left > 2 * self.transport.read_timeout)
@@ -132,6 +133,17 @@ class Pool(RunspacePool):
             if fault.code == NO_SUCH:
                 return False
             raise
+
+    def _receive(self, id: str | None = None, timeout: int | None = None) -> list[tuple[int, Any]]:  # noqa: A002 - pypsrp's
+        """As pypsrp's; opening and key exchange wait on when there is nothing yet, up to the deadline."""
+        while True:
+            try:
+                answers: list[tuple[int, Any]] = super()._receive(id, timeout)
+            except WSManFaultError as fault:
+                if fault.code != OPERATION_TIMEOUT or id is not None:
+                    raise
+            else:
+                return answers
 
     def clear(self, command_id: str) -> None:
         """Let the host forget a finished command."""
