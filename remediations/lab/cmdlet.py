@@ -129,3 +129,5 @@ class Surface:
     """Command aliases, alias → real name."""
     allowed: frozenset[str] | None = None
     """Accounts that its security descriptor lets in, as `CONTOSO\\svc-migrate`; None: whoever can authenticate."""
+    release: int = 2025
+    """Windows Server release of the host: parameters documented for later ones only are unknown there."""

@@ -215,8 +215,8 @@ class Challenge:
 class Authenticator:
     """Decides who sent a request to one host."""
 
-    def __init__(self, accounts: Accounts, host: str, certificate: bytes) -> None:
-        self._accounts, self._host, self._certificate = accounts, host, certificate
+    def __init__(self, accounts: Accounts, host: str, certificate: bytes, *, negotiate: bool) -> None:
+        self._accounts, self._host, self._certificate, self._offered = accounts, host, certificate, negotiate
 
     def caller(self, connection: Connection, authorization: str) -> Caller | Challenge:
         """Who it is, or what to ask for."""
@@ -225,7 +225,7 @@ class Authenticator:
             name = self._accounts.by_certificate(connection.peer_certificate)
         elif scheme == "Basic" and connection.secure:
             name = self._accounts.by_password(value)
-        elif scheme in ("Negotiate", "NTLM"):
+        elif scheme in ("Negotiate", "NTLM") and self._offered:
             return self._negotiate(connection, value)
         elif connection.negotiation is not None and connection.negotiation.principal:
             return Caller(connection.negotiation.principal, connection.negotiation)
@@ -236,7 +236,8 @@ class Authenticator:
     def challenge(self, connection: Connection) -> Challenge:
         """Forget what the connection has proven and ask again."""
         connection.pending = connection.negotiation = None
-        return Challenge(("Negotiate", 'Basic realm="WSMAN"') if connection.secure else ("Negotiate",))
+        offers = (("Negotiate", self._offered), ('Basic realm="WSMAN"', connection.secure))
+        return Challenge(tuple(offer for offer, made in offers if made))
 
     def _negotiate(self, connection: Connection, value: str) -> Caller | Challenge:
         certificate = self._certificate if connection.secure else None

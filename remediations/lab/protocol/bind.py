@@ -83,16 +83,20 @@ def implementation(command: Contract) -> str:
     return rule.format(verb=verb, noun=_SHORTENED.get(noun, noun))
 
 
-def bind(command: Contract, arguments: Sequence[Argument]) -> Bound:
-    """Bind what was sent. Raises `CommandError`, a terminating error with Windows' id, if PowerShell would refuse it."""
-    return _Binder(command).bind(arguments)
+def bind(command: Contract, arguments: Sequence[Argument], release: int) -> Bound:
+    """Bind what was sent, as a host of this Windows Server release does.
+
+    Raises `CommandError`, a terminating error with Windows' id, if PowerShell would refuse it.
+    """
+    return _Binder(command, release).bind(arguments)
 
 
 class _Binder:
-    def __init__(self, command: Contract) -> None:
+    def __init__(self, command: Contract, release: int) -> None:
         self._command = command
         self._common = {**COMMON, **(SHOULD_PROCESS if command.should_process else {})}
-        self._known: dict[str, Parameter] = {**self._common, **command.parameters}
+        own = {name: each for name, each in command.parameters.items() if (each.since or 0) <= release}
+        self._known: dict[str, Parameter] = {**self._common, **own}
 
     def bind(self, arguments: Sequence[Argument]) -> Bound:
         named: dict[str, Any] = {}

@@ -206,7 +206,7 @@ class Runner:
                 target=sent.name,
             )
         known, handler = found
-        return known, handler, bind(known, sent.arguments)
+        return known, handler, bind(known, sent.arguments, self.surface.release)
 
     def _no_script(self) -> CommandError:
         if self.surface.visible is None and not self.surface.no_language:

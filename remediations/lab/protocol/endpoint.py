@@ -118,7 +118,8 @@ class Endpoint:
                 f"The WS-Management service cannot process the request. Cannot find the {configuration} session configuration "
                 f"in the WSMan: drive on the {self.host} computer.",
             )
-        if runner.surface.allowed is not None and principal not in runner.surface.allowed:
+        allowed = runner.surface.allowed
+        if allowed is not None and principal.casefold() not in {each.casefold() for each in allowed}:
             raise Fault(wsman.ACCESS_DENIED, "Access is denied.")
         wanted = request.child("rsp:Shell")
         identity = (wanted.get("ShellId") or str(uuid.uuid4())).upper()

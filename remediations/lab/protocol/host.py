@@ -71,6 +71,8 @@ class Host:
     _active: set[asyncio.Task[Any]] = field(default_factory=set)
     _replays: dict[str, bytes] = field(default_factory=dict)
     _dying: asyncio.Task[None] | None = None
+    _turning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while it starts or stops."""
 
     @property
     def running(self) -> bool:
@@ -85,8 +87,11 @@ class Host:
 
     async def start(self) -> None:
         """Accept connections. Raises `OSError` if an address is taken."""
-        if self.running:
-            return
+        async with self._turning:
+            if not self.running:
+                await self._start()
+
+    async def _start(self) -> None:
         loop = asyncio.get_running_loop()
         self._web = web.Server(self._serve, access_log=None, keepalive_timeout=self.keep_alive)
         listeners = [await loop.create_server(self._web, self.address, self.https_port, ssl=self.tls)]
@@ -98,6 +103,10 @@ class Host:
 
     async def stop(self) -> None:
         """Refuse connections, drop those there are, end every shell: as when the power goes."""
+        async with self._turning:
+            await self._stop()
+
+    async def _stop(self) -> None:
         servers, self._servers = self._servers, []
         for server in servers:
             server.close()

@@ -55,6 +55,7 @@ class LabServer:
     accounts: name, as `CONTOSO\svc-migrate`, → password or `Account`; known as `svc-migrate@contoso.com`, too.
     domain: DNS domain of the hosts, for their certificates.
     http: short names of the hosts that also listen on plain HTTP (NTLM message encryption required); True: all.
+    basic_only: short names of the hosts whose WinRM service has Negotiate switched off.
     powershell: host → PSVersion, where not Windows Server 2022's.
     keep_alive: seconds after which a host closes an idle connection, as Windows' HTTP service does (120).
 
@@ -69,6 +70,7 @@ class LabServer:
         *,
         domain: str = "contoso.com",
         http: Collection[str] | bool = False,
+        basic_only: Collection[str] = (),
         powershell: Mapping[str, str] | None = None,
         keep_alive: float = 120,
     ) -> None:
@@ -78,6 +80,7 @@ class LabServer:
         self._http = (
             {name.casefold() for name in http} if not isinstance(http, bool) else set(self._surfaces) if http else set()
         )
+        self._basic_only = {name.casefold() for name in basic_only}
         self._versions = {name.casefold(): version for name, version in (powershell or {}).items()}
         self._hosts: dict[str, Host] = {}
         self._files: tempfile.TemporaryDirectory[str] | None = None
@@ -142,7 +145,7 @@ class LabServer:
         certificate = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
         return Host(
             endpoint=Endpoint(short, surfaces, self.journal, self._versions.get(name, POWERSHELL)),
-            authenticator=Authenticator(self._accounts, short, certificate),
+            authenticator=Authenticator(self._accounts, short, certificate, negotiate=name not in self._basic_only),
             requests=self.requests,
             faults=self.faults,
             address=address,

@@ -114,6 +114,7 @@ HANDLERS = {
     "Get-VM": get_vm,
     "Move-VM": move_vm,
     "Set-VMHost": set_vm_host,
+    "Set-VMProcessor": set_vm_host,
     "Set-ADComputer": set_ad_computer,
     "Get-ADComputer": get_ad_computer,
     "Get-WinEvent": get_win_event,
@@ -126,8 +127,9 @@ def surfaces() -> list[Surface]:
     return [
         Surface("HV01", "Microsoft.PowerShell", HANDLERS, aliases={"gvm": "Get-VM"}),
         Surface("HV01", "Remediation", HANDLERS, visible=frozenset({"Get-VM"})),
-        Surface("HV01", "Restricted", HANDLERS, allowed=frozenset({r"CONTOSO\other"})),
-        Surface("HV02", "Microsoft.PowerShell", HANDLERS, no_language=False),
+        Surface("HV01", "Restricted", HANDLERS, allowed=frozenset({r"contoso\Other"})),
+        Surface("HV02", "Microsoft.PowerShell", HANDLERS, no_language=False, release=2022),
+        Surface("HV03", "Microsoft.PowerShell", HANDLERS),
     ]
 
 
@@ -137,7 +139,7 @@ ACCOUNTS = {USER: PASSWORD, r"CONTOSO\other": "other", "local": Account("basic-p
 @pytest.fixture(scope="module")
 def lab() -> Iterator[LabServer]:
     """One lab for the tests of a module, which leave no fault and no stopped host behind."""
-    with LabServer(surfaces(), ACCOUNTS, http={"HV01"}) as server:
+    with LabServer(surfaces(), ACCOUNTS, http={"HV01"}, basic_only={"HV03"}) as server:
         yield server
 
 

@@ -121,6 +121,13 @@ def test_what_if_changes_nothing(lab: LabServer, pool: RunspacePool) -> None:
     assert not lab.journal.executed()
 
 
+@pytest.mark.parametrize(("host", "ids"), [("HV01", []), ("HV02", ["NamedParameterNotFound"])])
+def test_parameter_of_a_later_release_is_unknown(lab: LabServer, host: str, ids: list[str]) -> None:
+    with opened(lab, host) as session:
+        found = one(session, "Set-VMProcessor", VMName="VM42", CompatibilityForMigrationMode="MinimumFeatureSet")
+    assert [each.partition(",")[0] for each in found.ids] == ids
+
+
 def test_positional_and_repeated_arguments_are_refused(pool: RunspacePool) -> None:
     shell = PowerShell(pool).add_cmdlet("Get-VM").add_argument("VM42")
     shell.invoke()

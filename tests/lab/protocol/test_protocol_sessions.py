@@ -210,7 +210,7 @@ def test_stopped_host_refuses_and_comes_back_at_its_address(fresh: LabServer) ->
 
 
 def test_unknown_host(lab: LabServer) -> None:
-    with pytest.raises(KeyError, match="the lab has no host HV09; it has HV01, HV02"):
+    with pytest.raises(KeyError, match="the lab has no host HV09; it has HV01, HV02, HV03"):
         lab.address("HV09")
 
 

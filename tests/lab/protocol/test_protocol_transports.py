@@ -78,6 +78,12 @@ def test_refused_credentials(lab: LabServer, settings: dict[str, Any]) -> None:
     assert not lab.shells("HV01")
 
 
+def test_host_that_takes_no_negotiate(lab: LabServer) -> None:
+    with pytest.raises(AuthenticationError, match="did not response with one of the following authentication methods"):
+        opened(lab, "HV03")
+    opened(lab, "HV03", **BASIC).close()
+
+
 def test_http_without_encryption_is_refused(lab: LabServer) -> None:
     with pytest.raises(WinRMTransportError) as refused:
         opened(lab, http=True, encryption="never")
