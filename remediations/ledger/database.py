@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -34,6 +35,7 @@ class Database:
     def __init__(self, url: str, *, clock: Callable[[], datetime], patience: float) -> None:
         parsed = _parsed(url)
         self.where = parsed.render_as_string(hide_password=True)
+        self._queue, self._patience = threading.Lock(), patience
         begin: Begin
         with self._refusing():
             if parsed.drivername == "sqlite":
@@ -63,8 +65,18 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that no other writer runs beside; rolled back if the body raises."""
-        with self._refusing(), self._writer.connect() as conn, conn.begin():
+        with self._refusing(), self._turn(), self._writer.connect() as conn, conn.begin():
             yield conn
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Our own threads queue up here: quicker and fairer than asking the database for its lock again and again."""
+        if not self._queue.acquire(timeout=self._patience):
+            raise TimeoutError(f"another thread has locked it for {self._patience:g} s")
+        try:
+            yield
+        finally:
+            self._queue.release()
 
     def _bring_up_to_date(self, clock: Callable[[], datetime], *, may_create: bool) -> None:
         with self.reading() as conn:

@@ -33,16 +33,11 @@ class Journal(Store):
         ApprovalInvalid (the run has ended), Drift (not the plan's step), ResourceBusy (the lease), DuplicateInProgress.
         """
         with self._writing() as writing:
-            found = plans.applied(writing.conn, run, digest)
-            if found is None:
-                raise Refused(
-                    Reason.NOT_APPROVED, f"run {run} has used no approval of plan {digest[:8]}: nothing of it is sent"
-                )
+            found, causes = plans.applied(writing, run, digest)
             if known_run(writing.conn, run).finished_at is not None:
                 raise Refused(Reason.APPROVAL_INVALID, f"run {run} has ended: it sends nothing more")
-            wanted = step.model_dump(mode="json")
-            items = found.plan["items"]
-            if not 0 <= index < len(items) or items[index] != wanted:
+            wanted, items = step.model_dump(mode="json"), found.plan.items
+            if not 0 <= index < len(items) or items[index].model_dump(mode="json") != wanted:
                 raise Refused(
                     Reason.DRIFT, f"{step.command.name} on {step.host} is not item {index} of plan {digest[:8]} as approved"
                 )
@@ -53,7 +48,7 @@ class Journal(Store):
             attempt = 1 if before is None else before.attempt + 1
             values = {
                 "step": wanted,
-                "causes": found.causes,
+                "causes": causes,
                 "part": found.part,
                 "host": _host(step.host),
                 "target_id": step.target.id.casefold(),

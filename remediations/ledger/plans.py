@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -226,10 +227,20 @@ class Plans(Store):
         return found, None
 
 
-def applied(conn: Connection, run: str, digest: str) -> Row[Any] | None:
-    """The row of a plan whose approval this run has used and that is not void: the only plan whose steps may be sent."""
+def applied(writing: Writing, run: str, digest: str) -> tuple[Sealed, list[str] | None]:
+    """The plan of this digest whose approval this run has used, and its causes: the only plan whose steps may be sent.
+
+    Refused: NotApproved if there is none; ApprovalInvalid if what the database holds under the digest is another plan.
+    """
     mine = and_(_plan.c.run == run, _plan.c.digest == digest, _plan.c.void.is_(None), _decision.c.used_at.is_not(None))
-    return conn.execute(_sealed().where(mine).order_by(_plan.c.ask.desc())).first()
+    row = writing.conn.execute(_sealed().where(mine).order_by(_plan.c.ask.desc())).first()
+    if row is None:
+        raise Refused(Reason.NOT_APPROVED, f"run {run} has used no approval of plan {digest[:8]}: nothing of it is sent")
+    found = _read(row, writing.now)
+    if found.plan.digest != digest:
+        detail = f"what the ledger holds as plan {digest[:8]} is plan {found.plan.digest[:8]}: somebody wrote to the database"
+        raise Refused(Reason.APPROVAL_INVALID, detail)
+    return found, row.causes
 
 
 def _sealed() -> Select[Any]:
@@ -285,12 +296,14 @@ def _expired(sealed: Sealed) -> Refused:
 
 
 def _survives(plan: Plan) -> dict[str, Any]:
-    """A plan as JSON. Raises `ValueError` for one that would not come back from it as the same plan."""
-    value = plan.model_dump(mode="json")
-    if Plan.model_validate(value).digest != plan.digest:
-        raise ValueError(
-            f"plan {plan.title!r} is another one once it was written and read: its request or changes are no plain JSON"
-        )
+    """A plan as JSON. Raises `ValueError` for one that could not be read back as the same plan when it is to be applied."""
+    value: dict[str, Any] = plan.model_dump(mode="json")
+    try:
+        same = Plan.model_validate(json.loads(schema.dumps(value))).digest == plan.digest
+    except ValueError as error:
+        raise ValueError(f"plan {plan.title!r} could not be read back from the ledger: {error}") from error
+    if not same:
+        raise ValueError(f"plan {plan.title!r} would be another one when it is read back from the ledger")
     return value
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 from ledger_examples import FakeClock
 
-from remediations.ledger import Ledger
+from remediations.ledger import Ledger, schema
 
 _schemas = count(1)
 
@@ -49,13 +49,11 @@ def postgres() -> Iterator[str]:
     who = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
     if who:
         shutil.chown(home, who["user"], who["group"])
-    quiet = {"check": True, "capture_output": True, "cwd": home, **who}
     server = None
     try:
         data = home / "data"
-        subprocess.run(
-            [_program("initdb"), "-D", data, "-U", "ledger", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"], **quiet
-        )
+        make = [_program("initdb"), "-D", data, "-U", "ledger", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"]
+        subprocess.run(make, check=True, capture_output=True, cwd=home, **who)
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={home}", "-c", "fsync=off"]
         with (home / "log").open("wb") as log:
             server = subprocess.Popen([_program("postgres"), "-D", data, *options], stdout=log, stderr=log, cwd=home, **who)
@@ -102,12 +100,44 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return _schema_of(request.getfixturevalue("postgres"))
 
 
+@pytest.fixture(scope="session")
+def blank_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite ledger, to copy: quicker than making one for each test."""
+    path = tmp_path_factory.mktemp("blank") / "ledger.db"
+    Ledger(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def blank_schema(postgres: str) -> str:
+    """A PostgreSQL ledger, to empty: quicker than making one for each test."""
+    address = _schema_of(postgres)
+    Ledger(address).close()
+    return address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def blank(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty ledger."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("blank_file"), tmp_path / "ledger.db")
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    address: str = request.getfixturevalue("blank_schema")
+    import psycopg
+
+    tables = ", ".join(table.name for table in schema.metadata.sorted_tables if table is not schema.meta)
+    with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as conn:
+        conn.execute("SET session_replication_role = replica")  # without the trigger that keeps the trail
+        conn.execute(f"TRUNCATE {tables}")
+    return address
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
 
 
 @pytest.fixture
-def ledger(url: str, clock: FakeClock) -> Iterator[Ledger]:
-    with Ledger(url, clock=clock) as opened:
+def ledger(blank: str, clock: FakeClock) -> Iterator[Ledger]:
+    with Ledger(blank, clock=clock) as opened:
         yield opened

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
+
+import pytest
 
 from remediations.ledger import Decision, Lease, Ledger, Sealed
 from remediations.model.command import command
 from remediations.model.fact import Change
 from remediations.model.incident import Incident
-from remediations.model.outcome import Ending, Outcome
+from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Close, Plan, Satisfied, Step, Target
 from remediations.model.tier import Proof, Reversal, Tier
 
 ENDED = Outcome(ending=Ending.MENDED, summary="It moves again.")
 RESOURCES = ("host:hv07",)
 MARGIN = 15.0
+
+
+on_sqlite = pytest.mark.parametrize("blank", ["sqlite"], indirect=True)
+"""For what is SQLite's own, and for long tables of rules, which are the same code on either database."""
+
+on_postgres = pytest.mark.parametrize("blank", ["postgresql"], indirect=True)
 
 
 class FakeClock:
@@ -78,6 +87,16 @@ def plan(*steps: Step, title: str = "Raise the migration limit: HV07") -> Plan:
         proof=Proof.EPISODE,
         items=(Satisfied(why="storage migrations are as expected"), *(steps or (limit_step(),))),
     )
+
+
+@contextmanager
+def refused(reason: Reason, *words: str) -> Iterator[None]:
+    """The body is refused for this reason, and the detail says these words."""
+    with pytest.raises(Refused) as caught:
+        yield
+    assert caught.value.reason is reason, caught.value
+    for word in words:
+        assert word in caught.value.detail
 
 
 def started(ledger: Ledger, run: str = "run-1", *, requested_by: str = "anna") -> str:

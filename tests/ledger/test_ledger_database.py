@@ -1,0 +1,456 @@
+"""The database gone, locked, read-only, full, garbled or of another version: nothing goes on without the ledger."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from ledger_examples import (
+    ENDED,
+    FakeClock,
+    incident,
+    intend,
+    limit_step,
+    on_postgres,
+    on_sqlite,
+    plan,
+    refused,
+    result,
+    started,
+    stop_step,
+    under_way,
+)
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import inspect as inspect_database
+
+from remediations.ledger import Ledger, schema
+from remediations.ledger.database import _LOCK
+from remediations.model.causes import Cause
+from remediations.model.outcome import Reason, Refused
+
+HERE = Path(__file__).parent
+UNAVAILABLE = Reason.LEDGER_UNAVAILABLE
+
+
+def file_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
+    """Each public method, called as it would succeed if the ledger could be reached."""
+    opened = ledger.open_incident(incident(), None)
+    which, lease = under_way(ledger, plan(stop_step(), limit_step()))
+    sent = intend(ledger, which, lease)
+    (bracket,) = ledger.open_brackets()
+    now = ledger._now()
+    return {
+        "attach_run": lambda: ledger.attach_run(opened.id, "run-1"),
+        "changes_since": lambda: ledger.changes_since(now),
+        "close_bracket": lambda: ledger.close_bracket(bracket, "found closed"),
+        "close_incident": lambda: ledger.close_incident(opened.id, ENDED),
+        "decide": lambda: ledger.decide(which, decision="reject", approver="bert", comment="", proof="name"),
+        "decision": lambda: ledger.decision(which),
+        "find_sealed": lambda: ledger.find_sealed(which.digest),
+        "finish_run": lambda: ledger.finish_run("run-1", ENDED),
+        "head": ledger.head,
+        "held": ledger.held,
+        "incident": lambda: ledger.incident(opened.id),
+        "intend": lambda: intend(ledger, which, lease, 2),
+        "journal": lambda: ledger.journal("run-1", which.digest),
+        "last_remediation": lambda: ledger.last_remediation(Cause.SPN_MISSING, "x"),
+        "lease": lambda: ledger.lease(["host:hv03"], holder="run-1", seconds=60),
+        "mark_undone": lambda: ledger.mark_undone("run-1", which.digest, 1, sent, ok=True, detail=""),
+        "note": lambda: ledger.note("run-1", "take back", {}),
+        "open_brackets": ledger.open_brackets,
+        "open_incident": lambda: ledger.open_incident(incident("VM43"), None),
+        "open_incidents": ledger.open_incidents,
+        "release": lambda: ledger.release(lease),
+        "renew": lambda: ledger.renew(lease, 60),
+        "result": lambda: result(ledger, which),
+        "run": lambda: ledger.run("run-1"),
+        "seal": lambda: ledger.seal("run-1", round=2, part="repair", plan=plan(), expires_at=now + timedelta(hours=1)),
+        "sealed": lambda: ledger.sealed("run-1", round=1, part="repair"),
+        "sight": lambda: ledger.sight(Cause.SPN_MISSING, "x", opened.id),
+        "sightings": lambda: ledger.sightings(Cause.SPN_MISSING, "x", now),
+        "start_run": lambda: started(ledger, "run-2"),
+        "trail": lambda: ledger.trail("run-1"),
+        "unfinished_runs": ledger.unfinished_runs,
+        "use_approval": lambda: ledger.use_approval(which),
+        "verify": ledger.verify,
+        "void": lambda: ledger.void(which, Reason.PAUSED, ""),
+        "waiting": ledger.waiting,
+    }
+
+
+READS = {
+    "changes_since", "decision", "find_sealed", "head", "held", "incident", "journal", "last_remediation", "open_brackets",
+    "open_incidents", "run", "sealed", "sightings", "trail", "unfinished_runs", "verify", "waiting",
+}  # fmt: skip
+
+
+def test_these_are_all_the_calls_there_are(ledger: Ledger) -> None:
+    public = {name for name, _ in inspect.getmembers(Ledger, callable) if not name.startswith("_")} - {"close"}
+    assert set(every_call(ledger)) == public
+
+
+@on_sqlite
+def test_without_its_file_nothing_is_read_written_or_made_anew(ledger: Ledger, blank: str) -> None:
+    calls = every_call(ledger)
+    file_of(blank).unlink()
+    for call in calls.values():
+        with refused(UNAVAILABLE, "ledger.db", "nothing runs without it"):
+            call()
+    assert not file_of(blank).exists()
+
+
+@on_sqlite
+def test_another_file_in_its_place_is_not_taken_for_it(ledger: Ledger, blank: str) -> None:
+    calls = every_call(ledger)
+    file_of(blank).unlink()
+    file_of(blank).write_bytes(b"")
+    for call in calls.values():
+        with refused(UNAVAILABLE):
+            call()
+
+
+@on_sqlite
+def test_a_garbled_file_is_refused(ledger: Ledger, blank: str) -> None:
+    calls = every_call(ledger)
+    ledger.close()
+    file_of(blank).write_bytes(os.urandom(8192))
+    for call in calls.values():
+        with refused(UNAVAILABLE, "not a database"):
+            call()
+    with refused(UNAVAILABLE, "not a database"):
+        Ledger(blank)
+
+
+def test_while_another_writer_hangs_writers_give_up_and_readers_read(blank: str, clock: FakeClock) -> None:
+    with Ledger(blank, clock=clock, patience=0.02) as ledger, closing(create_engine(blank).connect()) as other:
+        calls = every_call(ledger)
+        head = ledger.head()
+        if other.dialect.name == "sqlite":
+            other.exec_driver_sql("UPDATE ledger_meta SET version = version")
+        else:
+            other.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        for name, call in calls.items():
+            if name in READS:
+                call()
+            else:
+                with refused(UNAVAILABLE, "lock"):
+                    call()
+        assert ledger.head() == head
+        other.rollback()
+        ledger.note(None, "and on", {})
+
+
+@contextmanager
+def _without_privileges() -> Iterator[None]:
+    """As a user whom file modes bind: root may write anything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def read_only() -> Iterator[str]:
+    """A ledger that its owner may read, in a folder that it may not write."""
+    with tempfile.TemporaryDirectory(prefix="ledger-ro-") as name:
+        folder, path = Path(name), Path(name) / "ledger.db"
+        Ledger(f"sqlite:///{path}").close()
+        path.chmod(0o400)
+        if os.geteuid() == 0:
+            os.chown(path, 65534, 65534)
+        folder.chmod(0o555)
+        yield f"sqlite:///{path}"
+        folder.chmod(0o755)
+
+
+def test_a_ledger_that_cannot_be_written_is_refused(read_only: str) -> None:
+    with _without_privileges(), refused(UNAVAILABLE, "ledger.db"):
+        ledger = Ledger(read_only)
+        ledger.open_incident(incident(), None)
+
+
+@on_sqlite
+def test_a_full_disk_is_refused_and_loses_nothing(ledger: Ledger, blank: str) -> None:
+    which, lease = under_way(ledger, plan())
+    head = ledger.head()
+    ledger._database._engine.dispose()
+
+    @event.listens_for(ledger._database._engine, "connect")
+    def no_room(raw: sqlite3.Connection, _: object) -> None:
+        raw.execute(f"PRAGMA max_page_count = {raw.execute('PRAGMA page_count').fetchone()[0]}")
+
+    with refused(UNAVAILABLE, "full"):
+        while True:
+            ledger.note(None, "padding", {"pad": "x" * 4000})
+    before = ledger.journal("run-1", which.digest)
+    with refused(UNAVAILABLE, "full"):
+        ledger.seal("run-1", round=2, part="repair", plan=plan(title="x" * 9000), expires_at=lease.until)
+    assert ledger.journal("run-1", which.digest) == before
+    ledger.verify(head)
+
+
+# ---- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+
+@on_postgres
+def test_a_server_that_was_restarted_is_found_again(ledger: Ledger, blank: str) -> None:
+    ledger.note(None, "before", {})
+    with create_engine(blank).connect() as other:
+        kill = (
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'ledger'"
+        )
+        assert other.execute(text(kill)).scalar_one() >= 1
+    ledger.note(None, "after", {})
+    assert [note.kind for note in ledger.trail(None)] == ["before", "after"]
+
+
+@on_postgres
+def test_a_connection_cut_inside_a_transaction_writes_nothing(ledger: Ledger, blank: str) -> None:
+    kill = text("SELECT pg_terminate_backend(:pid)")
+    with refused(UNAVAILABLE), ledger._writing() as writing:
+        pid = writing.conn.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        writing.note(None, "lost", {})
+        with create_engine(blank).connect() as other:
+            other.execute(kill, {"pid": pid})
+        writing.note(None, "lost too", {})
+    assert ledger.trail(None) == []
+    ledger.note(None, "after", {})
+    ledger.verify()
+
+
+def test_no_server_is_refused_without_showing_the_password() -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(Refused) as caught:
+        Ledger("postgresql+psycopg://ledger:hunter2@127.0.0.1:1/ledger")
+    assert caught.value.reason is UNAVAILABLE
+    assert "127.0.0.1:1/ledger" in caught.value.detail
+    shown: BaseException | None = caught.value
+    while shown is not None:
+        assert "hunter2" not in f"{shown} {shown!r}"
+        shown = shown.__cause__ or shown.__context__
+
+
+def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for scheme in ("postgresql", "postgresql+psycopg"):
+        with refused(UNAVAILABLE, "pip install 'hyperv-remediation[postgresql]'"):
+            Ledger(f"{scheme}://ledger@127.0.0.1:1/ledger")
+
+
+# ---- addresses and files ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ledger.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///a.db?mode=memory",
+        "mysql://u:hunter2@h/d",
+        "://hunter2",
+    ],
+)
+def test_an_address_that_is_none_says_what_one_looks_like(url: str) -> None:
+    with pytest.raises(Refused, match="sqlite:////absolute/path") as caught:
+        Ledger(url)
+    assert caught.value.reason is UNAVAILABLE
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with refused(UNAVAILABLE, "does not exist: make it, or mount it"):
+        Ledger(f"sqlite:///{tmp_path}/disk/ledger.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has access lists instead of modes")
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a name with # and ?.db"
+    mask = os.umask(0)
+    try:
+        with Ledger(f"sqlite:///{path}".replace("#", "%23").replace("?", "%3F")) as ledger:
+            ledger.note(None, "x", {})
+            files = sorted(tmp_path.iterdir())
+            assert [each.stat().st_mode & 0o777 for each in files] == [0o600] * 3, files
+        (found,) = tmp_path.iterdir()
+        found.chmod(0o644)
+        with Ledger(f"sqlite:///{found}".replace("#", "%23").replace("?", "%3F")):
+            assert found.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(mask)
+
+
+@on_sqlite
+def test_what_was_committed_is_on_disk_and_readers_do_not_wait(ledger: Ledger) -> None:
+    with ledger._database.reading() as conn:
+        found = {
+            name: conn.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+@on_postgres
+def test_a_commit_waits_for_the_disk_whatever_the_server_does_by_default(ledger: Ledger) -> None:
+    with ledger._database.writing() as conn:
+        assert conn.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+    with ledger._database.reading() as conn:
+        assert conn.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    for name, statement in (("empty.db", "VACUUM"), ("prefect.db", "CREATE TABLE flow_run (id INTEGER)")):
+        path = tmp_path / name
+        with closing(sqlite3.connect(path)) as raw:
+            raw.execute(statement)
+        path.touch()
+        before = path.read_bytes()
+        with refused(UNAVAILABLE, name, "something else than a ledger"):
+            Ledger(f"sqlite:///{path}")
+        assert path.read_bytes() == before
+
+
+# ---- versions ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_newer_ledger_is_refused_with_what_to_do(url: str) -> None:
+    Ledger(url).close()
+    engine = create_engine(url)
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE ledger_meta SET version = 99"))
+    engine.dispose()
+    with refused(UNAVAILABLE, "schema version 99", "versions up to 1", "install the newer program"):
+        Ledger(url)
+
+
+def _add_a_column(conn: Connection) -> None:
+    conn.execute(text("ALTER TABLE ledger_run ADD COLUMN colour TEXT"))
+
+
+def _fill_it(conn: Connection) -> None:
+    conn.execute(text("UPDATE ledger_run SET colour = 'green'"))
+
+
+def _fail(conn: Connection) -> None:
+    conn.execute(text("UPDATE no_such_table SET colour = 'green'"))
+
+
+def _look(url: str) -> tuple[int, set[str]]:
+    engine = create_engine(url)
+    with engine.connect() as conn:
+        version = conn.execute(text("SELECT version FROM ledger_meta")).scalar_one()
+        columns = {column["name"] for column in inspect_database(conn).get_columns("ledger_run")}
+    engine.dispose()
+    return version, columns
+
+
+def test_an_older_ledger_is_brought_up_in_one_transaction_and_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Ledger(url) as ledger:
+        started(ledger)
+    monkeypatch.setattr(schema, "MIGRATIONS", (_add_a_column, _fill_it, _fail))
+    with refused(UNAVAILABLE, "no_such_table"):
+        Ledger(url)
+    version, columns = _look(url)
+    assert (version, "colour" in columns) == (1, False)
+    monkeypatch.setattr(schema, "MIGRATIONS", (_add_a_column, _fill_it))
+    for _ in range(2):
+        with Ledger(url) as ledger:
+            assert ledger.run("run-1") is not None
+        version, columns = _look(url)
+        assert (version, "colour" in columns) == (3, True)
+
+
+@pytest.fixture
+def version_1(tmp_path: Path) -> str:
+    """A ledger as the program's first version left it."""
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.executescript((HERE / "version-1.sql").read_text("utf-8"))
+    return f"sqlite:///{path}"
+
+
+def test_the_first_versions_ledger_can_still_be_read(version_1: str, clock: FakeClock) -> None:
+    with Ledger(version_1, clock=clock) as ledger:
+        ledger.verify()
+        (opened,) = ledger.open_incidents()
+        (run,) = ledger.unfinished_runs()
+        assert (opened.incident.vm, run.incident_id) == ("VM42", opened.id)
+        which = ledger.sealed(run.run, round=1, part="repair")
+        assert which is not None
+        assert [step.command.name for step in which.plan.steps] == ["Stop-VM", "Set-VMHost", "Start-VM"]
+        assert ledger.use_approval(which).approver == "bert"
+        assert [entry.result for entry in ledger.journal(run.run, which.digest)] == [True, None]
+        assert [bracket.name for bracket in ledger.open_brackets()] == ["VM42 is off"]
+        ledger.finish_run(run.run, ENDED)
+
+
+def _shape(url: str) -> dict[str, object]:
+    engine = create_engine(url)
+    with engine.connect() as conn:
+        looked = inspect_database(conn)
+        found = {
+            name: (
+                sorted((column["name"], str(column["type"]), column["nullable"]) for column in looked.get_columns(name)),
+                looked.get_pk_constraint(name)["constrained_columns"],
+                sorted((str(index["name"]), str(index["column_names"]), index["unique"]) for index in looked.get_indexes(name)),
+                sorted((key["constrained_columns"], key["referred_table"]) for key in looked.get_foreign_keys(name)),
+            )
+            for name in sorted(looked.get_table_names())
+        }
+    engine.dispose()
+    return found
+
+
+def test_an_old_ledger_brought_up_has_the_shape_of_a_new_one(version_1: str, tmp_path: Path) -> None:
+    Ledger(version_1).close()
+    Ledger(f"sqlite:///{tmp_path / 'new.db'}").close()
+    assert _shape(version_1) == _shape(f"sqlite:///{tmp_path / 'new.db'}"), "the tables changed: append to schema.MIGRATIONS"
+
+
+def test_a_record_that_this_version_cannot_read_is_never_guessed(ledger: Ledger, blank: str) -> None:
+    which, _ = under_way(ledger, plan())
+    engine = create_engine(blank)
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE ledger_plan SET plan = replace(plan, 'Set-VMHost', 'Set-VMHostess')"))
+    engine.dispose()
+    for call in (lambda: ledger.sealed("run-1", round=1, part="repair"), lambda: ledger.use_approval(which)):
+        with refused(UNAVAILABLE, f"plan {which.digest[:8]}", "Set-VMHostess"):
+            call()
+
+
+def test_a_plan_that_was_changed_behind_the_ledgers_back_is_not_applied(ledger: Ledger, blank: str) -> None:
+    which, lease = under_way(ledger, plan(limit_step(4)))
+    engine = create_engine(blank)
+    with engine.begin() as conn:
+        statement = "UPDATE ledger_plan SET plan = replace(plan, :old, :new)"
+        conn.execute(
+            text(statement), {"old": '"MaximumVirtualMachineMigrations":4', "new": '"MaximumVirtualMachineMigrations":9'}
+        )
+    engine.dispose()
+    forged = ledger.sealed("run-1", round=1, part="repair")
+    assert forged is not None
+    assert "9" in forged.plan.steps[0].command.text
+    for sealed in (which, forged):
+        with refused(Reason.APPROVAL_INVALID):
+            ledger.use_approval(sealed)
+    for sealed in (which, forged):
+        with refused(Reason.APPROVAL_INVALID, "somebody wrote to the database"):
+            intend(ledger, sealed, lease)

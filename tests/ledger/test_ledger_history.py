@@ -1,0 +1,68 @@
+"""What was seen and done before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ledger_examples import FakeClock, intend, limit_step, plan, result, under_way
+
+from remediations.ledger import Ledger
+from remediations.model.causes import Cause
+
+LIMIT, SPN = Cause.MIGRATION_LIMIT_REACHED, Cause.SPN_MISSING
+
+
+def test_a_sighting_counts_incidents_not_looks(ledger: Ledger, clock: FakeClock) -> None:
+    began = clock.now
+    assert ledger.sightings(LIMIT, "HV07", began) is None
+    for number in ("INC-1", "INC-1", "INC-2", "INC-3"):
+        ledger.sight(LIMIT, "HV07", number)
+        clock.tick(3600)
+    seen = ledger.sightings(LIMIT, "hv07", began)
+    assert seen is not None
+    assert (seen.cause, seen.times, seen.first_seen) == (LIMIT, 3, began)
+    late = ledger.sightings(LIMIT, "HV07", began + timedelta(hours=1))
+    assert late is not None
+    assert (late.times, late.first_seen) == (2, began + timedelta(hours=2))
+    assert ledger.sightings(SPN, "HV07", began) is None
+    assert ledger.sightings(LIMIT, "HV08", began) is None
+
+
+def test_changes_are_counted_by_host_and_time(ledger: Ledger, clock: FakeClock) -> None:
+    began = clock.now
+    which, lease = under_way(ledger, plan(limit_step(4), limit_step(4, "HV03"), limit_step(6)))
+    for index in (1, 2, 3):
+        intend(ledger, which, lease, index)
+        result(ledger, which, index, ok=index != 3)
+        clock.tick(60)
+    assert ledger.changes_since(began) == 3
+    assert ledger.changes_since(began, host="HV07") == 2
+    assert ledger.changes_since(began, host="hv07.contoso.com") == 2
+    assert ledger.changes_since(began + timedelta(seconds=1)) == 2
+    assert ledger.changes_since(clock.now) == 0
+
+
+def test_the_last_remediation_is_known_by_cause_and_target(ledger: Ledger, clock: FakeClock) -> None:
+    until = clock.now + timedelta(hours=1)
+
+    def mend(run: str, part: str, causes: list[Cause] | None) -> None:
+        ledger.start_run(run, kind="k", incident_id=None, requested_by="anna")
+        which = ledger.seal(run, round=1, part=part, plan=plan(), expires_at=until, causes=causes)
+        ledger.decide(which, decision="approve", approver="bert", comment="", proof="name")
+        ledger.use_approval(which)
+        lease = ledger.lease(["host:hv07"], holder=run, seconds=600)
+        intend(ledger, which, lease)
+        result(ledger, which)
+        ledger.release(lease)
+
+    assert ledger.last_remediation(LIMIT, "id-of-HV07") is None
+    mend("run-1", "repair", [LIMIT])
+    first = clock.now
+    assert ledger.last_remediation(LIMIT, "ID-OF-hv07") == first
+    assert ledger.last_remediation(SPN, "id-of-HV07") is None
+    assert ledger.last_remediation(LIMIT, "id-of-HV08") is None
+    clock.tick(60)
+    mend("run-2", "retry", None)
+    assert ledger.last_remediation(LIMIT, "id-of-HV07") == first
+    mend("run-3", "repair", None)
+    assert ledger.last_remediation(LIMIT, "id-of-HV07") == ledger.last_remediation(SPN, "id-of-HV07") == clock.now
