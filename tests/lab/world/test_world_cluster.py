@@ -152,9 +152,9 @@ def test_a_limit_out_of_range_is_refused(world: World, ask: Ask, maximum: int) -
 
 def test_a_volume_moves(ask: Ask, cluster: Cluster) -> None:
     name = "Cluster Virtual Disk (Volume1)"
-    assert ask("HV01", "Move-ClusterSharedVolume", Name=[name], Node="HV02").only["OwnerNode"] == "HV02"
+    assert ask("HV01", "Move-ClusterSharedVolume", Name=name, Node="HV02").only["OwnerNode"] == "HV02"
     cluster.nodes["HV01"].state = "Down"
-    assert ask("HV02", "Move-ClusterSharedVolume", Name=[name], Node="HV01").errors
+    assert ask("HV02", "Move-ClusterSharedVolume", Name=name, Node="HV01").errors
     assert cluster.volumes[name].owner == "HV02"
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remediations.lab.cmdlet import CommandError, Enum, Object
+from remediations.lab.protocol.bind import bind
 from remediations.lab.world.contoso import OPERATOR
-from remediations.lab.world.handlers import Commands
+from remediations.lab.world.handlers import CONTROLLERS_RELEASE, Commands
 from remediations.lab.world.hosts import Module
 from remediations.lab.world.world import World
+from remediations.model.contract import contracts
 
 CURRENT = Module("1.0.0", "AB" * 32)
 
@@ -73,9 +75,11 @@ Ask = Callable[..., Heard]
 
 
 def run(world: World, host: str, name: str, *, principal: str = OPERATOR, **parameters: Any) -> Heard:
-    """Run a command of a host. Raises `KeyError` if the host has no such command."""
-    call = Heard(name, host, parameters, principal)
+    """Run a command of a host, its parameters bound as PowerShell binds them. Raises `KeyError` if the host lacks it."""
+    call = Heard(name, host, {}, principal)
+    release = world.host(host).edition.year if host in world.hosts else CONTROLLERS_RELEASE
     try:
+        call.parameters = dict(bind(contracts()[name], list(parameters.items()), release).parameters)
         asyncio.run(_handle(world, call))
     except CommandError as error:
         call.errors.append(error)

@@ -65,6 +65,9 @@ MODULE: Mapping[str, Answer] = {
 PLAIN, JEA = "Microsoft.PowerShell", "Remediation"
 """The session configurations that every computer of the lab has."""
 
+CONTROLLERS_RELEASE = 2022
+"""Windows Server release of the domain controllers."""
+
 
 class Commands(Mapping[str, Handler]):
     """The commands of one computer, as it is equipped at the moment they are asked for."""
@@ -108,7 +111,8 @@ def surfaces(world: World) -> list[Surface]:
     everything = frozenset({*HYPERV, *CLUSTERING, *DIRECTORY, *WINDOWS, *MODULE})
     found = []
     for computer in (*world.hosts, *world.directory.controllers):
-        commands = Commands(world, computer)
-        found.append(Surface(computer, PLAIN, commands, no_language=False))
-        found.append(Surface(computer, JEA, commands, visible=everything))
+        commands, host = Commands(world, computer), world.hosts.get(computer)
+        release = host.edition.year if host else CONTROLLERS_RELEASE
+        found.append(Surface(computer, PLAIN, commands, no_language=False, release=release))
+        found.append(Surface(computer, JEA, commands, visible=everything, release=release))
     return found

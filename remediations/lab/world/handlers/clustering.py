@@ -118,45 +118,47 @@ def get_cau_run(world: World, call: Call) -> None:
 
 
 async def start_group(world: World, call: Call) -> None:
-    """Start-ClusterGroup -Name: brings the role online on its owner and waits for it."""
+    """Start-ClusterGroup -Name: brings roles online on their owners and waits for them."""
     with world.lock:
         world.settle()
         cluster = local_cluster(world, call)
-        role = _role(call, cluster, str(call.parameters["Name"]))
-        machine = None if role.core else world.machine(role.machine)
-        if machine is not None and machine.state in ("Off", "Saved"):
-            power.switch_on(world, machine)
-        elif machine is None:
-            role.state = "Online"
-    while machine is not None and machine.state == "Starting":
+        roles = [_role(call, cluster, name) for name in asked(call, "Name") or []]
+        machines = [world.machine(role.machine) for role in roles if not role.core]
+        for role in roles:
+            role.state = "Online" if role.core else role.state
+        for machine in machines:
+            if machine.state in ("Off", "Saved"):
+                power.switch_on(world, machine)
+    while any(machine.state == "Starting" for machine in machines):
         await world.clock.sleep(world.pace.poll)
         world.settle()
-    call.output(group_object(world, cluster, role))
+    for role in roles:
+        call.output(group_object(world, cluster, role))
 
 
 def suspend_node(world: World, call: Call) -> None:
     """Suspend-ClusterNode [-Name] [-Drain] [-TargetNode]: returns at once."""
     cluster = local_cluster(world, call)
-    node = _node(call, cluster, str(call.parameters.get("Name") or call.host))
     target = call.parameters.get("TargetNode")
     goal = _node(call, cluster, str(target)) if target is not None else None
-    if node.state == "Down":
-        raise _refused(call, f"An error occurred pausing node '{node.name}'.", NOT_AVAILABLE)
-    if node.drain == "InProgress":
-        raise _refused(call, f"An error occurred pausing node '{node.name}'.", PAUSED)
-    drain.suspend(world, cluster, node, drain=bool(call.parameters.get("Drain")), target=goal)
-    call.output(node_object(world, cluster, node))
+    for node in [_node(call, cluster, name) for name in asked(call, "Name") or [call.host]]:
+        if node.state == "Down" or node.drain == "InProgress":
+            raise _refused(
+                call, f"An error occurred pausing node '{node.name}'.", NOT_AVAILABLE if node.state == "Down" else PAUSED
+            )
+        drain.suspend(world, cluster, node, drain=bool(call.parameters.get("Drain")), target=goal)
+        call.output(node_object(world, cluster, node))
 
 
 def resume_node(world: World, call: Call) -> None:
     """Resume-ClusterNode [-Name] [-Failback]."""
     cluster = local_cluster(world, call)
-    node = _node(call, cluster, str(call.parameters.get("Name") or call.host))
-    if node.state == "Down":
-        raise _refused(call, f"An error occurred resuming node '{node.name}'.", NOT_AVAILABLE)
-    if node.state == "Paused":
-        drain.resume(world, cluster, node, str(call.parameters.get("Failback") or "NoFailback"))
-    call.output(node_object(world, cluster, node))
+    for node in [_node(call, cluster, name) for name in asked(call, "Name") or [call.host]]:
+        if node.state == "Down":
+            raise _refused(call, f"An error occurred resuming node '{node.name}'.", NOT_AVAILABLE)
+        if node.state == "Paused":
+            drain.resume(world, cluster, node, str(call.parameters.get("Failback") or "NoFailback"))
+        call.output(node_object(world, cluster, node))
 
 
 def move_shared_volume(world: World, call: Call) -> None:
