@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from policy_examples import plan
+from pydantic import BaseModel
 
 from remediations.catalogue import CATALOGUE
-from remediations.model.policy import Policy
+from remediations.model.policy import Caps, Gates, Policy, Waits
 from remediations.model.site import Authentication, SecondHop
 from remediations.model.tier import Tier
 from remediations.settings import ConfigError, check, config_directory, load, load_policy, load_site, packaged
@@ -100,6 +102,14 @@ def test_the_packaged_policy_writes_out_the_defaults() -> None:
     for tier in Tier:
         one = plan(tier=tier)
         assert shipped.gate(one, hosts=["HV01"], cluster=None).gate is default.gate(one, hosts=["HV01"], cluster=None).gate
+
+
+@pytest.mark.parametrize(("model", "path"), [(Policy, ()), (Gates, ("gates",)), (Caps, ("caps",)), (Waits, ("waits",))])
+def test_the_packaged_policy_shows_every_entry(model: type[BaseModel], path: tuple[str, ...]) -> None:
+    shown = yaml.safe_load(packaged("policy.yaml").read_text())
+    for part in path:
+        shown = shown[part]
+    assert set(shown) == set(model.model_fields)
 
 
 def test_what_the_packaged_comments_offer_can_be_switched_on(tmp_path: Path) -> None:
