@@ -19,7 +19,10 @@ _COMMON_HAN = re.compile("[的是在不了有和无無机機失败敗迁遷移�
 
 
 def decode(raw: bytes) -> str:
-    """The text of bytes in UTF-8, UTF-16, UTF-32, Shift-JIS, GB18030 or Windows-1252. Never raises: what fits nothing else is Windows-1252."""
+    """The text of bytes in UTF-8, UTF-16, UTF-32, Shift-JIS, GB18030 or Windows-1252.
+
+    Never raises: what fits nothing else is Windows-1252.
+    """
     for mark, name in _MARKS:
         if raw.startswith(mark):
             return raw[len(mark) :].decode(name, "replace")

@@ -36,10 +36,12 @@ _VM, _SOURCE, _DESTINATION, _CLUSTER, _ROLE = "vm", "source", "destination", "cl
 _BEFORE = {
     words: role
     for role, listed in {
-        _VM: "migration of|operation for|virtual machine|machine virtuelle|ordinateur virtuel|maquina virtual|macchina virtuale|"
+        _VM: "migration of|operation for|virtual machine|machine virtuelle|ordinateur virtuel|maquina virtual|"
+        "macchina virtuale|"
         "virtuellen computer|virtueller computer|virtuelle computer|virtuellen computers|virtual machines|migration von|"
         "migration de|migracion de|migracao de|migrazione di|livemigration von|vm",
-        _SOURCE: "migration source|source host|source node|from node|quellhost|quellknoten|migrationsquelle|der migrationsquelle|"
+        _SOURCE: "migration source|source host|source node|from node|quellhost|quellknoten|migrationsquelle|"
+        "der migrationsquelle|"
         "source de|la source|origen de|la migracion|origem da|della migrazione|host de origen|current node",
         _DESTINATION: "migration destination|destination host|destination node|destination computer|target host|target node|"
         "physical computer|with host|on host|to node|cluster node|migrationsziel|zielhost|zielknoten|physischen computer|"

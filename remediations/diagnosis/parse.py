@@ -46,10 +46,12 @@ _KNOWN = {name for names in _NAMES.values() for name in names}
 _LABELS: dict[str, str] = {
     label: name
     for name, labels in {
-        "channel": "log name|logname|protokollname|nom du journal|nombre de registro|nome registro|nome do log|ログの名前|日志名称|記錄檔名稱",
+        "channel": "log name|logname|protokollname|nom du journal|nombre de registro|nome registro|nome do log|ログの名前|"
+        "日志名称|記錄檔名稱",
         "provider": "source|providername|provider name|quelle|origen|origine|fonte|ソース|来源|來源",
         "time": "date|timecreated|datum|fecha|data|日付|日期",
-        "event_id": "event id|eventid|id|ereignis-id|id de l'événement|id. del evento|id evento|identificação do evento|イベント id|事件 id|事件識別碼",
+        "event_id": "event id|eventid|id|ereignis-id|id de l'événement|id. del evento|id evento|identificação do evento|"
+        "イベント id|事件 id|事件識別碼",
         "computer": "computer|machinename|ordinateur|equipo|computador|コンピューター|计算机|電腦",
         "text": "description|message|beschreibung|descripción|descrizione|descrição|説明|描述",
     }.items()
@@ -126,15 +128,16 @@ def _each(value: Any, depth: int = 0) -> Iterator[ReportedEvent]:
 def _loki(stream: Any) -> Iterator[ReportedEvent]:
     if not isinstance(stream, Mapping) or not isinstance(stream.get("values"), list):
         return
-    labels = stream.get("stream") if isinstance(stream.get("stream"), Mapping) else {}
+    named = stream.get("stream")
+    labels: Mapping[str, Any] = named if isinstance(named, Mapping) else {}
     for entry in stream["values"][:_MOST]:
         if isinstance(entry, list) and len(entry) >= 2 and isinstance(entry[1], str):
             for event in parse_reports(entry[1]) if entry[1].lstrip()[:1] in ("{", "<") else [ReportedEvent(text=entry[1])]:
-                named = from_mapping({**labels, "text": event.text})
+                known = from_mapping({**labels, "text": event.text})
                 missing = {
-                    name: getattr(named, name)
+                    name: getattr(known, name)
                     for name in ("event_id", "channel", "provider", "computer")
-                    if getattr(event, name) is None and getattr(named, name) is not None
+                    if getattr(event, name) is None and getattr(known, name) is not None
                 }
                 yield event.model_copy(update=missing)
 

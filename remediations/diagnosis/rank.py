@@ -1,4 +1,4 @@
-"""From a report to ranked causes: what its text, codes and event id say, weighed; wrappers dropped; other activities told apart.
+"""From a report to ranked causes: its text, codes and event id, weighed; wrappers dropped; other activities told apart.
 
 The order of what counts: event ids, codes and names first, for they are the same in every language; sentences last. Nested
 messages ("Live migration of … failed. … failed at migration source …. Failed to establish a connection …") need no
@@ -16,16 +16,17 @@ from typing import TypeAlias
 from remediations.diagnosis.names import incident_of
 from remediations.diagnosis.parse import parse_text
 from remediations.diagnosis.report import ReportedEvent
-from remediations.diagnosis.signatures import CODE, HYPER_V, MIGRATION, OTHER, PEER, Code, Known, Knowledge, Says
+from remediations.diagnosis.signatures import CODE, HYPER_V, MIGRATION, OTHER, PEER, Code, Knowledge, Known, Says
 from remediations.diagnosis.text import Words
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Hypothesis, TextVerdict
-from remediations.model.incident import Incident
+from remediations.model.incident import Incident, What
 
 _LEAST = 0.25  # below this, nothing is known
 _SHOWN = 5  # hypotheses
 _AGREES = 0.25  # how much a second, independent sign of the same cause adds
 _RELATED = 0.85  # what an event beside the reported one counts
+_REPORTED = 0.6  # what it counts that somebody reported a failed drain
 _BARE = 8  # words; so short a text with a code in it is a code that someone pasted
 
 _GLUED = re.compile(r"[0o]x[0-9a-f]{1,8}(?![0-9a-f])")
@@ -34,16 +35,67 @@ _NUMBERED = re.compile(
     r"(?: (?:code|was|is|wert|value|de|d|erreur|error|errore|erro|war|lautet))? (\d{4,5})(?= )"
 )
 _SPEAKS_OF_MOVING = re.compile(
-    r"migr|verschieb|verschob| mov[eia]| moving| moved|deplac|spost| mueve|移行|迁移|遷移|移轉|移动|移動|移至|migra|миграц|перемест|przenie|přesun|"
-    r"verplaats|flytta|taşı|geçiş|áttelep|" + "|".join(unicodedata.normalize("NFKD", word) for word in ("마이그레이션", "이동"))
+    r"migr|verschieb|verschob| mov[eia]| moving| moved|deplac|spost| mueve|移行|迁移|遷移|移轉|移动|移動|移至|миграц|перемест|"
+    r"przenie|presun|"
+    r"verplaats|flytta|tası|gecis|attelep|" + "|".join(unicodedata.normalize("NFKD", word) for word in ("마이그레이션", "이동"))
 )
 _SPEAKS_OF_MACHINES = re.compile(
-    r" vms? |virtual|virtuel|virtuell|hyper v|cluster|clúster|failover|仮想|虚拟|虛擬|クラスタ|群集|叢集|" + unicodedata.normalize("NFKD", "가상")
+    r" vms? |virtual|virtuel|virtuell|hyper v|cluster|failover|仮想|虚拟|虛擬|クラスタ|群集|叢集|"
+    + unicodedata.normalize("NFKD", "가상")
 )
 _READ_LANGUAGES = frozenset(
     # A few words that nearly every sentence has, of the languages whose sentences are in the signatures.
-    "the is of to was not has been failed error with and in on for from can could no contains der die das ist nicht wurde fehler "
-    "le la les est ete pas erreur el los se ha sido o os nao foi il lo non stato con errore".split()
+    [
+        "the",
+        "is",
+        "of",
+        "to",
+        "was",
+        "not",
+        "has",
+        "been",
+        "failed",
+        "error",
+        "with",
+        "and",
+        "in",
+        "on",
+        "for",
+        "from",
+        "can",
+        "could",
+        "no",
+        "contains",
+        "der",
+        "die",
+        "das",
+        "ist",
+        "nicht",
+        "wurde",
+        "fehler",
+        "le",
+        "la",
+        "les",
+        "est",
+        "ete",
+        "pas",
+        "erreur",
+        "el",
+        "los",
+        "se",
+        "ha",
+        "sido",
+        "o",
+        "os",
+        "nao",
+        "foi",
+        "il",
+        "lo",
+        "non",
+        "stato",
+        "con",
+        "errore",
+    ]
 )
 
 
@@ -89,10 +141,27 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
     if event.related and verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
         weights = _with_related(weights, event.related, known)
         verdict = _verdict(weights) or verdict
+    if given is not None and given.what is What.DRAIN and verdict is TextVerdict.UNKNOWN:
+        weights = {Cause.NODE_DRAIN_FAILED: [(_REPORTED, "reported as the failed drain of a node", "")]}
+        verdict = TextVerdict.CAUSES
     hypotheses = tuple(_hypotheses(weights)) if verdict is TextVerdict.CAUSES else ()
-    if given is None and verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
-        given = incident_of(event, drained=bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED)
-    return Diagnosis(verdict=verdict, hypotheses=hypotheses, incident=given)
+    incident = given
+    if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
+        told = incident_of(event, drained=bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED)
+        incident = told if given is None else _completed(given, told)
+    return Diagnosis(verdict=verdict, hypotheses=hypotheses, incident=incident)
+
+
+def _completed(given: Incident, told: Incident | None) -> Incident:
+    """The incident as given, with the hosts and the cluster that it left out and its text names."""
+    if told is None:
+        return given
+    missing = {
+        name: value
+        for name in ("source", "destination", "cluster")
+        if getattr(given, name) is None and (value := getattr(told, name))
+    }
+    return given.model_copy(update=missing) if missing else given
 
 
 class _Reading:
@@ -131,7 +200,8 @@ class _Reading:
             yield from known.code_of_phrase.get(hit, ())
 
     def _weigh(self) -> None:
-        plain, conditional = [], []
+        plain: list[Known] = []
+        conditional: list[Known] = []
         for each in self._candidates():
             (conditional if each.needs or each.given or each.unless else plain).append(each)
         for each in plain:
@@ -147,6 +217,9 @@ class _Reading:
             code = self.known.codes[number]
             if counts or (code.anywhere and OTHER not in self.marks):
                 self._take_code(code)
+        if OTHER in self.marks:  # whatever stands in it, it is not about a migration
+            for key in [key for key in self.weights if isinstance(key, Cause)]:
+                del self.weights[key]
 
     def _candidates(self) -> Iterable[Known]:
         known = self.known

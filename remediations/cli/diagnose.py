@@ -1,0 +1,148 @@
+"""`remediate diagnose`: what an event, an error or a pasted message says of its cause. Asks no host and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, parse_reports
+from remediations.diagnosis import diagnose as ask
+from remediations.diagnosis.decode import decode
+from remediations.diagnosis.parse import from_mapping
+from remediations.model.diagnosis import Diagnosis, TextVerdict
+
+_MOST = 64 * 1024 * 1024  # bytes of one report; a stream of lines has no limit
+_VERDICTS = {
+    TextVerdict.CAUSES: "likely causes, best first; facts decide",
+    TextVerdict.UNKNOWN: "unknown: nothing in it tells a known cause; a person should look",
+    TextVerdict.NOT_A_MIGRATION_FAILURE: "not a migration failure",
+}
+
+
+def diagnose(
+    report: Annotated[
+        str | None,
+        typer.Argument(help="A file, the text itself, or - for standard input (also when left out and something is piped in)"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: a list with one answer for each event found")] = False,
+    jsonl: Annotated[
+        bool,
+        typer.Option("--jsonl", help="One event as JSON per line in (log, event_id, provider, text), one answer per line out"),
+    ] = False,
+    signatures: Annotated[Path | None, typer.Option(help="A site's own signatures, added to the packaged ones")] = None,
+) -> None:
+    """Say which causes a report points to, with the evidence, before any host is asked.
+
+    Understands Get-WinEvent output, event XML, Winlogbeat, Fluent Bit, Alloy/Loki and NXLog JSON, PowerShell errors, SCVMM
+    job errors and pasted text, in any encoding and language of Windows. Exits 0 unless the input cannot be read.
+    """
+    try:
+        known = Knowledge.packaged() if signatures is None else Knowledge.packaged().with_site(signatures)
+        if jsonl:
+            _stream(report, known)
+            return
+        answers = [(event, ask(event, known)) for event in parse_reports(_read(report))]
+    except SignatureError as wrong:
+        _stop(str(wrong))
+    except OSError as wrong:
+        _stop(f"{wrong.filename or report}: {wrong.strerror or wrong}")
+    if as_json:
+        print(json.dumps([as_line(answer) for _, answer in answers], ensure_ascii=False, indent=2))
+        return
+    console = Console()
+    for event, answer in answers:
+        console.print(_for_people(event, answer))
+
+
+def as_line(answer: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as the program's JSON: `verdict`, `causes` (best first, with `score` and `evidence`) and `incident`."""
+    return {
+        "verdict": answer.verdict.value,
+        "causes": [
+            {"cause": each.cause.value, "score": each.score, "evidence": list(each.evidence), "decided_by": list(each.against)}
+            for each in answer.hypotheses
+        ],
+        "incident": None if answer.incident is None else answer.incident.to_json(),
+    }
+
+
+def answers_to(lines: Iterable[bytes], known: Knowledge) -> Iterator[dict[str, Any]]:
+    """One answer for each line of JSON; for a line that is none, an object with `error` and its line number."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            yield {"error": f"line {number} is no JSON object: {decode(line[:80]).strip()!r}", "line": number}
+            continue
+        if not isinstance(value, dict):
+            yield {"error": f"line {number} is no JSON object but {type(value).__name__}", "line": number}
+            continue
+        yield as_line(ask(from_mapping(value), known))
+
+
+def _stream(report: str | None, known: Knowledge) -> None:
+    if report is None or report == "-":
+        _write(answers_to(sys.stdin.buffer, known))
+        return
+    path = Path(report)
+    with path.open("rb") as source:
+        _write(answers_to(_lines(source), known))
+
+
+def _lines(source: BinaryIO) -> Iterable[bytes]:
+    """A file's lines as UTF-8, whichever encoding it has: PowerShell writes UTF-16 with a byte order mark."""
+    start = source.peek(4)[:4] if hasattr(source, "peek") else b""
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
+        return (line.encode() for line in decode(source.read()).splitlines())
+    return (line.removeprefix(b"\xef\xbb\xbf") for line in source)
+
+
+def _write(answers: Iterable[dict[str, Any]]) -> None:
+    for answer in answers:
+        sys.stdout.write(json.dumps(answer, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def _read(report: str | None) -> bytes | str:
+    if report is None or report == "-":
+        if report is None and sys.stdin.isatty():
+            _stop("nothing to diagnose: give a file, the text itself in quotes, or pipe it in")
+        return sys.stdin.buffer.read(_MOST)
+    if "\n" not in report and len(report) < 1024 and Path(report).is_file():
+        with Path(report).open("rb") as source:
+            return source.read(_MOST)
+    return report
+
+
+def _for_people(event: ReportedEvent, answer: Diagnosis) -> Text:
+    text = Text()
+    where = " · ".join(
+        str(each) for each in (event.event_id, event.provider or event.channel, event.computer, event.time) if each
+    )
+    if where:
+        text.append(f"{where}\n", style="dim")
+    if answer.incident is not None:
+        text.append(f"{answer.incident.title}\n", style="bold")
+    text.append(f"{_VERDICTS[answer.verdict]}\n")
+    for hypothesis in answer.hypotheses:
+        text.append(f"  {hypothesis.score:4.0%}  ")
+        text.append(hypothesis.cause.value, style="bold")
+        text.append(f"  {hypothesis.cause.meaning}\n")
+        for evidence in hypothesis.evidence:
+            text.append(f"        for: {evidence}\n", style="dim")
+        for decides in hypothesis.against:
+            text.append(f"        decided by: {decides}\n", style="dim")
+    return text
+
+
+def _stop(why: str) -> NoReturn:
+    typer.echo(why, err=True)
+    raise typer.Exit(2)
