@@ -59,11 +59,19 @@ class Edge:
     """ASGI middleware: bearer token, then rate, then size. Only `/health` is open to everybody.
 
     A sender without the token learns nothing but that: every path and method answers the same. A token that cannot be read
-    lets nobody in (503).
+    lets nobody in (503). On `only_5xx` paths, whose senders give up on a 429 and lose the alert, too many requests are 503.
     """
 
-    def __init__(self, app: ASGIApp, *, token: Callable[[], str] | None, limits: Limits, clock: Callable[[], float]) -> None:
-        self._app, self._token, self._limits = app, token, limits
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: Callable[[], str] | None,
+        limits: Limits,
+        clock: Callable[[], float],
+        only_5xx: frozenset[str] = frozenset(),
+    ) -> None:
+        self._app, self._token, self._limits, self._only_5xx = app, token, limits, only_5xx
         self._bucket = Bucket(limits, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +79,7 @@ class Edge:
         if scope["type"] != "http" or scope["path"] == "/health":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(Headers(scope=scope))
+        refusal = self._refusal(scope["path"], Headers(scope=scope))
         if refusal is not None:
             await refusal(scope, receive, send)
             return
@@ -87,7 +95,7 @@ class Edge:
 
         await self._app(scope, counted, send)
 
-    def _refusal(self, headers: Headers) -> JSONResponse | None:
+    def _refusal(self, path: str, headers: Headers) -> JSONResponse | None:
         if self._token is not None:
             try:
                 expected = self._token()
@@ -100,7 +108,8 @@ class Edge:
                 return JSONResponse({"error": "unauthorized"}, 401, {"WWW-Authenticate": "Bearer"})
         seconds = self._bucket.wait()
         if seconds:
-            return JSONResponse({"error": "too many requests; come again later"}, 429, {"Retry-After": str(seconds)})
+            status = 503 if path in self._only_5xx else 429
+            return JSONResponse({"error": "too many requests; come again later"}, status, {"Retry-After": str(seconds)})
         if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > self._limits.body:
             return too_large(self._limits)
         return None

@@ -86,7 +86,7 @@ def receiver(
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    app.add_middleware(Edge, token=token, limits=limits, clock=clock)
+    app.add_middleware(Edge, token=token, limits=limits, clock=clock, only_5xx=_ONLY_5XX)
     return app
 
 
@@ -118,13 +118,16 @@ _ADAPTERS: tuple[tuple[str, Adapter, type[BaseModel], str], ...] = (
     ("alertmanager", alertmanager.read, alertmanager.Webhook, str(alertmanager.__doc__)),
     ("event", event.read, event.Event, str(event.__doc__)),
 )
+_ONLY_5XX = frozenset({"/alerts/alertmanager"})
+"""Alertmanager takes every 4xx, 429 too, for an error that no retry mends (its notify/webhook/webhook.go)."""
+
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": Answer, "description": "Nothing to take: no alert is firing"},
     400: {"description": "A field is wrong, and it is named; nothing of the request was taken"},
     401: {"description": "No token, or another one"},
     413: {"description": "The body is too large"},
     415: {"description": "The body is not plain JSON"},
-    429: {"description": "Too many requests: come again after Retry-After seconds"},
+    429: {"description": "Too many requests: come again after Retry-After seconds (Alertmanager is told by 503)"},
     503: {"description": "Nothing can be taken now: come again after Retry-After seconds"},
 }
 

@@ -146,15 +146,19 @@ def test_the_answer_waits_for_the_intake() -> None:
     assert durable.is_set()
 
 
-def test_more_than_the_rate_is_told_when_to_come_again() -> None:
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [("/alerts/event", {"vm": "VM1"}, 429), (PATH, BODY, 503)],  # Alertmanager does not come again after a 429
+)
+def test_more_than_the_rate_is_told_when_to_come_again(path: str, body: Any, status: int) -> None:
     now = [0.0]
     intake = Intake()
     application = app(intake, limits=Limits(per_second=0.5, burst=2), clock=lambda: now[0])
-    assert [post(application, PATH, BODY).status_code for _ in range(3)] == [202, 202, 429]
-    assert post(application, PATH, BODY).headers["Retry-After"] == "2"
-    assert post(application, PATH, BODY, token="wrong").status_code == 401, "who has no token does not learn of the rate"
+    assert [post(application, path, body).status_code for _ in range(3)] == [202, 202, status]
+    assert post(application, path, body).headers["Retry-After"] == "2"
+    assert post(application, path, body, token="wrong").status_code == 401, "who has no token does not learn of the rate"
     now[0] += 2
-    assert [post(application, PATH, BODY).status_code for _ in range(2)] == [202, 429]
+    assert [post(application, path, body).status_code for _ in range(2)] == [202, status]
     assert len(intake.incidents) == 3
 
 
