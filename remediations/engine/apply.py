@@ -20,7 +20,7 @@ from remediations.model.plan import Plan, Step, Wait
 from remediations.model.policy import Policy
 from remediations.model.reply import HostError, Reply
 from remediations.model.site import Site
-from remediations.model.tier import Tier
+from remediations.model.tier import Reversal, Tier
 from remediations.remoting import AnswerLost, CommandFailed, RemotingError
 
 MARGIN = 15.0
@@ -87,6 +87,15 @@ class Applier:
         finally:
             self.ledger.release(work.lease)
 
+    def take_back(self, run: str, sealed: Sealed, why: str) -> Applied:
+        """Undo what a run did of a plan, newest step first: only what the journal says we did and what is still so."""
+        lease = self.ledger.lease(self.resources(sealed.plan), holder=run, seconds=self.policy.lease_seconds)
+        work = _Work(self, run, sealed, lease)
+        try:
+            return work.give_up(Stopped(why))
+        finally:
+            self.ledger.release(work.lease)
+
     def wait_out(self, plan: Plan, wait: Wait) -> None:
         """Wait for a condition that comes by itself; nothing is changed, nothing is held. Raises `Refused` if it does not."""
         try:
@@ -97,6 +106,7 @@ class Applier:
     def until(self, plan: Plan, wait: Wait, keep: Callable[[], None]) -> None:
         """Read the facts until `wait` is over, calling `keep` each time. Raises `Stopped` if it stalls or takes too long."""
         end = self.clock() + timedelta(seconds=wait.at_most)
+        last, moved = "", self.clock()
         while True:
             facts = self.read(plan)
             if all(guard.holds(facts) for guard in wait.until):
@@ -104,6 +114,11 @@ class Applier:
             stalled = [guard.text for guard in wait.stalls if guard.holds(facts)]
             if stalled:
                 raise Stopped(f"{wait.why}: it stalled, {stalled[0]}", Reason.GUARD_FAILED)
+            shown = "; ".join(guard.seen(facts) for guard in wait.until)
+            if shown != last:
+                last, moved = shown, self.clock()
+            elif wait.patience and self.clock() - moved >= timedelta(seconds=wait.patience):
+                raise Stopped(f"{wait.why}: nothing moved for {wait.patience:g} s ({shown})", Reason.GUARD_FAILED)
             if self.clock() >= end:
                 raise Stopped(f"{wait.why}: not within {wait.at_most:g} s", Reason.GUARD_FAILED)
             keep()
@@ -343,7 +358,7 @@ class _Work:
         if not all(change.holds_after(facts) for change in step.changes):
             return "" if all(change.holds_before(facts) for change in step.changes) else f"{step.target.name} changed meanwhile"
         if step.undo is None:
-            return "" if self.plan.reversal.value == "not needed" else f"{step.command.text} has no undo"
+            return f"{step.command.text} cannot be undone" if self.plan.reversal is Reversal.IRREVERSIBLE else ""
         command_id = uuid4()
         try:
             self._send(step.host, step.undo, deadline=step.deadline, command_id=command_id)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from remediations.catalogue import CATALOGUE, repairs_for
+from remediations.catalogue.drain_node import DrainNode
 from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.remediation import Operation, Remediation, Repair, anywhere
 from remediations.diagnosis import ReportedEvent, diagnose
@@ -77,7 +78,7 @@ def propose(
     """Read what is needed, plan every candidate, and choose. `tried` are presumed causes that were tried for this incident."""
     evidence = gather_evidence(hosts, site, incident, now=now, sightings=sightings)
     incident = evidence.incident or incident
-    retry = _retry(incident)
+    failed = _failed_operation(incident)
     candidates: list[tuple[Cause, Repair]] = []
     for hypothesis in evidence.hypotheses:
         for repair in repairs_for(hypothesis.cause):
@@ -90,7 +91,7 @@ def propose(
         if issubclass(entry, Repair) and entry.proof is Proof.STATE and not suspected & set(entry.causes)
         for each in entry.for_incident(incident, site)
     ]
-    everything: list[Remediation] = [repair for _, repair in candidates] + [*unasked] + ([retry] if retry else [])
+    everything: list[Remediation] = [repair for _, repair in candidates] + [*unasked] + ([failed] if failed else [])
     reads = [each.reads(site, evidence) for each in everything]
     found = gather(hosts, site, queries_of(reads))
     inputs = [found.inputs(each) for each in reads]
@@ -102,14 +103,15 @@ def propose(
         for hypothesis in evidence.hypotheses
     )
     also_seen = tuple(p for p in plans[len(candidates) : len(candidates) + len(unasked)] if p.verdict is Verdict.PRESENT)
-    retry_plan = plans[-1] if retry else None
+    asked = plans[-1] if failed else None
     base = Proposal(
         incident=incident,
         evidence=evidence,
         considered=considered,
         also_seen=also_seen,
-        retry=retry_plan,
-        over=retry_plan is not None and retry_plan.verdict is Verdict.ABSENT,
+        # A drain is asked for again by the repair of its own cause, which first sees to what is left on the node.
+        retry=asked if incident.what is What.MIGRATION else None,
+        over=asked is not None and asked.verdict is Verdict.ABSENT,
         seen_as=found.seen_as,
     )
     if base.over:
@@ -222,11 +224,13 @@ def _stronger(one: Hypothesis | None, other: Hypothesis) -> Hypothesis:
     return best.model_copy(update={"evidence": rest})
 
 
-def _retry(incident: Incident) -> Operation | None:
-    """The move that had failed, as an operation; a drain is asked for again by its own repair."""
-    if incident.what is What.DRAIN or incident.vm is None or incident.source is None:
+def _failed_operation(incident: Incident) -> Operation | None:
+    """What had failed, as an operation: its plan says whether it has meanwhile succeeded."""
+    if incident.source is None:
         return None
-    return MoveVm(vm=incident.vm, source=incident.source, to=incident.destination or "any")
+    if incident.what is What.DRAIN:
+        return DrainNode(node=incident.source)
+    return MoveVm(vm=incident.vm, source=incident.source, to=incident.destination or "any") if incident.vm else None
 
 
 def _considered(hypothesis: Hypothesis, plans: Iterable[Plan]) -> Considered:

@@ -148,6 +148,12 @@ class Guard(Frozen):
             case Test.IN:
                 return value in bound
 
+    def seen(self, facts: Mapping[str, Fact]) -> str:
+        """What the field shows now, for people, as `Node drain: InProgress`."""
+        fact = facts.get(self.fact)
+        shown = "not readable" if fact is None else fact.to_json()[self.field]
+        return f"{self.fact.partition(':')[0]} {self.field.replace('_', ' ')}: {shown}"
+
     @property
     def text(self) -> str:
         """The condition for people, as `Vm state is Off`."""

@@ -1,0 +1,105 @@
+"""Laws 1, 2 and 3: dry run changes nothing, what was approved is what ran, apply does what it said, undo takes it back."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import pytest
+from conftest import Bench, mend_only, planned_changes
+
+from remediations.engine.gather import facts_in, read_for
+from remediations.engine.parts import parts_of
+from remediations.lab.world.faults import FAULTS
+from remediations.model.diagnosis import Evidence
+from remediations.model.outcome import Ending, Reason
+from remediations.model.plan import Plan, Verdict
+from remediations.model.tier import Reversal
+
+pytestmark = pytest.mark.parametrize("cause", FAULTS)
+
+
+def comparable(sent: list[tuple[str, str, dict[str, object]]]) -> list[str]:
+    """Commands as text that two spellings of one value share: GUIDs and numbers as text, lists as lists."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {str(key): plain(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return plain(value[0]) if len(value) == 1 else [plain(each) for each in value]
+        return str(value) if isinstance(value, (UUID, int)) and not isinstance(value, bool) else value
+
+    return [json.dumps([host, name, plain(parameters)], sort_keys=True) for host, name, parameters in sent]
+
+
+def test_a_dry_run_changes_nothing(bench: Bench, cause: str) -> None:
+    failure = bench.lab.fail(cause)
+    before = bench.lab.world.state_hash()
+    report = bench.look(failure)
+    assert report.outcome.ending is Ending.PROPOSED, report.outcome
+    assert report.plan is not None
+    assert report.plan.appliable
+    assert bench.changes() == []
+    assert bench.lab.world.state_hash() == before
+
+
+def test_the_fault_is_mended_and_stays_so(bench: Bench, cause: str) -> None:
+    failure = bench.lab.fail(cause)
+    report = bench.mend(failure)
+    assert (report.outcome.ending, report.verified, report.retried) == (Ending.MENDED, True, True), report.markdown
+    mended = bench.lab.world.state_hash()
+    sent = len(bench.changes())
+
+    again = bench.mend(failure, run="run-2")
+    assert (again.outcome.ending, again.outcome.reason) == (Ending.NOTHING_TO_DO, Reason.SYMPTOM_GONE)
+    assert bench.lab.world.state_hash() == mended
+    assert len(bench.changes()) == sent
+
+
+def test_what_was_approved_is_what_ran(bench: Bench, cause: str) -> None:
+    report = bench.mend(bench.lab.fail(cause))
+    (asked,) = bench.asked
+    assert comparable(bench.changes()) == comparable(planned_changes(asked.plan, asked.retry))
+    assert report.plan == asked.plan
+
+
+def test_apply_has_the_effects_that_the_plan_predicted(bench: Bench, cause: str) -> None:
+    report = bench.mend(bench.lab.fail(cause), policy=mend_only())
+    plan = report.plan
+    assert plan is not None
+    facts = {}
+    for inputs in read_for(bench.remoting, bench.lab.site(), Evidence(), parts_of(plan)):
+        facts |= facts_in(inputs)
+    last = {(change.fact, change.field): change for change in plan.changes}
+    for guard in (guard for wait in plan.waits for guard in wait.until):
+        # What is waited for after a step says where that field ends up.
+        last.pop((guard.fact, guard.field), None)
+        assert guard.holds(facts), guard.seen(facts)
+    assert [change for change in last.values() if not change.holds_after(facts)] == []
+    assert bench.engine().applier(Evidence()).again(plan).verdict is Verdict.ABSENT
+
+
+def test_undo_restores_what_was_there(bench: Bench, cause: str) -> None:
+    failure = bench.lab.fail(cause)
+    before = bench.lab.world.state_hash()
+    report = bench.mend(failure, policy=mend_only())
+    plan = report.plan
+    assert plan is not None
+    sealed = bench.ledger.sealed("run-1", round=1, part="repair")
+    assert sealed is not None
+    applied = bench.engine().applier(Evidence()).take_back("run-1", sealed, "the law asks for it")
+    assert_restored(bench, plan, before, undone=applied.undone, detail=applied.detail)
+
+
+def assert_restored(bench: Bench, plan: Plan, before: str, *, undone: bool, detail: str) -> None:
+    """What each reversal promises."""
+    if plan.reversal in (Reversal.EXACT, Reversal.NOT_NEEDED):
+        assert undone, detail
+        assert bench.lab.world.state_hash() == before
+    elif plan.reversal is Reversal.EXACT_EXCEPT_PLACEMENT:
+        assert undone, detail
+        cluster = bench.lab.world.cluster
+        assert cluster is not None
+        assert {node.state for node in cluster.nodes.values()} == {"Up"}
+    else:
+        assert not undone
