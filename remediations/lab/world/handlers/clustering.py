@@ -48,23 +48,23 @@ def get_cluster(world: World, call: Call) -> None:
 def get_node(world: World, call: Call) -> None:
     """Get-ClusterNode [-Name]."""
     cluster = local_cluster(world, call)
-    for name in _named(call, "Name", cluster.nodes, "node"):
+    for name in _asked_for(call, "Name", cluster.nodes, "node"):
         call.output(node_object(world, cluster, cluster.nodes[name]))
 
 
 def get_group(world: World, call: Call) -> None:
     """Get-ClusterGroup [-Name]."""
     cluster = local_cluster(world, call)
-    for name in _named(call, "Name", cluster.roles, "resource group"):
+    for name in _asked_for(call, "Name", cluster.roles, "resource group"):
         call.output(group_object(world, cluster, cluster.roles[name]))
 
 
 def get_resource(world: World, call: Call) -> None:
     """Get-ClusterResource [-Name]."""
     cluster = local_cluster(world, call)
-    resources = {resource.name: resource for resource in _resources(world, cluster)}
-    for name in _named(call, "Name", resources, "resource"):
-        call.output(_resource_object(world, cluster, resources[name]))
+    resources = {resource.name: resource for resource in _resources(cluster)}
+    for name in _asked_for(call, "Name", resources, "resource"):
+        call.output(_resource_object(cluster, resources[name]))
 
 
 def get_owner_node(world: World, call: Call) -> None:
@@ -74,7 +74,7 @@ def get_owner_node(world: World, call: Call) -> None:
         role = _role(call, cluster, str(group))
         names, shown = list(role.preferred), role.name
     else:
-        resources = {each.name.casefold(): each for each in _resources(world, cluster)}
+        resources = {each.name.casefold(): each for each in _resources(cluster)}
         found = resources.get(str(call.parameters.get("Resource")).casefold())
         if found is None:
             raise _absent(call, "resource", str(call.parameters.get("Resource")))
@@ -86,19 +86,16 @@ def get_owner_node(world: World, call: Call) -> None:
 def get_shared_volume(world: World, call: Call) -> None:
     """Get-ClusterSharedVolume [-Name]."""
     cluster = local_cluster(world, call)
-    for name in _named(call, "Name", cluster.volumes, "resource"):
-        call.output(_volume_object(world, cluster, cluster.volumes[name]))
+    for name in _asked_for(call, "Name", cluster.volumes, "resource"):
+        call.output(_volume_object(cluster.volumes[name]))
 
 
 def get_quorum(world: World, call: Call) -> None:
     """Get-ClusterQuorum."""
     cluster = local_cluster(world, call)
-    witness = next(
-        _resource_object(world, cluster, each) for each in _resources(world, cluster) if each.name == cluster.witness
-    )
     properties = {
-        "Cluster": _cluster_object(cluster),
-        "QuorumResource": witness,
+        "Cluster": _named("Cluster", cluster.name),
+        "QuorumResource": _named("ClusterResource", cluster.witness),
         "QuorumType": clusters("ClusterQuorumType", "Majority"),
     }
     call.output(cluster_object("ClusterQuorumSettings", cluster.name, properties))
@@ -164,7 +161,7 @@ def resume_node(world: World, call: Call) -> None:
 def move_shared_volume(world: World, call: Call) -> None:
     """Move-ClusterSharedVolume -Name [-Node]."""
     cluster = local_cluster(world, call)
-    name = _named(call, "Name", cluster.volumes, "resource")
+    name = _asked_for(call, "Name", cluster.volumes, "resource")
     if not name:
         return
     volume = cluster.volumes[name[0]]
@@ -174,7 +171,7 @@ def move_shared_volume(world: World, call: Call) -> None:
     if node.state in ("Down", "Joining") or (node.state == "Paused" and wanted is None):
         raise _refused(call, f"An error occurred while moving the cluster shared volume '{volume.name}'.", NOT_AVAILABLE)
     volume.owner = node.name
-    call.output(_volume_object(world, cluster, volume))
+    call.output(_volume_object(volume))
 
 
 async def move_role(world: World, call: Call) -> None:
@@ -223,7 +220,7 @@ async def _until(world: World, move: Migration | None, at_most: float | None) ->
         world.settle()
 
 
-def _named(call: Call, parameter: str, known: Mapping[str, object], kind: str) -> list[str]:
+def _asked_for(call: Call, parameter: str, known: Mapping[str, object], kind: str) -> list[str]:
     patterns = asked(call, parameter)
     if patterns is None:
         return list(known)
@@ -234,6 +231,11 @@ def _named(call: Call, parameter: str, known: Mapping[str, object], kind: str) -
             call.error(_absent(call, kind, pattern))
         found += names
     return found
+
+
+def _named(kind: str, name: str) -> Object:
+    """An object within another: of it, only its name arrives."""
+    return cluster_object(kind, name, {"Name": name})
 
 
 def _absent(call: Call, kind: str, name: str) -> CommandError:
@@ -385,9 +387,9 @@ def group_object(world: World, cluster: Cluster, role: Role) -> Object:
         "ClusterGroup",
         role.name,
         {
-            "Cluster": _cluster_object(cluster),
+            "Cluster": _named("Cluster", cluster.name),
             "IsCoreGroup": role.core,
-            "OwnerNode": node_object(world, cluster, cluster.nodes[role.owner]),
+            "OwnerNode": _named("ClusterNode", role.owner),
             "State": clusters("ClusterGroupState", "Pending" if moving else role.state),
             "Name": role.name,
             "Id": str(role.id),
@@ -422,7 +424,7 @@ class _Resource(NamedTuple):
     state: str
 
 
-def _resources(world: World, cluster: Cluster) -> list[_Resource]:
+def _resources(cluster: Cluster) -> list[_Resource]:
     found = [
         _Resource("Cluster IP Address", "IP Address", "Cluster Group", "Online"),
         _Resource("Cluster Name", "Network Name", "Cluster Group", "Online"),
@@ -438,20 +440,20 @@ def _resources(world: World, cluster: Cluster) -> list[_Resource]:
     return found
 
 
-def _resource_object(world: World, cluster: Cluster, resource: _Resource) -> Object:
+def _resource_object(cluster: Cluster, resource: _Resource) -> Object:
     owner = cluster.roles[resource.role]
     return cluster_object(
         "ClusterResource",
         resource.name,
         {
-            "Cluster": _cluster_object(cluster),
+            "Cluster": _named("Cluster", cluster.name),
             "IsCoreResource": owner.core,
             "IsNetworkClassResource": resource.kind in ("IP Address", "Network Name"),
             "IsStorageClassResource": resource.kind == "Physical Disk",
-            "OwnerNode": node_object(world, cluster, cluster.nodes[owner.owner]),
-            "ResourceType": cluster_object("ClusterResourceType", resource.kind, {"Name": resource.kind}),
+            "OwnerNode": _named("ClusterNode", owner.owner),
+            "ResourceType": _named("ClusterResourceType", resource.kind),
             "State": clusters("ClusterResourceState", resource.state),
-            "OwnerGroup": group_object(world, cluster, owner),
+            "OwnerGroup": _named("ClusterGroup", owner.name),
             "Name": resource.name,
             "MaintenanceMode": False,
             "MonitorProcessId": UInt32(5120),
@@ -478,13 +480,13 @@ def _resource_object(world: World, cluster: Cluster, resource: _Resource) -> Obj
     )
 
 
-def _volume_object(world: World, cluster: Cluster, volume: Volume) -> Object:
+def _volume_object(volume: Volume) -> Object:
     return cluster_object(
         "ClusterSharedVolume",
         volume.name,
         {
             "Name": volume.name,
-            "OwnerNode": node_object(world, cluster, cluster.nodes[volume.owner]),
+            "OwnerNode": _named("ClusterNode", volume.owner),
             "SharedVolumeInfo": [
                 cluster_object(
                     "ClusterSharedVolumeInfo",
