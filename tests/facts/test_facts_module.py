@@ -1,0 +1,107 @@
+"""What `configs/HyperVRemediation` ships agrees with what the program sends, and reaches a host byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+import remediations
+from remediations.facts.module import Module, lacking, module, shipped
+from remediations.model.contract import contracts
+from remediations.model.fact import NotApplicable, Unknown
+from remediations.model.plan import Obstacle
+from remediations.model.reply import HostError, Reply
+
+FOLDER = Path(remediations.__file__).parents[1] / "configs" / "HyperVRemediation"
+FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in {".psm1", ".psd1", ".psrc", ".pssc", ".ps1"})
+SOURCE = (FOLDER / "HyperVRemediation.psm1").read_text("utf-8")
+OURS = {name: each for name, each in contracts().items() if each.module == "HyperVRemediation"}
+
+
+def test_every_file_is_ascii_with_plain_line_ends() -> None:
+    # Windows PowerShell 5.1 reads a file without a byte order mark in the host's own code page.
+    assert len(FILES) == 7
+    for path in FILES:
+        data = path.read_bytes()
+        assert data.isascii(), path
+        assert b"\r" not in data, path
+
+
+def test_the_hash_is_the_files() -> None:
+    assert shipped().hash == hashlib.sha256((FOLDER / "HyperVRemediation.psm1").read_bytes()).hexdigest().upper()
+    assert f"ModuleVersion     = '{shipped().version}'" in (FOLDER / "HyperVRemediation.psd1").read_text("utf-8")
+
+
+def test_the_functions_are_those_that_may_be_called() -> None:
+    assert set(re.findall(r"^function (\S+)", SOURCE, re.MULTILINE)) == set(OURS)
+    exported = SOURCE[SOURCE.index("Export-ModuleMember") :]
+    assert set(re.findall(r"\w+-\w+", exported)) - {"Export-ModuleMember"} == set(OURS)
+    manifest = (FOLDER / "HyperVRemediation.psd1").read_text("utf-8")
+    assert set(re.findall(r"'(\w+-Remediation\w+)'", manifest)) == set(OURS)
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_function_takes_what_its_contract_says(name: str) -> None:
+    body = SOURCE.split(f"function {name} {{")[1].split("\n}\n")[0]
+    head = body.split("param(")[1].split("\n    )")[0] if "param(\n" in body else body.split("param(")[1].split("\n")[0]
+    declared = {name: kind.casefold() for kind, name in re.findall(r"\[(\w+)\] \$(\w+)", head)}
+    assert declared == {key: each.type.casefold() for key, each in OURS[name].parameters.items()}
+
+
+def test_no_function_runs_text() -> None:
+    for word in ("Invoke-Expression", "iex ", "Invoke-Command", "ScriptBlock", "Start-Process", "Add-Type", "DownloadString"):
+        assert word not in SOURCE
+
+
+@pytest.mark.parametrize(("role", "directory"), [("HyperVRemediation.psrc", False), ("HyperVRemediationDirectory.psrc", True)])
+def test_a_role_lists_what_may_be_sent_and_nothing_else(role: str, directory: bool) -> None:
+    text = (FOLDER / "RoleCapabilities" / role).read_text("utf-8")
+    for kind in ("cmdlet", "function"):
+        block = text.split(f"Visible{kind.capitalize()}s")[1].split("\n    )")[0].split("@()")[0]
+        entries = re.findall(r"'([\w.-]+)\\([\w-]+)'(?:; Parameters = (.*) })?", block)
+        listed = {name: (home, frozenset(re.findall(r"Name = '(\w+)'", parameters))) for home, name, parameters in entries}
+        wanted = {
+            name: (each.module, frozenset(each.allowed))
+            for name, each in contracts().items()
+            if each.kind == kind and (name == "Write-Output" or (each.module == "ActiveDirectory") == directory)
+        }
+        assert listed == wanted
+
+
+def test_a_session_configuration_has_no_language_and_names_its_role() -> None:
+    for name, role in (("Remediation.pssc", "HyperVRemediation"), ("RemediationDirectory.pssc", "HyperVRemediationDirectory")):
+        text = (FOLDER / name).read_text("utf-8")
+        assert re.search(r"^ *SessionType += 'RestrictedRemoteServer'$", text, re.MULTILINE)
+        assert f"RoleDefinitions     = @{{ 'GROUP' = @{{ RoleCapabilities = '{role}' }} }}" in text
+
+
+CURRENT = Module(subject="HV01", version=shipped().version, hash=shipped().hash.lower(), expected=shipped())
+
+
+@pytest.mark.parametrize(
+    ("found", "obstacle"),
+    [
+        (CURRENT, None),
+        (CURRENT.model_copy(update={"hash": "00" * 32}), Obstacle.ENDPOINT_LACKS),
+        (CURRENT.model_copy(update={"version": "0.9.0"}), Obstacle.ENDPOINT_LACKS),
+        (NotApplicable(reason="none"), Obstacle.ENDPOINT_LACKS),
+        (Unknown(reason="HV01 does not answer"), Obstacle.UNKNOWN),
+    ],
+)
+def test_only_the_very_module_that_was_tested_is_called(
+    found: Module | Unknown | NotApplicable, obstacle: Obstacle | None
+) -> None:
+    block = lacking("HV01", found, "this")
+    assert (block and block.obstacle) == obstacle
+
+
+def test_the_hosts_answer_becomes_the_fact() -> None:
+    read = module("HV01")
+    assert read.parse([Reply(objects=({"Version": shipped().version, "Hash": shipped().hash},))]) == CURRENT.model_copy(
+        update={"hash": shipped().hash}
+    )
+    missing = HostError(message="The term is not recognized", error_id="CommandNotFoundException")
+    assert isinstance(read.parse([Reply(errors=(missing,))]), NotApplicable)
