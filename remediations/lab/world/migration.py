@@ -143,12 +143,17 @@ def incompatibilities(world: World, machine: Machine, destination: Host) -> Iter
     if machine.running:
         if machine.vendor != destination.cpu.vendor or not machine.features <= destination.cpu.features:
             yield CPU, sentence("migration.cpu", **fixed)
-        used = sum(each.memory for each in world.machines_on(destination.name) if each.running)
-        if used + machine.memory > destination.memory - HOST_RESERVE:
-            yield (
-                OUT_OF_MEMORY,
-                sentence("migration.memory", why=system_message(OUT_OF_MEMORY), code=f"0x{OUT_OF_MEMORY:08X}", **fixed),
-            )
+        if shortage := memory_shortage(world, machine, destination):
+            yield OUT_OF_MEMORY, shortage
+
+
+def memory_shortage(world: World, machine: Machine, host: Host) -> Sentence | None:
+    """What a host says if it cannot give a virtual machine its memory."""
+    used = sum(each.memory for each in world.machines_on(host.name) if each.running and each is not machine)
+    if used + machine.memory <= host.memory - HOST_RESERVE:
+        return None
+    why, code = system_message(OUT_OF_MEMORY), f"0x{OUT_OF_MEMORY:08X}"
+    return sentence("migration.memory", vm=machine.name, id=machine.id, why=why, code=code)
 
 
 def kerberos(world: World, source: Host, destination: Host) -> int:

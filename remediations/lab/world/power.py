@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from remediations.lab.world.machines import Machine
+from remediations.lab.world.migration import memory_shortage
 
 if TYPE_CHECKING:
     from remediations.lab.world.world import World
@@ -19,7 +20,7 @@ def shut_down(world: World, machine: Machine) -> None:
 
 
 def switch_on(world: World, machine: Machine) -> None:
-    """Start it; it is Running after a while."""
+    """Start it; after a while it is Running, or Off again if the host has not the memory (a role is then Failed)."""
     machine.state = "Starting"
     world.agenda.after(world.pace.start, lambda: _on(world, machine))
 
@@ -35,9 +36,16 @@ def _off(world: World, machine: Machine) -> None:
 
 def _on(world: World, machine: Machine) -> None:
     host = world.host(machine.host)
-    machine.power_on(host.cpu, world.now)
     cluster = world.cluster_of(machine.host)
     role = cluster.role_of(machine.name) if cluster else None
+    if memory_shortage(world, machine, host):
+        machine.power_off()
+        if role is not None:
+            role.state = "Failed"
+            resource = f"Virtual Machine {machine.name}"
+            host.log.write(1069, world.now, resource=resource, type="Virtual Machine", role=role.name)
+        return
+    machine.power_on(host.cpu, world.now)
     if role is not None:
         role.state = "Online"
         host.log.write(21119, world.now, resource=f"Virtual Machine {machine.name}")

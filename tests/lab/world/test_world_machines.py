@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from world_probe import Ask
 
-from remediations.lab.world.hosts import HASWELL
+from remediations.lab.world.hosts import GIB, HASWELL
 from remediations.lab.world.machines import Snapshot
 from remediations.lab.world.world import World
 
@@ -139,3 +139,23 @@ def test_wildcards_and_ids(world: World, ask: Ask) -> None:
     assert [each["Name"] for each in ask("HV01", "Get-VM", Name=["vm4?"]).all] == ["VM42", "VM44"]
     assert ask("HV01", "Get-VM", Name=["X*"]).errors == []
     assert ask("HV01", "Get-VM", Id=world.machine("VM44").id).only["Name"] == "VM44"
+
+
+def test_a_host_without_the_memory_does_not_start_it(world: World, ask: Ask) -> None:
+    ask("HV01", "Stop-VM", Name="VM42")
+    world.host("HV01").memory = 8 * GIB
+    (error,) = ask("HV01", "Start-VM", Name="VM42").errors
+    assert (error.error_id, error.category) == ("OutOfMemory", "ResourceUnavailable")
+    assert "(0x8007000E)" in error.message
+    assert ask("HV01", "Start-ClusterGroup", Name="VM42").errors
+    assert ask("HV01", "Get-ClusterResource", Name="Virtual Machine VM42").only["State"] == "Failed"
+    assert {each["Id"] for each in ask("HV01", "Get-WinEvent", FilterHashtable={"LogName": "System"}).all} == {1069}
+    world.host("HV01").memory = 64 * GIB
+    assert ask("HV01", "Start-ClusterGroup", Name="VM42").only["State"] == "Online"
+
+
+def test_storage_has_a_limit_of_its_own(world: World, ask: Ask) -> None:
+    ask("HV03", "Set-VMHost", MaximumStorageMigrations=0)
+    (error,) = ask("HV03", "Move-VM", Name="VM51", DestinationHost="HV04", IncludeStorage=True).errors
+    assert "maximum storage migration limit '0' was reached" in error.message
+    assert not ask("HV03", "Move-VM", Name="VM51", DestinationHost="HV04").errors

@@ -204,7 +204,7 @@ RULES = (
     ),
     Rule(
         "other vendor",
-        (host_set("HV02", cpu=EPYC),),
+        (lambda world: restarted(world, "VM42"), host_set("HV02", cpu=EPYC)),
         *CLUSTERED,
         0x80048054,
         "migration.cpu",

@@ -27,6 +27,8 @@ from remediations.lab.world.migration import NOT_AVAILABLE, PAUSED, Migration
 from remediations.lab.world.text import system_message
 from remediations.lab.world.world import World
 
+RESOURCE_FAILED = 0x800713AE
+
 
 def local_cluster(world: World, call: Call) -> Cluster:
     """The cluster that the command's host belongs to. Raises what Windows says on a host that belongs to none, or is down."""
@@ -130,6 +132,11 @@ async def start_group(world: World, call: Call) -> None:
         await world.clock.sleep(world.pace.poll)
         world.settle()
     for role in roles:
+        if role.state == "Failed":
+            text = f"An error occurred while bringing the clustered role '{role.name}' online."
+            raise cluster_error(
+                call, f"{text}\r\n    {system_message(RESOURCE_FAILED).text('en-US')}", hresult=RESOURCE_FAILED - (1 << 32)
+            )
         call.output(group_object(world, cluster, role))
 
 

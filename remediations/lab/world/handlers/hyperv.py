@@ -103,7 +103,7 @@ async def stop_vm(world: World, call: Call) -> None:
 
 
 async def start_vm(world: World, call: Call) -> None:
-    """Start-VM -Name: waits until it runs."""
+    """Start-VM -Name: waits until it runs, or could not be started."""
     with world.lock:
         world.settle()
         machines = _machines(world, call, "Name")
@@ -118,6 +118,12 @@ async def start_vm(world: World, call: Call) -> None:
     while any(machine.state == "Starting" for machine in machines):
         await world.clock.sleep(world.pace.poll)
         world.settle()
+    for machine in machines:
+        if machine.state == "Off":
+            shortage = migration.memory_shortage(world, machine, world.host(machine.host))
+            why = f"\r\n\r\n{shortage.text(culture)}" if shortage else ""
+            text = say("vm.failed", culture, vm=machine.name, id=machine.id) + why
+            call.error(vm_error(call, text, "OutOfMemory", "ResourceUnavailable", target=machine.name, hresult=-2147024882))
 
 
 async def move_vm(world: World, call: Call) -> None:
