@@ -136,7 +136,7 @@ def test_nobody_else_touches_a_host_while_a_command_is_undecided(ledger: Ledger,
         ledger.release(lease)
     else:
         clock.now = lease.until + timedelta(days=30)
-    with refused(Reason.RESOURCE_BUSY, "Set-VMHost", "run-1", "recover"):
+    with refused(Reason.RESOURCE_BUSY, "Set-VMHost", "run-1", "recovery"):
         take(ledger, "two", B, A)
     assert take(ledger, "two", A).tokens == {A: 1}
     # Whoever decides acts for the run that sent it.
@@ -162,7 +162,7 @@ def test_nobody_else_touches_a_host_with_something_half_way(ledger: Ledger) -> N
     intend(ledger, which, lease)
     result(ledger, which)
     ledger.release(lease)
-    with refused(Reason.RESOURCE_BUSY, "VM42 is off", "run-1", "recover"):
+    with refused(Reason.RESOURCE_BUSY, "VM42 is off", "run-1", "recovery"):
         take(ledger, "two", B)
     (bracket,) = ledger.open_brackets()
     ledger.close_bracket(bracket, "started by recover")

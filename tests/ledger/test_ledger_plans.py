@@ -89,6 +89,21 @@ def test_a_void_plan_keeps_its_first_reason(ledger: Ledger) -> None:
     assert (found.void.reason, found.void.detail) == (Reason.SYMPTOM_GONE, "it moved by itself")
 
 
+def test_a_plan_that_was_given_up_is_asked_anew(ledger: Ledger) -> None:
+    first = sealed(ledger, FOUR)
+    approve(ledger, first)
+    ledger.void(first, Reason.DRIFT, "a guard's fact was gone")
+    second = sealed(ledger, FOUR)
+    assert (second.ask, second.state, ledger.decision(second)) == (2, State.WAITING, None)
+
+
+def test_a_plan_that_expired_stays_so_for_its_run(ledger: Ledger, clock: FakeClock) -> None:
+    first = sealed(ledger, FOUR)
+    clock.now = first.expires_at
+    again = sealed(ledger, FOUR)
+    assert (again.ask, again.expires_at, again.state) == (1, first.expires_at, State.EXPIRED)
+
+
 def test_waiting_is_what_a_person_can_still_decide(ledger: Ledger, clock: FakeClock) -> None:
     for name in ("decided", "void", "over", "late", "open"):
         started(ledger, name)

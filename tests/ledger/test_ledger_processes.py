@@ -193,7 +193,7 @@ def test_who_is_killed_after_the_intent_leaves_everything_to_decide_it(killed: K
         (bracket,) = ledger.open_brackets()
         assert bracket.close.command.text == "Start-VM -Name VM42 -ErrorAction Stop -Confirm:$false"
     with Ledger(blank, clock=lambda: left.until + timedelta(days=1)) as later:
-        with refused(Reason.RESOURCE_BUSY, "recover"):
+        with refused(Reason.RESOURCE_BUSY, "recovery"):
             later.lease(["host:hv07"], holder="run-2", seconds=60)
         mine = later.lease(["host:hv07"], holder="run-1", seconds=600)
         assert mine.tokens["host:hv07"] == left.tokens["host:hv07"] + 1
