@@ -28,9 +28,6 @@ from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, 
 from remediations.model.site import Expectation, Site
 from remediations.model.tier import Proof, Reversal, Tier
 
-OFTEN = 3
-"""Incidents of this cause within policy's look-back from which waiting again is no answer any more."""
-
 
 @dataclass(frozen=True)
 class _Kind:
@@ -110,9 +107,9 @@ class SetMigrationLimits(Repair):
             asked = witnesses(home, *way)
             on_way = [site.host(host).name for host in way if host]
             hosts = tuple(node for node in home.nodes if node in on_way) or home.nodes
-        again = max((seen.times for seen in evidence.sightings if seen.cause is Cause.MIGRATION_LIMIT_REACHED), default=0)
+        often = any(seen.cause is Cause.MIGRATION_LIMIT_REACHED for seen in evidence.sightings)
         return Reads(
-            {"expect": expect, "often": again >= OFTEN, "node_of": home.name if home and self.cluster is None else ""},
+            {"expect": expect, "often": often, "node_of": home.name if home and self.cluster is None else ""},
             limit=from_any(cluster_limit, of=asked),
             modules={host: module(host) for host in asked},
             hosts={host: host_limits(host) for host in hosts},

@@ -7,9 +7,9 @@ demo breaks something, lets a move fail by the lab's rules, posts the failure as
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -23,13 +23,14 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.panel import Panel
 
+from remediations import logs
 from remediations.cli.children import ChildFailed
 from remediations.cli.console import Exit, err, fail, out, progress
 from remediations.model.outcome import Ending
 
 if TYPE_CHECKING:
     from remediations.cli.serve import Running
-    from remediations.lab import Failure, Lab
+    from remediations.lab.lab import Failure, Lab
     from remediations.ledger import Note, Sealed
 
 PATIENCE = timedelta(minutes=10)
@@ -76,13 +77,13 @@ def demo(
 
 def _run(fault: str, approve: Approve, *, keep: bool, again: bool) -> Exit:
     """Run the demo; DONE only if the move that failed has succeeded and its mend is verified."""
-    logging.disable(logging.WARNING)
+    logs.configure(level="ERROR", stream=sys.stderr)
     directory = Path(tempfile.mkdtemp(prefix="remediate-demo-"))
     try:
         with _site(directory) as lab, _served(directory) as running:
-            good = _shown(lab, running, fault, approve)
+            good, failure = _shown(lab, running, fault, approve)
             if good and again:
-                good = _once_more(lab, running)
+                good = _once_more(lab, running, failure)
             if keep:
                 _keep(running)
             return Exit.DONE if good else Exit.FAILED
@@ -97,7 +98,7 @@ def _run(fault: str, approve: Approve, *, keep: bool, again: bool) -> Exit:
 
 def _faults() -> Mapping[str, Any]:
     try:
-        from remediations.lab import FAULTS  # noqa: PLC0415 - an extra
+        from remediations.lab.world.faults import FAULTS  # noqa: PLC0415 - an extra
     except ImportError as error:
         fail(f"the demo needs the lab ({error}): pip install 'hyperv-remediation[lab]'")
     return FAULTS
@@ -105,7 +106,7 @@ def _faults() -> Mapping[str, Any]:
 
 @contextlib.contextmanager
 def _site(directory: Path) -> Iterator[Lab]:
-    from remediations.lab import Lab  # noqa: PLC0415
+    from remediations.lab.lab import Lab  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
         lab = progress("start the lab: CLUSTER1 (HV01, HV02), HV03, HV04, DC1, DC2", lambda: stack.enter_context(Lab()))
@@ -131,8 +132,8 @@ def _served(directory: Path) -> Iterator[Running]:
         yield running
 
 
-def _shown(lab: Lab, running: Running, fault: str, approve: Approve) -> bool:
-    """Break, fail, report, and follow the run to its end; whether it is mended."""
+def _shown(lab: Lab, running: Running, fault: str, approve: Approve) -> tuple[bool, Failure]:
+    """Break, fail, report, and follow the run to its end; whether it is mended, and what had failed."""
     _head(f"1 · Something breaks: {fault}")
     failure = progress(_faults()[fault].title, lambda: lab.fail(fault))
     out.print(Panel(escape(failure.message.strip()), title=f"event {failure.event_id} · {failure.channel}", title_align="left"))
@@ -140,21 +141,30 @@ def _shown(lab: Lab, running: Running, fault: str, approve: Approve) -> bool:
     incident = _report(running, failure)
     run = _follow(running, incident, approve)
     outcome = running.ledger.incident(incident).outcome
-    mended = outcome is not None and outcome.ending is Ending.MENDED and lab.succeeded(failure)
+    mended = outcome is not None and outcome.ending is Ending.MENDED and _succeeded(lab, failure)
     _head("8 · The report")
     out.print(Markdown(_report_of(running, run)))
-    where = "the lab confirms it" if mended else "the lab does not confirm it"
-    out.print(
-        f"\n[bold]{'MENDED' if mended else 'NOT MENDED'}[/bold]: {escape(outcome.summary if outcome else 'no outcome')} ({where})"
-    )
-    return mended
+    word = "MENDED" if mended else "NOT MENDED"
+    confirmed = "the lab confirms it" if mended else "the lab does not confirm it"
+    out.print(f"\n[bold]{word}[/bold]: {escape(outcome.summary if outcome else 'no outcome')} ({confirmed})")
+    return mended, failure
 
 
-def _once_more(lab: Lab, running: Running) -> bool:
+def _succeeded(lab: Lab, failure: Failure) -> bool:
+    """Whether what had failed has succeeded, asked of the simulated world itself."""
+    with lab.world.lock:
+        lab.world.settle()
+        if failure.vm:
+            machine = lab.world.machine(failure.vm)
+            return machine.running and machine.host == failure.destination
+        return not any(machine.running for machine in lab.world.machines_on(failure.node))
+
+
+def _once_more(lab: Lab, running: Running, failure: Failure) -> bool:
     """The same report again: there is nothing to mend, nothing is changed, and the run says why."""
     _head("again · The same alert, now that it is mended")
     before = lab.world.state_hash()
-    incident = _report(running, lab.failures[-1])
+    incident = _report(running, failure)
     _follow(running, incident, Approve.AUTO)
     outcome = running.ledger.incident(incident).outcome
     untouched = lab.world.state_hash() == before
@@ -186,7 +196,7 @@ def _report(running: Running, failure: Failure) -> str:
     }
     answer = httpx.post(f"{running.receiver}/alertmanager", json={"version": "4", "receiver": "demo", "alerts": [alert]})
     answer.raise_for_status()
-    incident: str = answer.json()["incidents"][0]["id"]
+    incident: str = answer.json()["accepted"][0]["incident"]
     out.print(f"POST {running.receiver}/alertmanager → {answer.status_code}, incident [bold]{incident}[/bold]")
     return incident
 

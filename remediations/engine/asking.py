@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from remediations.catalogue.remediation import Repair
@@ -11,6 +11,7 @@ from remediations.engine.parts import parts_of
 from remediations.engine.ports import Ask, Clock, Gate
 from remediations.engine.render import plan_markdown
 from remediations.ledger import Ledger, Sealed
+from remediations.model.causes import Cause
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan
 from remediations.model.policy import Decision, Policy, Retry
@@ -92,6 +93,19 @@ class Asking:
                 )
         if self.ledger.changes_since(hour) >= caps.per_hour:
             raise Refused(Reason.CAP_REACHED, f"{caps.per_hour} changes were made within the hour (policy.yaml, caps)")
+        self._refuse_again(plan, now)
+
+    def _refuse_again(self, plan: Plan, now: datetime) -> None:
+        """Raise `Refused` for a cause that was mended on one of the plan's targets a moment ago: a person should look."""
+        cooldown = timedelta(minutes=self.policy.cooldown_minutes)
+        for cause in _causes(plan):
+            for target in {step.target.id: step.target for step in plan.steps}.values():
+                last = self.ledger.last_remediation(cause, target.id)
+                if last is not None and now - last < cooldown:
+                    detail = (
+                        f"{cause.value} was mended on {target.name} at {last:%H:%M} UTC, less than {cooldown} ago, and is back"
+                    )
+                    raise Refused(Reason.RECENTLY_REMEDIATED, f"{detail}: a person should look (policy.yaml, cooldown_minutes)")
 
     def _rule(self, plan: Plan) -> Decision:
         """The strictest gate of the plan's parts."""
@@ -144,5 +158,9 @@ class Asking:
         if plan is None:
             return None
         ends = self.clock() + timedelta(hours=self.policy.approval_hours)
-        causes = [cause for each in parts_of(plan) if isinstance(each, Repair) for cause in each.causes]
-        return self.ledger.seal(self.run, round=number, part=part, plan=plan, expires_at=ends, causes=causes)
+        return self.ledger.seal(self.run, round=number, part=part, plan=plan, expires_at=ends, causes=_causes(plan))
+
+
+def _causes(plan: Plan) -> list[Cause]:
+    """What a plan mends; nothing for an operation."""
+    return [cause for each in parts_of(plan) if isinstance(each, Repair) for cause in each.causes]

@@ -111,6 +111,7 @@ class Report(Frozen):
     title: str
     outcome: Outcome
     considered: tuple[Considered, ...] = ()
+    also_seen: tuple[Plan, ...] = Field(default=(), description="Faults by state that nothing points to: listed, not planned")
     plan: Plan | None = None
     retry: Plan | None = None
     verified: bool = Field(default=False, description="The plan, made again on facts read after it, finds nothing left to do")

@@ -265,8 +265,10 @@ class Run:
         if self.plan is None:
             return
         applier = self.engine.applier(evidence)
+        longest = self.policy.waits.at_most_minutes * 60
         for wait in self.plan.waits:
-            self._phase("wait", partial(self._watch, f"wait: {wait.why}", partial(applier.wait_out, self.plan, wait)))
+            bounded = wait.model_copy(update={"at_most": min(wait.at_most, longest)})
+            self._phase("wait", partial(self._watch, f"wait: {wait.why}", partial(applier.wait_out, self.plan, bounded)))
 
     def _planned(self, remediation: Remediation, evidence: Evidence) -> Plan:
         def work() -> Plan:
@@ -301,7 +303,7 @@ class Run:
     def _sightings(self, incident: Incident) -> list[Sighting]:
         since = self.engine.clock() - timedelta(hours=self.policy.waits.look_back_hours)
         found = (self.ledger.sightings(cause, incident.vm or incident.source or "", since) for cause in Cause)
-        return [each for each in found if each is not None]
+        return [each for each in found if each is not None and each.times >= self.policy.waits.times]
 
     def _evidence(self, incident: Incident) -> Evidence:
         return gather_evidence(self.engine.hosts, self.site, incident, now=self.engine.clock())
@@ -343,6 +345,7 @@ class Run:
             title=self.title or (self.plan.title if self.plan else ""),
             outcome=outcome,
             considered=self.considered,
+            also_seen=self.proposal.also_seen if self.proposal else (),
             plan=self.plan,
             retry=self.retry,
             verified=self.verified,

@@ -37,7 +37,7 @@ class Diagnosis(Frozen):
 
 
 class Sighting(Frozen):
-    """A condition that was seen before, from the ledger: makes an episode out of observations."""
+    """A condition that was seen again and again, as policy counts it (`waits`): waiting once more is no answer to it."""
 
     cause: Cause
     subject: str
