@@ -9,14 +9,22 @@ features. It comes back through its role, on the node that owns it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
 from remediations.catalogue.remediation import Reads, Repair, Seen, unread
 from remediations.facts.cluster import Role, from_any, role, witnesses
 from remediations.facts.host import HostProcessor, host_processor
-from remediations.facts.vm import Machine, VirtualProcessor, virtual_machine_on, virtual_processor_on
+from remediations.facts.query import Query
+from remediations.facts.vm import (
+    CompatibilityReport,
+    Machine,
+    VirtualProcessor,
+    compatibility_report,
+    virtual_machine_on,
+    virtual_processor_on,
+)
 from remediations.model.causes import Cause
 from remediations.model.command import Command, command
 from remediations.model.diagnosis import Evidence
@@ -24,7 +32,7 @@ from remediations.model.fact import Guard, NotApplicable, Test, Unknown, changes
 from remediations.model.incident import Incident
 from remediations.model.names import HostName, VmName, same_host
 from remediations.model.plan import Blocked, Close, Item, Manual, Obstacle, Satisfied, Step
-from remediations.model.site import Site
+from remediations.model.site import SecondHop, Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 BRACKET = "powered off"
@@ -70,13 +78,19 @@ class EnableProcessorCompatibility(Repair):
         hosts = tuple(dict.fromkeys([source, destination, *(cluster.nodes if cluster else ())]))
         alone = NotApplicable(reason=f"{source} is no node of a cluster in site.yaml")
         given: dict[str, object] = {"suspected": evidence.points_to(Cause.CPU_INCOMPATIBLE), "to": destination}
-        asked = witnesses(cluster, source, destination) if cluster else ()
+        hops = [host for host in hosts if host != destination and site.host(host).endpoint.second_hop is not SecondHop.NONE]
+        mute = NotApplicable(reason="no endpoint of these hosts may ask another host as us (second_hop)")
+        queries: dict[str, Mapping[str, Query[Any]]] = {}
+        if cluster:
+            queries["group"] = from_any(role, self.vm, of=witnesses(cluster, source, destination))
+        if hops:
+            queries["report"] = {host: compatibility_report(self.vm, destination, host) for host in hops}
         return Reads(
-            given if cluster else {**given, "group": alone},
+            {**given, **({} if cluster else {"group": alone}), **({} if hops else {"report": mute})},
             machine=virtual_machine_on(self.vm, hosts),
             processor=virtual_processor_on(self.vm, hosts),
             processors={host: host_processor(host) for host in hosts},
-            **({"group": from_any(role, self.vm, of=asked)} if cluster else {}),
+            **queries,
         )
 
     def plan(
@@ -88,6 +102,7 @@ class EnableProcessorCompatibility(Repair):
         processor: VirtualProcessor,
         processors: Mapping[str, Seen],
         group: Role | Unknown | NotApplicable,
+        report: CompatibilityReport | Unknown | NotApplicable,
     ) -> Iterator[Item]:
         """Why it is not this; or stop, set, start."""
         if processor.compatibility:
@@ -104,6 +119,9 @@ class EnableProcessorCompatibility(Repair):
             yield from unknown
         elif isinstance(here, HostProcessor) and isinstance(there, HostProcessor):
             differ = (here.model, here.revision) != (there.model, there.revision) and not same_host(machine.host, to)
+            if differ and not suspected and isinstance(report, CompatibilityReport) and not report.messages:
+                yield Satisfied(why=f"the processors differ, but Compare-VM finds nothing that keeps {machine.name} from {to}")
+                return
             yield from _between(machine, processor, group, (here, there), pointed_to=suspected or differ)
 
 

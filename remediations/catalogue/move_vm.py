@@ -23,6 +23,8 @@ from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, 
 from remediations.model.site import Cluster, SecondHop, Site
 from remediations.model.tier import Reversal, Tier
 
+PATIENCE = 20.0
+"""Seconds after which a move that nobody works on any more, and that is not queued either, has failed."""
 MOVE_TIME = 1800.0
 """Seconds that one live migration may take before it counts as failed."""
 
@@ -142,6 +144,8 @@ class MoveVm(Operation):
                 guard(group, "resource", Test.EQUALS, "Online"),
             ),
             settles=MOVE_TIME,
+            stalls=(guard(machine, "activity", Test.EQUALS, []), guard(group, "moving", Test.EQUALS, False)),
+            patience=PATIENCE,
         )
 
     def _by_host(self, hops: tuple[str, ...], machine: Machine) -> Iterator[Item]:

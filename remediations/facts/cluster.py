@@ -22,6 +22,9 @@ FactT = TypeVar("FactT", bound=Fact)
 WITNESSES = 3
 """How many nodes are asked the same of their cluster: one would make its failure ours, all would cost a large cluster much."""
 
+_QUEUED = 0x4
+"""CLUSGRP_STATUS_WAITING_IN_QUEUE_FOR_MOVE: the limit of migrations holds a move back."""
+
 _ENDED = frozenset({"Completed", "Terminated", "Killed", "Exception"})
 
 NO_CLUSTER = frozenset({"CommandNotFoundException", "ClusterEndpointNotRegistered"})
@@ -49,6 +52,8 @@ class ClusterLimit(Fact):
 class Role(Fact):
     """A clustered virtual machine's role; `subject` is the id of its virtual machine resource."""
 
+    volatile: ClassVar[frozenset[str]] = frozenset({"moving"})
+
     name: str
     """Name of the cluster group: what the role's commands are given."""
     vm: str
@@ -56,6 +61,8 @@ class Role(Fact):
     """Node that owns it now."""
     resource: str
     """State of the virtual machine resource: Online, Offline, Failed, OnlinePending, OfflinePending."""
+    moving: bool
+    """Whether its group is being moved, or waits in the cluster's queue for it."""
 
     @property
     def target(self) -> Target:
@@ -148,9 +155,10 @@ def role(vm: VmName, via: str) -> Query[Role]:
     """Reads a clustered virtual machine's role.
 
     The cluster names the resource `Virtual Machine <name>` in every language (as OpenStack's os-win relies on); its group
-    may be called otherwise.
+    may be called otherwise, and then only `moving` is not known.
     """
-    return Query(via, (command("Get-ClusterResource", Name=f"Virtual Machine {vm}"),), partial(_role, vm))
+    reads = (command("Get-ClusterResource", Name=f"Virtual Machine {vm}"), command("Get-ClusterGroup", Name=vm))
+    return Query(via, reads, partial(_role, vm))
 
 
 def node(cluster: str, name: str, via: str) -> Query[Node]:
@@ -217,7 +225,13 @@ def _role(vm: str, replies: Sequence[Reply]) -> Role | NotApplicable:
         vm=vm,
         owner=str(record["OwnerNode"]),
         resource=str(record["State"]),
+        moving=any(_is_moving(each) for each in replies[1].objects),
     )
+
+
+def _is_moving(group: Record) -> bool:
+    status = group.get("StatusInformation")
+    return str(group["State"]) == "Pending" or (isinstance(status, int) and bool(status & _QUEUED))
 
 
 def _find(records: Sequence[Record], name: str) -> Record:

@@ -52,6 +52,15 @@ class VirtualProcessor(Fact):
     """Names of its checkpoints: those with memory keep the features that were visible when they were taken."""
 
 
+class CompatibilityReport(Fact):
+    """What Compare-VM finds against moving a virtual machine; `subject` is virtual machine@destination.
+
+    Its message ids are published nowhere (33012 apart) and its texts are localised, so only an empty report decides anything.
+    """
+
+    messages: tuple[str, ...]
+
+
 def virtual_machine(name: VmName, host: str) -> Query[Machine]:
     """Reads one virtual machine on one host; `NotApplicable` if that host has none of this name."""
     return Query(host, (command("Get-VM", Name=name),), partial(_machine, name, host))
@@ -71,6 +80,12 @@ def virtual_processor(name: VmName, host: str) -> Query[VirtualProcessor]:
 def virtual_processor_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[VirtualProcessor]]:
     """As `virtual_machine_on`, for the processor."""
     return {host: virtual_processor(name, host) for host in hosts}
+
+
+def compatibility_report(name: VmName, destination: str, host: str) -> Query[CompatibilityReport]:
+    """Lets `host` compare a virtual machine of its own with a destination: it talks to that one as us (a second hop)."""
+    read = command("Compare-RemediationVM", Name=name, DestinationHost=destination)
+    return Query(host, (read,), partial(_report, name, destination, host))
 
 
 def activity(record: Record) -> frozenset[str]:
@@ -104,6 +119,13 @@ def _processor(name: str, host: str, replies: Sequence[Reply]) -> VirtualProcess
         compatibility=bool(record["CompatibilityForMigrationEnabled"]),
         checkpoints=frozenset(str(each["Name"]) for each in many(replies[1])),
     )
+
+
+def _report(name: str, destination: str, host: str, replies: Sequence[Reply]) -> CompatibilityReport | NotApplicable:
+    if is_absent(replies[0]):
+        return NotApplicable(reason=f"{host} has no virtual machine {name}, or no module that compares it")
+    messages = tuple(str(each["Message"]) for each in many(replies[0]))
+    return CompatibilityReport(subject=f"{name}@{destination}", messages=messages)
 
 
 def _the_only(name: str, host: str, reply: Reply) -> Mapping[str, object] | NotApplicable:

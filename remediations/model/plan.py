@@ -47,6 +47,10 @@ class Step(Frozen):
     closes: str = Field(default="", description="Name of the bracket that this step closes")
     settles: float = Field(default=0, ge=0, description="Seconds within which the change must show after the command returned")
     deadline: float = Field(default=120, gt=0, description="Seconds the command may take")
+    stalls: tuple[Guard, ...] = Field(
+        default=(), description="While it settles: if all of these hold for `patience` seconds, nothing is under way any more"
+    )
+    patience: float = Field(default=0, ge=0, description="Seconds that `stalls` must hold for")
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

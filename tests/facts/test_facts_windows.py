@@ -163,10 +163,36 @@ def test_what_a_node_owns_leaves_out_core_groups_and_other_nodes() -> None:
 def test_a_role_is_known_by_its_resource_whatever_its_group_is_called() -> None:
     resource = {"Id": "r", "OwnerGroup": "Old name", "OwnerNode": "HV02", "State": "Online"}
     query = cluster.role("VM42", "HV01")
-    assert fields(what(query, answered(resource)))["name"] == "Old name"
-    assert isinstance(what(query, answered()), NotApplicable)
+    absent = failed("Get-ClusterGroup")
+    found = fields(what(query, answered(resource), absent))
+    assert (found["name"], found["owner"], found["resource"], found["moving"]) == ("Old name", "HV02", "Online", False)
+    assert isinstance(what(query, answered(), absent), NotApplicable)
     with pytest.raises(Unreadable):
-        what(query, failed("Get-ClusterResource"))
+        what(query, failed("Get-ClusterResource"), absent)
+
+
+@pytest.mark.parametrize(
+    ("group", "moving"),
+    [
+        ({"State": "Pending", "StatusInformation": 0}, True),
+        ({"State": "Online", "StatusInformation": 0x4}, True),
+        ({"State": "Online", "StatusInformation": 0x400}, False),
+        ({"State": "Online", "StatusInformation": "Normal"}, False),
+    ],
+)
+def test_a_role_that_moves_or_waits_for_it_is_moving(group: dict[str, Any], moving: bool) -> None:
+    resource = {"Id": "r", "OwnerGroup": "VM42", "OwnerNode": "HV02", "State": "Online"}
+    assert fields(what(cluster.role("VM42", "HV01"), answered(resource), answered(group)))["moving"] is moving
+
+
+def test_only_an_empty_comparison_is_more_than_words() -> None:
+    query = vm.compatibility_report("VM42", "HV02", "HV01")
+    assert query.commands[0].reaches_beyond("HV01")
+    assert fields(what(query, answered()))["messages"] == []
+    assert fields(what(query, answered({"MessageId": 24008, "Message": "Prozessor"})))["messages"] == ["Prozessor"]
+    assert isinstance(what(query, failed("InvalidParameter")), NotApplicable)
+    with pytest.raises(Unreadable):
+        what(query, failed("AccessDenied"))
 
 
 @pytest.mark.parametrize(
