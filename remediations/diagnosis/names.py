@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"'([^'\n]{1,120})'(?![A-Za-z0-9])")
 _FANCY = re.compile(
     '‘([^‘’\n]{1,120})’|“([^“”„\n]{1,120})”|„([^„“”\n]{1,120})[“”]|«\\s?([^«»\n]{1,120}?)\\s?»|「([^「」\n]{1,120})」|"([^"\n]{1,120})"'
 )
-_NODE = re.compile(r"(?:on|cluster) node '?([A-Za-z0-9][A-Za-z0-9-]{0,62})")
+_NODE = re.compile(r"(?:on|[Cc]luster) node '?([A-Za-z0-9][A-Za-z0-9-]{0,62})")
 _PEER = re.compile(r" ?([A-Za-z0-9][A-Za-z0-9.-]{1,62})")
 _PEER_WORDS = (
     "with host ", "with the host ", "mit Host ", "mit dem Host ", "mit Hostcomputer ", "mit dem Hostcomputer ", "avec l’hôte ",
@@ -95,6 +95,8 @@ def incident_of(event: ReportedEvent, *, drained: bool) -> Incident | None:
         elif at_destination:
             names.setdefault(_DESTINATION, short)
     what = What.DRAIN if drained and _SOURCE in names else What.MIGRATION
+    if what is What.MIGRATION and _VM not in names and _ROLE not in names:
+        return None
     values: dict[str, Any] = {
         "what": what,
         "vm": names.get(_VM) or names.get(_ROLE),
@@ -130,24 +132,21 @@ def _named(event: ReportedEvent) -> Iterator[tuple[str, str]]:
         if role:
             yield role, _bare(value)
     text = event.text[:_CONSIDERED]
-    found = sorted(_quoted(text))
-    for _, _, name in found:
-        for resource in _RESOURCES:
-            if name.startswith(resource) and len(name) > len(resource):
-                yield _VM, name.removeprefix(resource).strip("'\" ")
-                break
     first = None
-    for start, end, name in found:
-        role = _role(text[max(0, start - 40) : start])
+    others: list[tuple[str, str]] = []
+    for start, end, name in sorted(_quoted(text)):
         if name.startswith(_RESOURCES):
+            yield _VM, _bare(name).strip("'\" ")
             continue
-        if role is None and text[end : end + 14].startswith((" host", "host")):
+        role = _role(text[max(0, start - 40) : start])
+        if role is None and text[end : end + 5].lstrip().startswith("host"):
             role = _DESTINATION
         if role:
-            yield role, name
+            others.append((role, name))
         elif first is None and _begins(text, start):
             first = name
-    if first and first not in ("", "Virtual Machine"):
+    yield from others
+    if first and first != "Virtual Machine":
         yield _VM, first
     if " node " in text and (node := _NODE.search(text)):
         yield (_SOURCE if "drain" in text else _DESTINATION), node[1]

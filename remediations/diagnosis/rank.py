@@ -203,7 +203,7 @@ class _Reading:
         plain: list[Known] = []
         conditional: list[Known] = []
         for each in self._candidates():
-            (conditional if each.needs or each.given or each.unless else plain).append(each)
+            (plain if each.free else conditional).append(each)
         for each in plain:
             self._take(each)
         if MIGRATION in self.marks:
@@ -221,21 +221,22 @@ class _Reading:
             for key in [key for key in self.weights if isinstance(key, Cause)]:
                 del self.weights[key]
 
-    def _candidates(self) -> Iterable[Known]:
+    def _candidates(self) -> list[Known]:
         known = self.known
-        found: dict[str, Known] = {}
+        found: dict[Known, None] = {}
         for hit in self.hits:
             for each in known.by_phrase.get(hit, ()):
-                found[each.signature.id] = each
-        for each in known.by_event.get(self.event or 0, ()):
-            found[each.signature.id] = each
+                if each.by_words or self._holds(each):
+                    found[each] = None
+        others = list(known.by_event.get(self.event or 0, ()))
         for code in self.codes:
-            for each in known.by_code.get(code, ()):
-                found[each.signature.id] = each
+            others += known.by_code.get(code, ())
         for origin in self.origins:
-            for each in known.by_origin.get(origin, ()):
-                found[each.signature.id] = each
-        return [each for each in found.values() if self._holds(each)]
+            others += known.by_origin.get(origin, ())
+        for each in others:
+            if self._holds(each):
+                found[each] = None
+        return list(found)
 
     def _holds(self, each: Known) -> bool:
         if each.events:

@@ -124,6 +124,10 @@ class Known:
     needs: frozenset[str]
     given: frozenset[str]
     unless: frozenset[str]
+    by_words: bool
+    """Whether its phrases are all that it asks of the event itself."""
+    free: bool
+    """Whether it asks for no marks."""
 
 
 class Knowledge:
@@ -156,6 +160,8 @@ class Knowledge:
                 needs=frozenset(each.needs),
                 given=frozenset(each.given),
                 unless=frozenset(each.unless),
+                by_words=bool(each.phrases) and not (each.events or each.origin or each.codes),
+                free=not (each.needs or each.given or each.unless),
             )
             for each in self.signatures.values()
         )

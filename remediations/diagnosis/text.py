@@ -148,8 +148,9 @@ class Phrase:
     def within(self, words: Words) -> bool:
         """Whether the text has this phrase."""
         text = words.squeezed if self.eastern else words.spaced
-        if not all(part in text for part in self.parts):
-            return False
+        for part in self.parts:
+            if part not in text:
+                return False
         first, rest = self.parts[0], self.parts[1:]
         start = text.find(first)
         for _ in range(_TRIES):

@@ -1,0 +1,46 @@
+"""How many messages a second the diagnosis answers on one core, on the labelled messages. Prints, asserts nothing.
+
+`python tests/benchmarks/diagnose.py [seconds]`
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from remediations.diagnosis import ReportedEvent, diagnose
+
+CORPUS = Path(__file__).parents[1] / "diagnosis" / "corpus.jsonl"
+
+
+def main(seconds: float) -> None:
+    rows = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()]
+    events = [
+        ReportedEvent(text=row["text"], event_id=row.get("event_id"), channel=row.get("log"), provider=row.get("provider"))
+        for row in rows
+    ]
+    started = time.perf_counter()
+    diagnose(events[0])
+    print(f"first answer, with loading the signatures: {time.perf_counter() - started:.3f} s")
+    best, total, spent = 0.0, 0, 0.0
+    while spent < seconds:
+        # A new name in every text, so that nothing is answered from a cache of whole messages.
+        fresh = [event.model_copy(update={"text": f"{event.text}\n#{total}"}) for event in events]
+        started = time.process_time()
+        for event in fresh:
+            diagnose(event)
+        took = time.process_time() - started
+        total, spent, best = total + len(fresh), spent + took, max(best, len(fresh) / took)
+    print(
+        f"{total / spent:,.0f} messages/s of one core's time, best pass {best:,.0f} ({total:,} messages, mean {_mean(rows)} characters)"
+    )
+
+
+def _mean(rows: list[dict[str, str]]) -> int:
+    return sum(len(row["text"]) for row in rows) // len(rows)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)

@@ -1,0 +1,89 @@
+"""The diagnosis on labelled real messages: how right it is, and that no harmless message ever leads to a cause.
+
+Three files of messages, each row with its source. `corpus.jsonl` and `field.jsonl` are what the signatures were written
+with; `field.jsonl` began as two held-out sets, and was moved here once its mistakes had been learned from: at their first
+measurement they were answered 51 % and 86 % right. `held_out.jsonl` is measured and never learned from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from measure import NEGATIVE, Measure, asked, labels, rows
+
+from remediations.diagnosis import ReportedEvent, diagnose
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import TextVerdict
+
+HERE = Path(__file__).parent
+FILES = {name: HERE / f"{name}.jsonl" for name in ("corpus", "field", "held_out")}
+ALL = [row for path in FILES.values() for row in rows(path)]
+KNOWN_LABELS = {cause.value for cause in Cause} | {"unknown_escalate", NEGATIVE}
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "in_three"),
+    [("corpus", 0.97, 1.0), ("field", 0.95, 0.97), ("held_out", 0.8, 0.8)],
+)
+def test_it_is_as_right_as_published(name: str, first: float, in_three: float) -> None:
+    found = Measure.of(FILES[name])
+    assert found.first / found.total >= first, found.text(name)
+    assert found.in_three / found.total >= in_three, found.text(name)
+
+
+@pytest.mark.parametrize("row", [row for row in ALL if row["label"] == NEGATIVE], ids=lambda row: row["id"])
+def test_what_is_no_migration_failure_never_leads_to_a_cause(row: dict[str, str]) -> None:
+    answer = asked(row)
+    assert answer.verdict is not TextVerdict.CAUSES, labels(answer)
+
+
+@pytest.mark.parametrize("row", [row for row in ALL if row["label"] == NEGATIVE], ids=lambda row: row["id"])
+def test_nor_does_it_without_its_log_and_number(row: dict[str, str]) -> None:
+    answer = diagnose(ReportedEvent(text=row["text"]))
+    allowed = {row["label"], "unknown_escalate", *row.get("also", ())}
+    # Management errors read alike with and without their log; only the log says that no migration stood behind them.
+    assert labels(answer)[0] in allowed | {"winrm_misconfigured"}, labels(answer)
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=FILES)
+def test_rows_say_where_they_come_from(path: Path) -> None:
+    seen = set()
+    for row in rows(path):
+        assert row["source"], row["id"]
+        assert {row["label"], *row.get("also", ())} <= KNOWN_LABELS, row["id"]
+        assert row["id"] not in seen, row["id"]
+        seen.add(row["id"])
+
+
+@pytest.mark.parametrize("row", ALL, ids=lambda row: row["id"])
+def test_every_answer_is_ranked_and_says_why(row: dict[str, str]) -> None:
+    answer = asked(row)
+    scores = [each.score for each in answer.hypotheses]
+    assert scores == sorted(scores, reverse=True)
+    assert all(each.evidence and all(each.evidence) for each in answer.hypotheses)
+    assert bool(answer.hypotheses) == (answer.verdict is TextVerdict.CAUSES)
+    assert len({each.cause for each in answer.hypotheses}) == len(answer.hypotheses)
+
+
+def _wrapped(text: str) -> str:
+    return f"Live migration of 'Virtual Machine VM01' failed.\n\nVirtual machine migration operation for 'VM01' failed at migration source 'HV01'.\n\n{text}"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [row for row in rows(FILES["corpus"]) if row["label"] in KNOWN_LABELS - {NEGATIVE, "unknown_escalate"}],
+    ids=lambda row: row["id"],
+)
+def test_wrappers_around_a_message_do_not_change_what_is_found(row: dict[str, str]) -> None:
+    """The outer sentences say only that a migration failed: the innermost one decides, with or without them."""
+    alone = labels(asked(row))
+    inside = labels(asked({**row, "text": _wrapped(row["text"])}))
+    assert alone[0] in inside[:3]
+
+
+@pytest.mark.parametrize("row", rows(FILES["corpus"]), ids=lambda row: row["id"])
+def test_case_quotes_and_line_breaks_do_not_matter(row: dict[str, str]) -> None:
+    curly = row["text"].replace("\n", "\r\n  ").replace(" '", " “").replace("'", "’")
+    shouted = asked({**row, "text": curly.upper() if row["text"].isascii() else curly})
+    assert labels(shouted)[0] == labels(asked(row))[0]
