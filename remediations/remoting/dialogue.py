@@ -192,7 +192,6 @@ class Dialogue:
             return None
         pipeline, patience = lost.pipeline, self.clock() + self.settings.in_flight
         while True:
-            lost.session.connection.reset()  # whatever the last answer broke
             pipeline.resume()
             try:
                 lost.session.finish(pipeline, until, self.ending.is_set, patient=True)

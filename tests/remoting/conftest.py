@@ -140,7 +140,7 @@ def make_rig() -> Iterator[Callable[..., Rig]]:
             password: str = CANARY,
             settings: RemotingSettings = QUICK,
             surface: Mapping[str, Any] | None = None,
-            endpoint: Mapping[str, Any] | None = None,
+            endpoint: Mapping[str, Any] | Callable[[LabServer], Mapping[str, Any]] | None = None,
             extra: Mapping[str, Handler] | None = None,
             secrets: Callable[[SecretRef], str] | None = None,
         ) -> Rig:
@@ -152,7 +152,12 @@ def make_rig() -> Iterator[Callable[..., Rig]]:
             site = Site(
                 domain="contoso.com",
                 hosts=tuple(
-                    Host(name=name, endpoint=endpoint_of(lab, name, transport, authentication, **(endpoint or {})))
+                    Host(
+                        name=name,
+                        endpoint=endpoint_of(
+                            lab, name, transport, authentication, **((endpoint(lab) if callable(endpoint) else endpoint) or {})
+                        ),
+                    )
                     for name in hosts
                 ),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -198,6 +199,15 @@ def test_nothing_is_sent_when_before_send_fails(rig: Any) -> None:
     assert len(rig.lab.journal) == 0
     rig.change()
     assert rig.executed == 1
+
+
+def test_nothing_is_sent_when_before_send_took_all_the_time(rig: Any) -> None:
+    rig.read(GET)
+    with pytest.raises(DeadlinePassed) as caught:
+        rig.change(before=lambda: time.sleep(0.3), deadline=0.2)
+    assert not caught.value.may_have_run
+    assert rig.read(GET)[0].ok
+    assert rig.executed == 0
 
 
 def test_before_send_runs_in_the_callers_context(rig: Any) -> None:
