@@ -58,13 +58,13 @@ _LABELS: dict[str, str] = {
     for label in labels.split("|")
 }
 _PROPERTY = re.compile(r"^ {0,8}([^\s:：][^:：\n]{0,39}?)[ \t]{0,30}[:：][ \t]?(.*)$")
-_CMDLET = re.compile(r"\s{0,8}([A-Z][A-Za-z]{2,20}-[A-Z][A-Za-z]{2,40}) ?: ")
+_CMDLET = re.compile(r"\s{0,8}([A-Z][A-Za-z]{1,20}-[A-Z][A-Za-z]{1,40}) ?: ")
 _NET_DATE = re.compile(r"/Date\((-?\d{1,15})\)/")
 
 
 def parse_reports(raw: str | bytes) -> list[ReportedEvent]:
     """Every event in `raw`: at least one, at most 10,000. Never raises; see the module for the forms that it knows."""
-    text = decode(raw) if isinstance(raw, bytes) else raw.removeprefix("\ufeff")
+    text = decode(raw) if isinstance(raw, bytes) else _writable(raw.removeprefix("\ufeff"))
     head = text.lstrip()[:1]
     found: list[ReportedEvent] = []
     if head in ("{", "["):
@@ -203,7 +203,7 @@ def _collect(item: Any, data: dict[str, str], name: str, depth: int) -> None:
         for place, each in enumerate(item[:_FIELDS]):
             _collect(each, data, f"{name}{place}", depth + 1)
     elif item is not None and str(item).strip():
-        data.setdefault(name, considered(str(item)))
+        data.setdefault(_writable(name), considered(_writable(str(item))))
 
 
 def _first(flat: Mapping[str, Any], name: str) -> Any:
@@ -217,7 +217,14 @@ def _list(value: Any) -> list[Any]:
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         value = value.get("Name") or value.get("name") or value.get("#text") or value.get("@Name") or ""
-    return value if isinstance(value, str) else "" if value is None or isinstance(value, (list, bool)) else str(value)
+    if value is None or isinstance(value, (list, bool)):
+        return ""
+    return _writable(str(value))
+
+
+def _writable(text: str) -> str:
+    """The text without halves of characters (lone surrogates), which JSON may hold and no output may."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _number(value: Any) -> int | None:
@@ -246,8 +253,8 @@ def _time(value: Any) -> datetime | None:
             while seconds > 1e11:  # milliseconds, microseconds or nanoseconds
                 seconds /= 1000
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-        found_fraction = re.sub(r"(\.\d{6})\d{1,3}", r"\1", written)
-        when = datetime.fromisoformat(found_fraction)
+        shortened = re.sub(r"(\.\d{6})\d{1,3}", r"\1", written)  # Windows counts in tenths of microseconds
+        when = datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)", "", shortened))
     except (ValueError, OverflowError):
         return None
     return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -102,6 +102,8 @@ class Code(Frozen):
         ways = {f"0x{full}", f"0x{short}", f"ox{full}"}
         if self.code > 0x7FFFFFFF:
             ways |= {full, str(self.code), str((1 << 32) - self.code)}
+        if self.win32 is not None:
+            ways |= {f"0x{int(self.win32):x}", f"0x{int(self.win32):08x}"}
         return frozenset(ways)
 
     @property

@@ -33,9 +33,8 @@ def main(seconds: float) -> None:
             diagnose(event)
         took = time.process_time() - started
         total, spent, best = total + len(fresh), spent + took, max(best, len(fresh) / took)
-    print(
-        f"{total / spent:,.0f} messages/s of one core's time, best pass {best:,.0f} ({total:,} messages, mean {_mean(rows)} characters)"
-    )
+    rate = f"{total / spent:,.0f} messages/s of one core's time, best pass {best:,.0f}"
+    print(f"{rate} ({total:,} messages, mean {_mean(rows)} characters)")
 
 
 def _mean(rows: list[dict[str, str]]) -> int:

@@ -1,5 +1,7 @@
 """Whom an incident names, in every language: by quotes, by the words before them, and by clustered resources' names."""
 
+# ruff: noqa: E501 - messages stand as Windows writes them, on one line
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

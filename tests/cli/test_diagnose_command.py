@@ -1,0 +1,121 @@
+"""`remediate diagnose` as people and scripts use it: file, text, standard input; words, JSON, JSON Lines."""
+
+# ruff: noqa: E501 - messages stand as Windows writes them, on one line
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from remediations.cli.diagnose import diagnose
+
+app = typer.Typer()
+app.command()(diagnose)
+LIMIT = "Live migration of 'VM01' failed. Virtual machine migration limit '2' was reached, please wait for completion of an ongoing migration operation."
+
+
+def run(*arguments: str, given: bytes | None = None) -> Result:
+    return CliRunner().invoke(app, list(arguments), input=given)
+
+
+def answers(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_text_as_an_argument_is_answered_in_words() -> None:
+    result = run(LIMIT)
+    assert result.exit_code == 0
+    assert "VM01 would not move" in result.stdout
+    assert "migration_limit_reached" in result.stdout
+    assert "for:" in result.stdout
+
+
+def test_a_file_and_standard_input_give_the_same_json(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_bytes(LIMIT.encode("utf-16"))
+    by_file = run(str(path), "--json")
+    piped = run("--json", given=path.read_bytes())
+    dashed = run("-", "--json", given=path.read_bytes())
+    assert by_file.exit_code == 0
+    assert by_file.stdout == piped.stdout == dashed.stdout
+    (answer,) = json.loads(by_file.stdout)
+    assert answer["verdict"] == "causes"
+    assert answer["causes"][0]["cause"] == "migration_limit_reached"
+    assert 0 < answer["causes"][0]["score"] <= 1
+    assert answer["causes"][0]["evidence"]
+    assert answer["incident"]["vm"] == "VM01"
+
+
+def test_lines_are_answered_one_by_one_and_a_bad_one_is_named() -> None:
+    lines = [
+        json.dumps({"log": "Microsoft-Windows-Hyper-V-High-Availability-Admin", "event_id": 21124, "provider": None}),
+        "",
+        "{not json",
+        json.dumps(["a list"]),
+        json.dumps({"text": LIMIT}),
+        json.dumps({"event_id": 20415, "log": "Microsoft-Windows-Hyper-V-VMMS-Admin"}),
+        json.dumps({"event_id": "wrong", "text": 7}),
+    ]
+    result = run("--jsonl", given="\n".join(lines).encode())
+    assert result.exit_code == 0
+    first, bad, listed, limit, success, odd = answers(result)
+    assert first["causes"][0]["cause"] == "cluster_group_multi_vm"
+    assert bad["line"] == 3
+    assert "line 3" in bad["error"]
+    assert listed["line"] == 4
+    assert "list" in listed["error"]
+    assert limit["causes"][0]["cause"] == "migration_limit_reached"
+    assert (success["verdict"], success["causes"], success["incident"]) == ("not_a_migration_failure", [], None)
+    assert odd["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_lines_from_a_file_in_the_encodings_of_powershell(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(
+        "\n".join(
+            [json.dumps({"text": LIMIT}), json.dumps({"text": "“実時間” ライブ マイグレーションに失敗"}, ensure_ascii=False)]
+        ).encode(encoding)
+    )
+    result = run("--jsonl", str(path))
+    assert [each["verdict"] for each in answers(result)] == ["causes", "unknown"]
+
+
+def test_what_cannot_be_read_stops_with_its_name(tmp_path: Path) -> None:
+    missing = run("--jsonl", str(tmp_path / "none.jsonl"))
+    assert missing.exit_code == 2
+    assert "none.jsonl" in missing.stderr
+    wrong = tmp_path / "ours.yaml"
+    wrong.write_text("signatures: [{id: abc}]")
+    refused = run(LIMIT, "--signatures", str(wrong))
+    assert refused.exit_code == 2
+    assert "ours.yaml: entry 1 (abc)" in refused.stderr
+
+
+def test_half_characters_do_not_break_the_output() -> None:
+    line = '{"text": "Live migration of \\u0027Virtual Machine VM\\ud800\\u0027 failed.", "data": {"\\udfff": "\\ud83d"}}'
+    (answer,) = answers(run("--jsonl", given=line.encode()))
+    assert answer["verdict"] == "unknown"
+    assert run(line).exit_code == 0
+
+
+def test_a_sites_signatures_count(tmp_path: Path) -> None:
+    ours = tmp_path / "ours.yaml"
+    ours.write_text("signatures: [{id: our-wall, source: us, says: {firewall_blocked: 0.9}, phrases: [the wall said no]}]")
+    result = run("Live migration of 'VM01' failed: the wall said no", "--json", "--signatures", str(ours))
+    assert json.loads(result.stdout)[0]["causes"][0]["cause"] == "firewall_blocked"
+
+
+def test_it_streams_from_a_real_pipe() -> None:
+    script = "import typer; from remediations.cli.diagnose import diagnose; typer.run(diagnose)"
+    with subprocess.Popen([sys.executable, "-c", script, "--jsonl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        out, _ = process.communicate((json.dumps({"text": LIMIT}) + "\n").encode() * 3, timeout=60)
+    assert process.returncode == 0
+    assert len(out.splitlines()) == 3
