@@ -16,12 +16,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from remediations.lab.cmdlet import Call, CommandError, Int64, Object, UInt32
+from remediations.lab.cmdlet import Call, CommandError, Object
 from remediations.lab.world import drain, power
-from remediations.lab.world.cluster import Cluster, Node, Role, Volume
-from remediations.lab.world.directory import guid
+from remediations.lab.world.cluster import Cluster, Node, Role
+from remediations.lab.world.handlers.cluster_objects import (
+    cluster_shown,
+    group_object,
+    named,
+    node_object,
+    resource_object,
+    resources,
+    volume_object,
+)
 from remediations.lab.world.handlers.shape import asked, cluster_error, cluster_object, clusters, matching, wild
 from remediations.lab.world.migration import NOT_AVAILABLE, PAUSED, Migration
 from remediations.lab.world.text import system_message
@@ -44,7 +51,7 @@ def local_cluster(world: World, call: Call) -> Cluster:
 
 def get_cluster(world: World, call: Call) -> None:
     """Get-Cluster."""
-    call.output(_cluster_object(local_cluster(world, call)))
+    call.output(cluster_shown(local_cluster(world, call)))
 
 
 def get_node(world: World, call: Call) -> None:
@@ -64,9 +71,9 @@ def get_group(world: World, call: Call) -> None:
 def get_resource(world: World, call: Call) -> None:
     """Get-ClusterResource [-Name]."""
     cluster = local_cluster(world, call)
-    resources = {resource.name: resource for resource in _resources(cluster)}
-    for name in _asked_for(call, "Name", resources, "resource"):
-        call.output(_resource_object(cluster, resources[name]))
+    known = {resource.name: resource for resource in resources(cluster)}
+    for name in _asked_for(call, "Name", known, "resource"):
+        call.output(resource_object(cluster, known[name]))
 
 
 def get_owner_node(world: World, call: Call) -> None:
@@ -76,8 +83,8 @@ def get_owner_node(world: World, call: Call) -> None:
         role = _role(call, cluster, str(group))
         names, shown = list(role.preferred), role.name
     else:
-        resources = {each.name.casefold(): each for each in _resources(cluster)}
-        found = resources.get(str(call.parameters.get("Resource")).casefold())
+        known = {each.name.casefold(): each for each in resources(cluster)}
+        found = known.get(str(call.parameters.get("Resource")).casefold())
         if found is None:
             raise _absent(call, "resource", str(call.parameters.get("Resource")))
         role, shown = cluster.roles[found.role], found.name
@@ -89,15 +96,15 @@ def get_shared_volume(world: World, call: Call) -> None:
     """Get-ClusterSharedVolume [-Name]."""
     cluster = local_cluster(world, call)
     for name in _asked_for(call, "Name", cluster.volumes, "resource"):
-        call.output(_volume_object(cluster.volumes[name]))
+        call.output(volume_object(cluster.volumes[name]))
 
 
 def get_quorum(world: World, call: Call) -> None:
     """Get-ClusterQuorum."""
     cluster = local_cluster(world, call)
     properties = {
-        "Cluster": _named("Cluster", cluster.name),
-        "QuorumResource": _named("ClusterResource", cluster.witness),
+        "Cluster": named("Cluster", cluster.name),
+        "QuorumResource": named("ClusterResource", cluster.witness),
         "QuorumType": clusters("ClusterQuorumType", "Majority"),
     }
     call.output(cluster_object("ClusterQuorumSettings", cluster.name, properties))
@@ -178,7 +185,7 @@ def move_shared_volume(world: World, call: Call) -> None:
     if node.state in ("Down", "Joining") or (node.state == "Paused" and wanted is None):
         raise _refused(call, f"An error occurred while moving the cluster shared volume '{volume.name}'.", NOT_AVAILABLE)
     volume.owner = node.name
-    call.output(_volume_object(volume))
+    call.output(volume_object(volume))
 
 
 async def move_role(world: World, call: Call) -> None:
@@ -240,11 +247,6 @@ def _asked_for(call: Call, parameter: str, known: Mapping[str, object], kind: st
     return found
 
 
-def _named(kind: str, name: str) -> Object:
-    """An object within another: of it, only its name arrives."""
-    return cluster_object(kind, name, {"Name": name})
-
-
 def _absent(call: Call, kind: str, name: str) -> CommandError:
     text = f"An error occurred opening {kind} '{name}'.\r\n    The {kind} '{name}' could not be found."
     return cluster_error(call, text, "ClusterObjectNotFound", "ObjectNotFound")
@@ -267,241 +269,3 @@ def _node(call: Call, cluster: Cluster, name: str) -> Node:
 def _refused(call: Call, where: str, code: int) -> CommandError:
     why = system_message(code).text("en-US")
     return cluster_error(call, f"{where}\r\n    {why}", hresult=code - (1 << 32))
-
-
-def _cluster_object(cluster: Cluster) -> Object:
-    return cluster_object(
-        "Cluster",
-        cluster.name,
-        {
-            "Domain": cluster.domain,
-            "Name": cluster.name,
-            "Id": str(cluster.id),
-            "Description": "",
-            "AddEvictDelay": UInt32(60),
-            "AdministrativeAccessPoint": "ActiveDirectoryAndDns",
-            "AutoAssignNodeSite": UInt32(0),
-            "AutoBalancerLevel": UInt32(1),
-            "AutoBalancerMode": UInt32(2),
-            "BackupInProgress": UInt32(0),
-            "BlockCacheSize": UInt32(1024),
-            "ClusSvcHangTimeout": UInt32(60),
-            "ClusSvcRegroupOpeningTimeout": UInt32(5),
-            "ClusSvcRegroupPruningTimeout": UInt32(5),
-            "ClusSvcRegroupStageTimeout": UInt32(7),
-            "ClusSvcRegroupTickInMilliseconds": UInt32(300),
-            "ClusterEnforcedAntiAffinity": UInt32(0),
-            "ClusterFunctionalLevel": UInt32(11),
-            "ClusterUpgradeVersion": UInt32(8),
-            "ClusterGroupWaitDelay": UInt32(120),
-            "ClusterLogLevel": UInt32(3),
-            "ClusterLogSize": UInt32(1536),
-            "CrossSiteDelay": UInt32(1000),
-            "CrossSiteThreshold": UInt32(20),
-            "CrossSubnetDelay": UInt32(1000),
-            "CrossSubnetThreshold": UInt32(20),
-            "CsvBalancer": UInt32(1),
-            "DatabaseReadWriteMode": UInt32(0),
-            "DefaultNetworkRole": UInt32(3),
-            "DrainOnShutdown": UInt32(1),
-            "DumpPolicy": Int64(69913),
-            "DynamicQuorum": UInt32(1),
-            "EnableSharedVolumes": "Enabled",
-            "FixQuorum": UInt32(0),
-            "GroupDependencyTimeout": UInt32(600),
-            "HangRecoveryAction": UInt32(6),
-            "IgnorePersistentStateOnStartup": UInt32(0),
-            "LogResourceControls": UInt32(0),
-            "LowerQuorumPriorityNodeId": UInt32(0),
-            "MaximumParallelMigrations": UInt32(cluster.maximum_parallel_migrations),
-            "MessageBufferLength": UInt32(50),
-            "MinimumNeverPreemptPriority": UInt32(3000),
-            "MinimumPreemptorPriority": UInt32(1),
-            "NetftIPSecEnabled": UInt32(1),
-            "PlacementOptions": UInt32(0),
-            "PlumbAllCrossSubnetRoutes": UInt32(0),
-            "PreferredSite": "",
-            "PreventQuorum": UInt32(0),
-            "QuarantineDuration": UInt32(7200),
-            "QuarantineThreshold": UInt32(3),
-            "QuorumArbitrationTimeMax": UInt32(20),
-            "RecentEventsResetTime": "",
-            "RequestReplyTimeout": UInt32(60),
-            "ResiliencyDefaultPeriod": UInt32(240),
-            "ResiliencyLevel": "AlwaysIsolate",
-            "RouteHistoryLength": UInt32(10),
-            "S2DBusTypes": UInt32(0),
-            "S2DEnabled": UInt32(0),
-            "SameSubnetDelay": UInt32(1000),
-            "SameSubnetThreshold": UInt32(10),
-            "SecurityLevel": UInt32(1),
-            "SecurityLevelForStorage": UInt32(0),
-            "SharedVolumeCompatibleFilters": [],
-            "SharedVolumeIncompatibleFilters": [],
-            "SharedVolumeSecurityDescriptor": b"\x01\x00\x04\x80",
-            "SharedVolumesRoot": "C:\\ClusterStorage",
-            "SharedVolumeVssWriterOperationTimeout": UInt32(1800),
-            "ShutdownTimeoutInMinutes": UInt32(20),
-            "UseClientAccessNetworksForSharedVolumes": UInt32(2),
-            "WitnessDatabaseWriteTimeout": UInt32(300),
-            "WitnessDynamicWeight": UInt32(1),
-            "WitnessRestartInterval": UInt32(15),
-        },
-    )
-
-
-def node_object(world: World, cluster: Cluster, node: Node) -> Object:
-    """A node as Get-ClusterNode shows it."""
-    host = world.host(node.name)
-    return cluster_object(
-        "ClusterNode",
-        node.name,
-        {
-            "Cluster": cluster.name,
-            "State": clusters("ClusterNodeState", node.state),
-            "Name": node.name,
-            "NodeName": node.name,
-            "NodeHighestVersion": 720_907,
-            "NodeLowestVersion": 720_907,
-            "MajorVersion": 10,
-            "MinorVersion": 0,
-            "BuildNumber": host.edition.build,
-            "CSDVersion": "",
-            "NodeInstanceID": str(guid(f"node {node.name}")),
-            "Description": "",
-            "DrainStatus": clusters("ClusterNodeDrainStatus", node.drain),
-            "DrainTarget": UInt32(0xFFFFFFFF),
-            "DynamicWeight": UInt32(int(node.state != "Down")),
-            "NodeWeight": UInt32(1),
-            "FaultDomain": ["Site:", "Rack:", "Chassis:"],
-            "Id": str(node.number),
-            "NeedsPreventQuorum": UInt32(0),
-            "StatusInformation": clusters("NodeStatusInformation", "Normal"),
-            "Type": "Node",
-            "SerialNumber": f"CZJ{node.number}0402XP",
-            "Manufacturer": "HPE",
-            "Model": "ProLiant DL380 Gen10",
-            "DetectedCloudPlatform": "None",
-            "IsPrimary": UInt32(int(node.number == 1)),
-        },
-    )
-
-
-def group_object(world: World, cluster: Cluster, role: Role) -> Object:
-    """A role as Get-ClusterGroup shows it."""
-    moving = bool(role.machine) and world.migration_of(role.machine) is not None
-    return cluster_object(
-        "ClusterGroup",
-        role.name,
-        {
-            "Cluster": _named("Cluster", cluster.name),
-            "IsCoreGroup": role.core,
-            "OwnerNode": _named("ClusterNode", role.owner),
-            "State": clusters("ClusterGroupState", "Pending" if moving else role.state),
-            "Name": role.name,
-            "Id": str(role.id),
-            "GroupType": clusters("GroupType", role.kind),
-            "Description": "",
-            "AntiAffinityClassNames": [],
-            "AutoFailbackType": UInt32(role.auto_failback),
-            "CCFEpoch": UInt32(0),
-            "ColdStartSetting": UInt32(0),
-            "DefaultOwner": UInt32(0xFFFFFFFF),
-            "FailbackWindowStart": UInt32(0xFFFFFFFF),
-            "FailbackWindowEnd": UInt32(0xFFFFFFFF),
-            "FailoverPeriod": UInt32(6),
-            "FailoverThreshold": UInt32(0xFFFFFFFF),
-            "FaultDomain": UInt32(0),
-            "LockedFromMoving": UInt32(0),
-            "PersistentState": UInt32(int(role.state == "Online")),
-            "PlacementOptions": UInt32(0),
-            "PreferredSite": "",
-            "Priority": UInt32(role.priority),
-            "ResiliencyPeriod": UInt32(240),
-            "StatusInformation": UInt32(0x20 if moving else 0),
-            "UpdateDomain": UInt32(0),
-        },
-    )
-
-
-class _Resource(NamedTuple):
-    name: str
-    kind: str
-    role: str
-    state: str
-
-
-def _resources(cluster: Cluster) -> list[_Resource]:
-    found = [
-        _Resource("Cluster IP Address", "IP Address", "Cluster Group", "Online"),
-        _Resource("Cluster Name", "Network Name", "Cluster Group", "Online"),
-        _Resource(cluster.witness, "Physical Disk", "Cluster Group", "Online" if cluster.witness_online else "Failed"),
-    ]
-    for role in cluster.roles.values():
-        if role.machine:
-            state = {"Online": "Online", "Failed": "Failed"}.get(role.state, "Offline")
-            found.append(_Resource(f"Virtual Machine {role.machine}", "Virtual Machine", role.name, state))
-            found.append(
-                _Resource(f"Virtual Machine Configuration {role.machine}", "Virtual Machine Configuration", role.name, "Online")
-            )
-    return found
-
-
-def _resource_object(cluster: Cluster, resource: _Resource) -> Object:
-    owner = cluster.roles[resource.role]
-    return cluster_object(
-        "ClusterResource",
-        resource.name,
-        {
-            "Cluster": _named("Cluster", cluster.name),
-            "IsCoreResource": owner.core,
-            "IsNetworkClassResource": resource.kind in ("IP Address", "Network Name"),
-            "IsStorageClassResource": resource.kind == "Physical Disk",
-            "OwnerNode": _named("ClusterNode", owner.owner),
-            "ResourceType": _named("ClusterResourceType", resource.kind),
-            "State": clusters("ClusterResourceState", resource.state),
-            "OwnerGroup": _named("ClusterGroup", owner.name),
-            "Name": resource.name,
-            "MaintenanceMode": False,
-            "MonitorProcessId": UInt32(5120),
-            "Id": str(guid(f"resource {resource.name}")),
-            "Characteristics": "FLAG_NONE",
-            "Description": "",
-            "DeadlockTimeout": UInt32(300_000),
-            "EmbeddedFailureAction": UInt32(2),
-            "IsAlivePollInterval": UInt32(0xFFFFFFFF),
-            "LastOperationStatusCode": Int64(0),
-            "LooksAlivePollInterval": UInt32(0xFFFFFFFF),
-            "PendingTimeout": UInt32(600_000),
-            "ResourceSpecificData1": Int64(0),
-            "ResourceSpecificData2": Int64(0),
-            "ResourceSpecificStatus": "",
-            "RestartAction": UInt32(2),
-            "RestartDelay": UInt32(500),
-            "RestartPeriod": UInt32(900_000),
-            "RestartThreshold": UInt32(1),
-            "RetryPeriodOnFailure": UInt32(3_600_000),
-            "SeparateMonitor": UInt32(0),
-            "StatusInformation": UInt32(0),
-        },
-    )
-
-
-def _volume_object(volume: Volume) -> Object:
-    return cluster_object(
-        "ClusterSharedVolume",
-        volume.name,
-        {
-            "Name": volume.name,
-            "OwnerNode": _named("ClusterNode", volume.owner),
-            "SharedVolumeInfo": [
-                cluster_object(
-                    "ClusterSharedVolumeInfo",
-                    "Microsoft.FailoverClusters.PowerShell.ClusterSharedVolumeInfo",
-                    {"FriendlyVolumeName": volume.path},
-                )
-            ],
-            "State": clusters("ClusterSharedVolumeState", volume.state),
-            "Id": str(guid(f"volume {volume.name}")),
-        },
-    )
