@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any, TypeVar, cast
 
@@ -65,19 +65,30 @@ def conclude(work: Callable[[Engine, str, Gate], Report]) -> State[Any]:
     two steps and never within one. Prefect's own exceptions (suspended, aborted) pass through.
     """
     tasks = Tasks()
+    future: Future[State[Any]] = Future()
+    go = threading.Event()
     context = copy_context()
-    with ThreadPoolExecutor(1, thread_name_prefix="engine") as pool:
-        future = pool.submit(context.run, _carry_out, work, tasks)
-        stopped: TerminationSignal | None = None
-        while True:
-            try:
-                state = future.result()
-                break
-            except TerminationSignal as signal:
-                stopped = signal
-                tasks.cancel()
-            except Cancelled:
-                break
+
+    def engine_thread() -> None:
+        go.wait()
+        try:
+            future.set_result(context.run(_carry_out, work, tasks))
+        except BaseException as error:  # Prefect's own are no `Exception`; all of them are raised again below
+            future.set_exception(error)
+
+    # Nothing is begun before `go`, so a signal until then has nothing to wait for.
+    threading.Thread(target=engine_thread, name="engine", daemon=True).start()
+    stopped: TerminationSignal | None = None
+    while True:
+        try:
+            go.set()
+            state = future.result()
+            break
+        except TerminationSignal as signal:
+            stopped = signal
+            tasks.cancel()
+        except Cancelled:
+            break
     if stopped is not None:
         raise stopped
     return state

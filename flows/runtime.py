@@ -24,8 +24,9 @@ def configuration() -> settings.Configuration:
 def engine(observe: Observe = quietly) -> Iterator[Engine]:
     """An engine for this machine's site; its sessions and its ledger are closed at the end."""
     found = configuration()
-    ledger_url = settings.Settings.load().ledger_url
-    with Ledger(ledger_url) as ledger, Remoting(found.site, settings.resolve) as remoting:
+    own = settings.Settings.load()
+    own.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with Ledger(own.ledger_url) as ledger, Remoting(found.site, settings.resolve) as remoting:
         yield Engine(site=found.site, policy=found.policy, ledger=ledger, remoting=remoting, observe=observe)
 
 

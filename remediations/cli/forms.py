@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand, TyperGroup
 
+from remediations.cli.console import plain_errors
+
 FormT = TypeVar("FormT", bound=BaseModel)
 
 Options = Mapping[str, tuple[Any, Any]]
@@ -30,7 +32,9 @@ def command(
 
     def call(**given: Any) -> None:
         own = {field: given[field] for field in form.model_fields if given[field] not in (None, [])}
-        run(form.model_validate(own), {key: given[key] for key in further})
+        with plain_errors():
+            request = form.model_validate(own)
+        run(request, {key: given[key] for key in further})
 
     parameters = [_parameter(field, info) for field, info in form.model_fields.items()]
     parameters += [
@@ -68,7 +72,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     about = field.description or ""
     if default not in (None, "", (), False) and not isinstance(default, BaseModel):
-        about += f" [default: {default.value if isinstance(default, Enum) else default}]"
+        about += f" (default: {default.value if isinstance(default, Enum) else default})"
     option = typer.Option(help=about, show_default=False)
     if typing.get_origin(kind) in (tuple, list, frozenset):
         annotation: Any = list[str]

@@ -1,0 +1,132 @@
+"""The command line without a server: what it says of bad input, its exit codes, its options from typed forms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from remediations.catalogue import CATALOGUE
+from remediations.cli import app, console
+from remediations.cli.engine import terminal_gate
+from remediations.engine import Ask
+from remediations.model.outcome import Ending, Outcome, Reason
+
+RUNNER = CliRunner()
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("REMEDIATE_CONFIG", str(CONFIGS))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+
+
+def run(*arguments: str, stdin: str = "") -> Result:
+    return RUNNER.invoke(app, arguments, input=stdin, env={"COLUMNS": "200"})
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason", "code"),
+    [
+        (Ending.MENDED, None, 0),
+        (Ending.NOTHING_TO_DO, None, 0),
+        (Ending.FAILED, None, 1),
+        (Ending.UNDONE, Reason.DRIFT, 1),
+        (Ending.PROPOSED, None, 3),
+        (Ending.NEEDS_PERSON, None, 3),
+        (Ending.REFUSED, Reason.POLICY_NEVER, 3),
+        (Ending.REFUSED, Reason.NOT_APPROVED, 4),
+        (Ending.REFUSED, Reason.APPROVAL_EXPIRED, 4),
+        (Ending.REFUSED, Reason.APPROVAL_INVALID, 4),
+    ],
+)
+def test_exit_codes_tell_how_it_ended(ending: Ending, reason: Reason | None, code: int) -> None:
+    assert console.exit_code(Outcome(ending=ending, reason=reason, summary="x")) == code
+
+
+def test_the_catalogue_lists_every_remediation_for_scripts_and_for_people() -> None:
+    listed = json.loads(run("catalogue", "--json").stdout)
+    assert [each["id"] for each in listed] == list(CATALOGUE)
+    assert all(each["request"]["properties"] for each in listed)
+    assert all(name in run("catalogue").stdout for name in CATALOGUE)
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+@pytest.mark.parametrize("name", list(CATALOGUE))
+def test_every_remediation_has_its_options_described(verb: str, name: str) -> None:
+    shown = run(verb, name, "--help")
+    assert shown.exit_code == 0
+    for field, info in CATALOGUE[name].model_fields.items():
+        assert f"--{field.replace('_', '-')}" in shown.stdout
+        assert info.description
+        assert info.description.split()[0] in shown.stdout
+    assert ("--approve" in shown.stdout) is (verb == "apply")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("plan", "register-spns"), "--host"),
+        (("plan", "register-spns", "--host", "*"), "no host name"),
+        (("plan", "register-spns", "--host", "all"), "no host name"),
+        (("plan", "register-spns", "--host", ""), "no host name"),
+        (("plan", "incident", "--vm", "VM*"), "could match more than one"),
+        (("plan", "incident"), "names its virtual machine"),
+        (("plan", "incident", "--vm", "VM42", "--source", "HV99"), "HV99 is not in the inventory"),
+        (("plan", "incident", "--vm", "VM42", "--event-id", "many"), "--event-id"),
+        (("plan", "unheard-of"), "unheard-of"),
+        (("diagnose", "  "), "there is no text"),
+        (("approvals",), "no Prefect is known here"),
+        (("approve", "3f9a41c0", "--as", "Anna Berg"), "no Prefect is known here"),
+        (("--config", "/nowhere", "plan", "incident", "--vm", "VM42"), "/nowhere"),
+    ],
+)
+def test_bad_input_is_named_and_ends_with_two(arguments: tuple[str, ...], says: str) -> None:
+    ended = run(*arguments)
+    assert ended.exit_code == 2, ended.output
+    assert says in " ".join(ended.stderr.split()), ended.stderr
+    assert ended.stdout == ""
+
+
+def test_a_prefect_that_does_not_answer_is_a_failure_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    ended = run("approvals")
+    assert ended.exit_code == 1
+    assert "does not answer" in ended.stderr
+
+
+def test_a_text_is_diagnosed() -> None:
+    text = "Failed to establish a connection with host HV02: No credentials are available in the security package (0x8009030E)."
+    for ended in (run("diagnose", text, "--json"), run("diagnose", "--json", stdin=text)):
+        assert ended.exit_code == 0, ended.output
+        found = json.loads(ended.stdout)
+        assert found["verdict"] == "causes"
+        assert found["hypotheses"]
+
+
+def test_the_module_is_written_with_its_install_script(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run("host", "export", str(tmp_path / "out")).exit_code == 0
+    written = tmp_path / "out" / "HyperVRemediation"
+    source = CONFIGS / "HyperVRemediation"
+    assert _files(written) == _files(source)
+    assert (written / "Install.ps1").exists()
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    return {str(each.relative_to(directory)): each.read_bytes() for each in directory.rglob("*") if each.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("approve", "decision"),
+    [("{0}", "approve"), ("{1} {2}", "approve"), ("00000000", "reject"), ("{1}", "reject")],
+)
+def test_approve_on_the_command_line_is_bound_to_the_digest(question: Ask, approve: str, decision: str) -> None:
+    digest = question.digest[:8]
+    given = {"approve": approve.format(digest, digest[:4], digest[4:]), "no_retry": False, "comment": "CHG1"}
+    answer = terminal_gate("Anna Berg", given)(question)
+    assert (answer.decision, answer.approver, answer.digest) == (decision, "Anna Berg", digest)
