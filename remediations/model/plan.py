@@ -192,7 +192,9 @@ class Plan(Frozen):
 
 
 def _approved(step: Step) -> dict[str, Any]:
-    whole = step.model_dump(mode="json", exclude={"item": True, "why": True, "guards": True, "target": {"name": True}})
+    # When to give up watching is no part of what is approved, as with waits.
+    told = {"item": True, "why": True, "guards": True, "stalls": True, "patience": True, "target": {"name": True}}
+    whole = step.model_dump(mode="json", exclude=told)
     return {**whole, "guards": [_bound(each) for each in step.guards]}
 
 
