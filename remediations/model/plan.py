@@ -193,8 +193,8 @@ class Plan(Frozen):
 
 def _approved(step: Step) -> dict[str, Any]:
     # When to give up watching is no part of what is approved, as with waits.
-    told = {"item": True, "why": True, "guards": True, "stalls": True, "patience": True, "target": {"name": True}}
-    whole = step.model_dump(mode="json", exclude=told)
+    told = {"item", "why", "guards", "stalls", "patience", "target"}
+    whole = step.model_dump(mode="json", exclude=told) | {"target": step.target.model_dump(exclude={"name"})}
     return {**whole, "guards": [_bound(each) for each in step.guards]}
 
 
