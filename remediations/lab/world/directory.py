@@ -176,25 +176,28 @@ class Directory:
             if wanted in (each.casefold() for each in here.value(account.guid, SPN) or ())
         )
 
-    def add_spns(self, controller: str, account: UUID, spns: tuple[str, ...]) -> None:
-        """Add SPNs, all or none. Raises `DirectoryError` for one that is there already, here or on another account."""
-        held = self.controllers[controller].value(account, SPN) or ()
-        for spn in spns:
+    def change_spns(self, controller: str, account: UUID, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
+        """Remove and add SPNs in one write: all or none.
+
+        Raises `DirectoryError` for one to add that is there already, here or on another account, and for one to remove that
+        is not there.
+        """
+        held: tuple[str, ...] = self.controllers[controller].value(account, SPN) or ()
+        for spn in remove:
+            if spn.casefold() not in (each.casefold() for each in held):
+                raise DirectoryError(8310, "The attribute cannot be modified because it does not exist on the object")
+            held = tuple(each for each in held if each.casefold() != spn.casefold())
+        for spn in add:
+            if "/" not in spn:
+                raise DirectoryError(8239, "The attribute syntax specified to the directory service is invalid")
             if spn.casefold() in (each.casefold() for each in held):
                 raise DirectoryError(8323, "The specified value already exists")
-            if self.holders(controller, spn):
+            if any(other.guid != account for other in self.holders(controller, spn)):
                 text = "The operation failed because SPN value provided for addition/modification is not unique forest-wide"
                 raise DirectoryError(8647, text)
-            if not spn or "/" not in spn:
-                raise DirectoryError(8239, "The attribute syntax specified to the directory service is invalid")
             held = (*held, spn)
         self.write(controller, account, SPN, held)
 
     def remove_spns(self, controller: str, account: UUID, spns: tuple[str, ...]) -> None:
-        """Remove SPNs, all or none. Raises `DirectoryError` for one that is not there."""
-        held = self.controllers[controller].value(account, SPN) or ()
-        for spn in spns:
-            if spn.casefold() not in (each.casefold() for each in held):
-                raise DirectoryError(8310, "The attribute cannot be modified because it does not exist on the object")
-            held = tuple(each for each in held if each.casefold() != spn.casefold())
-        self.write(controller, account, SPN, held)
+        """As `change_spns`, only removing."""
+        self.change_spns(controller, account, remove=spns)

@@ -32,6 +32,7 @@ def spns(ask: Ask, host: str, server: str = DC1, on: str = "DC1") -> list[str]:
         ({"Add": ["cifs/new", HV04]}, "ActiveDirectoryServer:8647"),
         ({"Add": "noslash"}, "ActiveDirectoryServer:8239"),
         ({"Remove": "cifs/never"}, "ActiveDirectoryServer:8310"),
+        ({"Remove": f"{MIGRATION_SERVICE}/HV03", "Add": HV04}, "ActiveDirectoryServer:8647"),
         ({"Replace": HV04}, "ActiveDirectoryCmdlet:System.ArgumentException"),
     ],
     ids=str,

@@ -12,53 +12,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta, timezone
+from collections.abc import Mapping
 from typing import Any
 
-from remediations.lab.cmdlet import Call, CommandError, Int64, Object
-from remediations.lab.world.directory import CONTROL, DELEGATION, SPN, Account, Controller, DirectoryError, Stamp, guid
+from remediations.lab.cmdlet import Call, CommandError
+from remediations.lab.world.directory import Account, DirectoryError
+from remediations.lab.world.handlers.directory_objects import (
+    MANAGEMENT,
+    Server,
+    attributes,
+    computer_object,
+    controller_object,
+    metadata_object,
+    plain_object,
+)
 from remediations.lab.world.handlers.filters import parse
 from remediations.lab.world.handlers.shape import asked
 from remediations.lab.world.world import World
 from remediations.model.names import same_host, short_name
-
-CONTROLLERS_ZONE = timezone(timedelta(hours=-5))
-_MANAGEMENT = "Microsoft.ActiveDirectory.Management"
-_ALWAYS = frozenset(
-    name.casefold()
-    for name in (
-        "DistinguishedName",
-        "DNSHostName",
-        "Enabled",
-        "Name",
-        "ObjectClass",
-        "ObjectGUID",
-        "SamAccountName",
-        "SID",
-        "UserPrincipalName",
-    )
-)
-_FRIENDLY: Mapping[str, str] = {
-    "ServicePrincipalNames": SPN,
-    "OperatingSystem": "operatingSystem",
-    "OperatingSystemVersion": "operatingSystemVersion",
-}
-
-
-@dataclass(frozen=True)
-class _Server:
-    controller: Controller
-    catalog: bool
-    """Whether the global catalog's port was asked: it is read-only."""
 
 
 def get_computer(world: World, call: Call) -> None:
     """Get-ADComputer -Identity [-Properties] [-Server]."""
     server = _server(world, call)
     account = _account(world, call, server, str(call.parameters["Identity"]))
-    call.output(_computer_object(world, server, account, asked(call, "Properties") or []))
+    call.output(computer_object(server, account, asked(call, "Properties") or []))
 
 
 def get_object(world: World, call: Call) -> None:
@@ -71,29 +49,10 @@ def get_object(world: World, call: Call) -> None:
         raise _error(call, "The search filter cannot be recognized", "ActiveDirectoryServer:8254", "ADException") from None
     base = str(call.parameters.get("SearchBase") or world.directory.base).casefold()
     for account in world.directory.accounts.values():
-        attributes = {
-            **_values(server, account),
-            "objectclass": ("top", "person", "organizationalPerson", "user", account.object_class),
-        }
-        if account.dn.casefold().endswith(base) and wanted({name.casefold(): value for name, value in attributes.items()}):
-            properties = {
-                "DistinguishedName": account.dn,
-                "Name": account.name.rstrip("$"),
-                "ObjectClass": account.object_class,
-                "ObjectGUID": account.guid,
-            }
-            call.output(
-                _directory_object(
-                    "ADObject",
-                    account,
-                    {
-                        **properties,
-                        **_requested(
-                            world, server, account, asked(call, "Properties") or [], set(map(str.casefold, properties))
-                        ),
-                    },
-                )
-            )
+        values = {name.casefold(): value for name, value in attributes(server, account).items()}
+        values["objectclass"] = ("top", "person", "organizationalPerson", "user", account.object_class)
+        if account.dn.casefold().endswith(base) and wanted(values):
+            call.output(plain_object(server, account, asked(call, "Properties") or []))
 
 
 def get_metadata(world: World, call: Call) -> None:
@@ -110,29 +69,7 @@ def get_metadata(world: World, call: Call) -> None:
     names = asked(call, "Properties")
     chosen = [name for name in stamps if names is None or "*" in names or name.casefold() in map(str.casefold, names)]
     for name in chosen:
-        stamp = stamps[name]
-        writer = world.directory.controllers[stamp.server]
-        first = server.controller.history[account.guid][name][0]
-        properties = {
-            "AttributeName": name,
-            "AttributeValue": _shown(stamp.value),
-            "FirstOriginatingCreateTime": None,
-            "IsLinkValue": False,
-            "LastOriginatingChangeDirectoryServerIdentity": _settings(world, writer),
-            "LastOriginatingChangeDirectoryServerInvocationId": writer.invocation,
-            "LastOriginatingChangeTime": stamp.time.astimezone(CONTROLLERS_ZONE),
-            "LastOriginatingChangeUsn": Int64(first.usn + stamp.version),
-            "LastOriginatingDeleteTime": None,
-            "LocalChangeUsn": Int64(stamp.usn),
-            "Object": account.dn,
-            "Server": server.controller.fqdn,
-            "Version": stamp.version,
-        }
-        call.output(
-            Object(
-                (f"{_MANAGEMENT}.ADReplicationAttributeMetadata", f"{_MANAGEMENT}.ADEntity", "System.Object"), properties, name
-            )
-        )
+        call.output(metadata_object(server, account, name))
 
 
 def get_controllers(world: World, call: Call) -> None:
@@ -140,7 +77,7 @@ def get_controllers(world: World, call: Call) -> None:
     server = _server(world, call)
     shown = world.directory.controllers.values() if call.parameters.get("Filter") else (server.controller,)
     for number, controller in enumerate(shown):
-        call.output(_controller_object(world, controller, number))
+        call.output(controller_object(world, controller, number))
 
 
 def set_computer(world: World, call: Call) -> None:
@@ -169,19 +106,20 @@ def set_computer(world: World, call: Call) -> None:
             target=account.name,
         )
     try:
-        for key, change in (("remove", directory.remove_spns), ("add", directory.add_spns)):
-            if key in table:
-                given = table[key]
-                change(
-                    server.controller.name,
-                    account.guid,
-                    tuple(map(str, given)) if isinstance(given, (list, tuple)) else (str(given),),
-                )
+        directory.change_spns(
+            server.controller.name, account.guid, add=_texts(table.get("add")), remove=_texts(table.get("remove"))
+        )
     except DirectoryError as error:
         raise _error(call, error.message, f"ActiveDirectoryServer:{error.code}", "ADException", target=account.name) from None
 
 
-def _server(world: World, call: Call) -> _Server:
+def _texts(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else (str(value),)
+
+
+def _server(world: World, call: Call) -> Server:
     directory = world.directory
     host = world.find_host(call.host)
     default = directory.controllers[host.controller if host else call.host]
@@ -209,10 +147,10 @@ def _server(world: World, call: Call) -> _Server:
             kind,
             category="SecurityError",
         )
-    return _Server(controller, port == "3268")
+    return Server(world, controller, port == "3268")
 
 
-def _account(world: World, call: Call, server: _Server, identity: str) -> Account:
+def _account(world: World, call: Call, server: Server, identity: str) -> Account:
     wanted = identity.casefold()
     for account in world.directory.accounts.values():
         if wanted in (
@@ -227,7 +165,7 @@ def _account(world: World, call: Call, server: _Server, identity: str) -> Accoun
 
 
 def _not_found(world: World, call: Call, identity: str) -> CommandError:
-    kind = f"{_MANAGEMENT}.ADIdentityNotFoundException"
+    kind = f"{MANAGEMENT}.ADIdentityNotFoundException"
     text = f"Cannot find an object with identity: '{identity}' under: '{world.directory.base}'."
     return _error(call, text, f"ActiveDirectoryCmdlet:{kind}", kind, category="ObjectNotFound", target=identity)
 
@@ -242,135 +180,7 @@ def _error(
         category,
         exception=exception
         if "." in exception
-        else (f"System.{exception}" if exception == "ArgumentException" else f"{_MANAGEMENT}.{exception}"),
-        command_type=f"{_MANAGEMENT}.Commands.{verb}{noun}",
+        else (f"System.{exception}" if exception == "ArgumentException" else f"{MANAGEMENT}.{exception}"),
+        command_type=f"{MANAGEMENT}.Commands.{verb}{noun}",
         target=target,
-    )
-
-
-def _values(server: _Server, account: Account) -> dict[str, Any]:
-    return {name: stamp.value for name, stamp in server.controller.stamps(account.guid).items()}
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    return [] if value is None else value
-
-
-def _requested(world: World, server: _Server, account: Account, names: list[str], there: set[str]) -> dict[str, Any]:
-    values = _values(server, account)
-    known = {name.casefold(): name for name in values}
-    friendly = {name.casefold(): attribute for name, attribute in _FRIENDLY.items()}
-    shown: dict[str, Any] = {}
-    for name in values if "*" in names else names:
-        attribute = friendly.get(name.casefold()) or known.get(name.casefold())
-        if name.casefold() in there:
-            continue
-        if attribute is None:
-            shown[name] = _extra(world, server, account).get(name.casefold(), lambda: None)()
-        else:
-            shown[name] = _shown(values[attribute])
-    return shown
-
-
-def _extra(world: World, server: _Server, account: Account) -> Mapping[str, Callable[[], Any]]:
-    stamps = server.controller.stamps(account.guid)
-    control = int(server.controller.value(account.guid, CONTROL) or 0)
-    return {
-        "trustedtoauthfordelegation": lambda: bool(control & 0x1000000),
-        "trustedfordelegation": lambda: bool(control & 0x80000),
-        "whencreated": lambda: account.created.astimezone(CONTROLLERS_ZONE),
-        "whenchanged": lambda: max(stamp.local_time for stamp in stamps.values()).astimezone(CONTROLLERS_ZONE),
-        "principalsallowedtodelegatetoaccount": list,
-        "msds-replattributemetadata": lambda: [_fragment(world, name, stamp) for name, stamp in stamps.items()],
-        DELEGATION.casefold(): list,
-        SPN.casefold(): list,
-    }
-
-
-def _fragment(world: World, name: str, stamp: Stamp) -> str:
-    """One value of the constructed attribute msDS-ReplAttributeMetaData: XML, whole seconds, with its final NUL."""
-    writer = world.directory.controllers[stamp.server]
-    return (
-        "<DS_REPL_ATTR_META_DATA>\n"
-        f"\t<pszAttributeName>{name}</pszAttributeName>\n"
-        f"\t<dwVersion>{stamp.version}</dwVersion>\n"
-        f"\t<ftimeLastOriginatingChange>{stamp.time:%Y-%m-%dT%H:%M:%SZ}</ftimeLastOriginatingChange>\n"
-        f"\t<uuidLastOriginatingDsaInvocationID>{writer.invocation}</uuidLastOriginatingDsaInvocationID>\n"
-        f"\t<usnOriginatingChange>{stamp.usn}</usnOriginatingChange>\n"
-        f"\t<usnLocalChange>{stamp.usn}</usnLocalChange>\n"
-        f"\t<pszLastOriginatingDsaDN>{_settings(world, writer)}</pszLastOriginatingDsaDN>\n"
-        "</DS_REPL_ATTR_META_DATA>\n\0"
-    )
-
-
-def _directory_object(kind: str, account: Account, properties: Mapping[str, Any]) -> Object:
-    types = [f"{_MANAGEMENT}.{kind}"]
-    if kind == "ADComputer":
-        types += [f"{_MANAGEMENT}.ADAccount", f"{_MANAGEMENT}.ADPrincipal", f"{_MANAGEMENT}.ADObject"]
-    return Object((*types, f"{_MANAGEMENT}.ADEntity", "System.Object"), properties, account.dn)
-
-
-def _computer_object(world: World, server: _Server, account: Account, names: list[str]) -> Object:
-    values = _values(server, account)
-    properties = {
-        "DistinguishedName": account.dn,
-        "DNSHostName": values.get("dNSHostName"),
-        "Enabled": not int(values.get(CONTROL) or 0) & 0x2,
-        "Name": account.name.rstrip("$"),
-        "ObjectClass": account.object_class,
-        "ObjectGUID": account.guid,
-        "SamAccountName": account.name,
-        "SID": Object(("System.Security.Principal.SecurityIdentifier", "System.Object"), {"Value": account.sid}, account.sid),
-        "UserPrincipalName": None,
-    }
-    return _directory_object("ADComputer", account, {**properties, **_requested(world, server, account, names, set(_ALWAYS))})
-
-
-def _settings(world: World, controller: Controller) -> str:
-    site = "CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration"
-    return f"CN=NTDS Settings,CN={controller.name},{site},{world.directory.base}"
-
-
-def _controller_object(world: World, controller: Controller, number: int) -> Object:
-    base, domain = world.directory.base, world.directory.domain
-    roles = ["SchemaMaster", "DomainNamingMaster", "PDCEmulator", "RIDMaster", "InfrastructureMaster"] if number == 0 else []
-    server = _settings(world, controller).partition(",")[2]
-    properties = {
-        "ComputerObjectDN": world.directory.computer(controller.name).dn,
-        "DefaultPartition": base,
-        "Domain": domain,
-        "Enabled": True,
-        "Forest": domain,
-        "HostName": controller.fqdn,
-        "InvocationId": controller.invocation,
-        "IPv4Address": f"192.168.10.{10 + number}",
-        "IPv6Address": None,
-        "IsGlobalCatalog": True,
-        "IsReadOnly": False,
-        "LdapPort": 389,
-        "Name": controller.name,
-        "NTDSSettingsObjectDN": _settings(world, controller),
-        "OperatingSystem": "Windows Server 2022 Datacenter",
-        "OperatingSystemHotfix": None,
-        "OperatingSystemServicePack": None,
-        "OperatingSystemVersion": "10.0 (20348)",
-        "OperationMasterRoles": roles,
-        "Partitions": [
-            f"DC=ForestDnsZones,{base}",
-            f"DC=DomainDnsZones,{base}",
-            f"CN=Schema,CN=Configuration,{base}",
-            f"CN=Configuration,{base}",
-            base,
-        ],
-        "ServerObjectDN": server,
-        "ServerObjectGuid": guid(f"server {controller.name}"),
-        "Site": "Default-First-Site-Name",
-        "SslPort": 636,
-    }
-    return Object(
-        (f"{_MANAGEMENT}.ADDomainController", f"{_MANAGEMENT}.ADDirectoryServer", f"{_MANAGEMENT}.ADEntity", "System.Object"),
-        properties,
-        server,
     )
