@@ -15,7 +15,7 @@ from rich.text import Text
 from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, parse_reports
 from remediations.diagnosis import diagnose as ask
 from remediations.diagnosis.decode import decode
-from remediations.diagnosis.parse import from_mapping
+from remediations.diagnosis.shippers import from_mapping
 from remediations.model.diagnosis import Diagnosis, TextVerdict
 
 _MOST = 64 * 1024 * 1024  # bytes of one report; a stream of lines has no limit

@@ -9,38 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
 from remediations.diagnosis.decode import decode
 from remediations.diagnosis.report import ReportedEvent
+from remediations.diagnosis.shippers import DEEP, FIELDS, from_mapping, number_of, time_of, writable
 from remediations.diagnosis.text import considered
 
 _MOST = 10_000  # events of one input
-_FIELDS = 200  # values of one event
-_DEEP = 8  # levels of nested data
-
-# What shippers call things, folded to lower case without separators. Order within a list is preference.
-_NAMES: dict[str, tuple[str, ...]] = {
-    "text": ("text", "message", "renderedmessage", "renderedtext", "msg", "description", "eventdescription", "logmessage"),
-    "event_id": ("eventid", "id", "eventcode", "eventidentifier"),
-    "channel": ("channel", "logname", "log", "eventlog", "eventlogname", "logfile"),
-    "provider": ("provider", "providername", "source", "sourcename", "eventsource", "eventsourcename"),
-    "computer": ("computer", "computername", "machinename", "hostname", "host", "instance", "agenthostname"),
-    "time": (
-        "time",
-        "timecreated",
-        "timestamp",
-        "eventtime",
-        "timegenerated",
-        "systemtime",
-        "timewritten",
-        "eventreceivedtime",
-    ),
-}
-_DATA = ("data", "eventdata", "userdata", "stringinserts", "eventproperties", "properties")
-_KNOWN = {name for names in _NAMES.values() for name in names}
 
 # Labels of Event Viewer's "copy as text" and of `Get-WinEvent | Format-List`, by field.
 _LABELS: dict[str, str] = {
@@ -59,12 +36,11 @@ _LABELS: dict[str, str] = {
 }
 _PROPERTY = re.compile(r"^ {0,8}([^\s:：][^:：\n]{0,39}?)[ \t]{0,30}[:：][ \t]?(.*)$")
 _CMDLET = re.compile(r"\s{0,8}([A-Z][A-Za-z]{1,20}-[A-Z][A-Za-z]{1,40}) ?: ")
-_NET_DATE = re.compile(r"/Date\((-?\d{1,15})\)/")
 
 
 def parse_reports(raw: str | bytes) -> list[ReportedEvent]:
     """Every event in `raw`: at least one, at most 10,000. Never raises; see the module for the forms that it knows."""
-    text = decode(raw) if isinstance(raw, bytes) else _writable(raw.removeprefix("\ufeff"))
+    text = decode(raw) if isinstance(raw, bytes) else writable(raw.removeprefix("\ufeff"))
     head = text.lstrip()[:1]
     found: list[ReportedEvent] = []
     if head in ("{", "["):
@@ -109,7 +85,7 @@ def _from_json(text: str) -> Iterator[ReportedEvent]:
 
 def _each(value: Any, depth: int = 0) -> Iterator[ReportedEvent]:
     """Events of a list, of Loki's streams, or of one object."""
-    if depth > _DEEP:
+    if depth > DEEP:
         return
     if isinstance(value, list):
         for each in value[:_MOST]:
@@ -140,124 +116,6 @@ def _loki(stream: Any) -> Iterator[ReportedEvent]:
                     if getattr(event, name) is None and getattr(known, name) is not None
                 }
                 yield event.model_copy(update=missing)
-
-
-def from_mapping(value: Mapping[str, Any]) -> ReportedEvent:
-    """An event from one JSON object of any of the shippers, of `ConvertTo-Json`, or of this program's own lines.
-
-    Unknown members are left out, wrong ones are taken as missing; the innermost object with an event id (`winlog`,
-    `Event.System`) counts before what stands around it.
-    """
-    flat: dict[str, Any] = {}
-    data: dict[str, str] = {}
-    _flatten(value, flat, data, 0)
-    event_id = _number(_first(flat, "event_id"))
-    text = _text(_first(flat, "text"))
-    return ReportedEvent(
-        text=considered(text),
-        event_id=event_id,
-        channel=_text(_first(flat, "channel")) or None,
-        provider=_text(_first(flat, "provider")) or None,
-        computer=_text(_first(flat, "computer")) or None,
-        time=_time(_first(flat, "time")),
-        data=data,
-        related=tuple(from_mapping(each) for each in _list(value.get("related"))[:20] if isinstance(each, Mapping)),
-    )
-
-
-def _flatten(value: Mapping[str, Any], flat: dict[str, Any], data: dict[str, str], depth: int) -> None:
-    inner: list[Mapping[str, Any]] = []
-    for key, item in list(value.items())[:_FIELDS]:
-        name = re.sub(r"[^0-9a-z]", "", str(key)[:60].casefold())
-        if name in _DATA:
-            _collect(item, data, str(key), depth)
-        elif isinstance(item, Mapping) and name in (
-            "winlog",
-            "event",
-            "system",
-            "host",
-            "log",
-            "agent",
-            "rendered",
-            "renderinginfo",
-        ):
-            inner.append(item)
-            if name == "host" and isinstance(item.get("name"), str):
-                flat.setdefault("host", item["name"])
-        elif name in _KNOWN and item is not None:
-            flat.setdefault(name, item)
-    for each in inner:
-        if depth < _DEEP:
-            found: dict[str, Any] = {}
-            _flatten(each, found, data, depth + 1)
-            flat.update({name: item for name, item in found.items() if name not in flat or "eventid" in found})
-
-
-def _collect(item: Any, data: dict[str, str], name: str, depth: int) -> None:
-    if depth > _DEEP or len(data) >= _FIELDS:
-        return
-    if isinstance(item, Mapping):
-        for key, each in list(item.items())[:_FIELDS]:
-            _collect(each, data, str(key), depth + 1)
-    elif isinstance(item, list):
-        for place, each in enumerate(item[:_FIELDS]):
-            _collect(each, data, f"{name}{place}", depth + 1)
-    elif item is not None and str(item).strip():
-        data.setdefault(_writable(name), considered(_writable(str(item))))
-
-
-def _first(flat: Mapping[str, Any], name: str) -> Any:
-    return next((flat[key] for key in _NAMES[name] if flat.get(key) not in (None, "")), None)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        value = value.get("Name") or value.get("name") or value.get("#text") or value.get("@Name") or ""
-    if value is None or isinstance(value, (list, bool)):
-        return ""
-    return _writable(str(value))
-
-
-def _writable(text: str) -> str:
-    """The text without halves of characters (lone surrogates), which JSON may hold and no output may."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _number(value: Any) -> int | None:
-    """An event id; of a classic event's, whose upper half holds its severity, the lower half."""
-    if isinstance(value, Mapping):
-        value = value.get("#text") or value.get("text") or value.get("id") or value.get("Id") or value.get("value")
-    try:
-        number = int(str(value)[:20])
-    except ValueError:
-        return None
-    return number & 0xFFFF if number >= 0 else None
-
-
-def _time(value: Any) -> datetime | None:
-    """A time with its offset, in any of the spellings; without an offset it is taken as UTC. None for anything else."""
-    if isinstance(value, Mapping):
-        value = value.get("value") or value.get("DateTime") or value.get("@SystemTime") or value.get("SystemTime")
-    if isinstance(value, bool) or value is None:
-        return None
-    written = str(value)[:64].strip()
-    try:
-        if found := _NET_DATE.search(written):
-            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(found[1]))
-        if re.fullmatch(r"\d{9,19}(\.\d{1,9})?", written):
-            seconds = float(written)
-            while seconds > 1e11:  # milliseconds, microseconds or nanoseconds
-                seconds /= 1000
-            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-        shortened = re.sub(r"(\.\d{6})\d{1,3}", r"\1", written)  # Windows counts in tenths of microseconds
-        when = datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)", "", shortened))
-    except (ValueError, OverflowError):
-        return None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 # --- XML --------------------------------------------------------------------------------------------------------------
@@ -296,16 +154,16 @@ def _xml_event(event: ElementTree.Element) -> ReportedEvent:
                     case "Provider":
                         values["provider"] = each.get("Name") or each.get("EventSourceName")
                     case "EventID":
-                        values["event_id"] = _number(each.text)
+                        values["event_id"] = number_of(each.text)
                     case "Channel" | "Computer" as tag:
                         values[tag.lower()] = (each.text or "").strip() or None
                     case "TimeCreated":
-                        values["time"] = _time(each.get("SystemTime"))
+                        values["time"] = time_of(each.get("SystemTime"))
         elif name == "RenderingInfo":
             values["text"] = considered(next((each.text or "" for each in section if _tag(each) == "Message"), ""))
         else:  # EventData, and UserData whose records are named by their provider, as VmlEventLog
             leaves = [each for each in section.iter() if len(each) == 0 and each.text and each.text.strip()]
-            for place, each in enumerate(leaves[:_FIELDS]):
+            for place, each in enumerate(leaves[:FIELDS]):
                 key = each.get("Name") or (_tag(each) if _tag(each) != "Data" else f"Data{place}")
                 data.setdefault(key, considered((each.text or "").strip()))
     return ReportedEvent(**values, data=data)
@@ -354,9 +212,9 @@ def _from_labels(text: str) -> Iterator[ReportedEvent]:
 def _labelled_event(values: Mapping[str, str], message: list[str]) -> ReportedEvent:
     return ReportedEvent(
         text=considered("\n".join(message).partition("Event Xml:\n<")[0].strip()),
-        event_id=_number(values.get("event_id")),
+        event_id=number_of(values.get("event_id")),
         channel=values.get("channel") or None,
         provider=values.get("provider") or None,
         computer=values.get("computer") or None,
-        time=_time(values.get("time")),
+        time=time_of(values.get("time")),
     )

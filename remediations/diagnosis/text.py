@@ -17,58 +17,14 @@ LIMIT = 65_536
 _NEAR = 160  # characters between the parts of a phrase
 _TRIES = 32  # places where the first part of a phrase is looked for
 
-_COMMON = frozenset(  # words that nearly every message about a virtual machine has: no use for finding a phrase
-    [
-        "failed",
-        "virtual",
-        "machine",
-        "migration",
-        "source",
-        "destination",
-        "operation",
-        "connection",
-        "error",
-        "because",
-        "this",
-        "more",
-        "move",
-        "live",
-        "path",
-        "host",
-        "node",
-        "hyper-v",
-        "hyper",
-        "cluster",
-        "with",
-        "from",
-        "that",
-        "which",
-        "into",
-        "could",
-        "does",
-        "been",
-        "using",
-        "target",
-        "computer",
-        "server",
-        "could",
-        "when",
-        "access",
-        "denied",
-        "storage",
-        "supported",
-        "register",
-        "completed",
-        "configured",
-        "establish",
-        "available",
-        "migrate",
-        "group",
-        "state",
-        "disk",
-        "switch",
-    ]
-)
+# Words that nearly every message about a virtual machine has: no use for finding a phrase.
+_EVERYWHERE = """
+failed virtual machine migration source destination operation connection error because this more
+move live path host node hyper-v hyper cluster with from that which into could does been using
+target computer server could when access denied storage supported register completed configured
+establish available migrate group state disk switch
+"""
+_COMMON = frozenset(_EVERYWHERE.split())
 _EAST = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ASCII = str.maketrans({code: " " for code in range(128) if not chr(code).isalnum()})
 
