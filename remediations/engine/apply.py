@@ -87,6 +87,15 @@ class Applier:
         finally:
             self.ledger.release(work.lease)
 
+    def close(self, run: str, sealed: Sealed, why: str) -> list[str]:
+        """Close the brackets that a run of this plan left open; what could not be closed, in words."""
+        lease = self.ledger.lease(self.resources(sealed.plan), holder=run, seconds=self.policy.lease_seconds)
+        work = _Work(self, run, sealed, lease)
+        try:
+            return work.close_brackets(why)
+        finally:
+            self.ledger.release(work.lease)
+
     def take_back(self, run: str, sealed: Sealed, why: str) -> Applied:
         """Undo what a run did of a plan, newest step first: only what the journal says we did and what is still so."""
         lease = self.ledger.lease(self.resources(sealed.plan), holder=run, seconds=self.policy.lease_seconds)
@@ -280,7 +289,7 @@ class _Work:
 
         error: HostError | None = None
         how: How = "answered"
-        said = ""
+        said, settles = "", step.settles
         try:
             self.applier.hosts.change(
                 step.host, step.command, deadline=step.deadline, command_id=command_id, before_send=before_send
@@ -293,10 +302,11 @@ class _Work:
             if answer is not None and answer.errors:
                 how, error, said = "answered", answer.errors[0], answer.errors[0].message
         except RemotingError as refused:
-            if sent:
-                self._result(index, ok=False, detail=str(refused), how="answered")
-            raise Stopped(str(refused)) from refused
-        facts = self._settled(step)
+            if not sent:
+                raise Stopped(str(refused)) from refused
+            # The host says that it did not run. It is not taken at its word: what it shows decides, as for any other answer.
+            said, settles = str(refused), 0.0
+        facts = self._settled(step, settles)
         if all(change.holds_after(facts) for change in step.changes):
             self._result(index, ok=True, detail=said, how=how)
             return
@@ -313,15 +323,15 @@ class _Work:
         except RemotingError:
             return None
 
-    def _settled(self, step: Step) -> dict[str, Fact]:
-        """The facts once the change shows, or at the end of the time that the step says it takes to settle."""
-        end = self.clock() + timedelta(seconds=step.settles)
+    def _settled(self, step: Step, settles: float) -> dict[str, Fact]:
+        """The facts once the change shows, or after `settles` seconds, in which it must."""
+        end = self.clock() + timedelta(seconds=settles)
         while True:
             facts = self.applier.read(self.plan)
             if self.clock() >= end or all(change.holds_after(facts) for change in step.changes):
                 return facts
             self._keep()
-            self.applier.pause(min(2.0, max(0.1, step.settles / 20)))
+            self.applier.pause(min(2.0, max(0.1, settles / 20)))
 
     def _decided(self, entry: Entry, step: Step) -> bool:
         """Decide a step that was sent by someone who never learned what became of it: whether it was done.

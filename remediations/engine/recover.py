@@ -36,8 +36,11 @@ class Recovered(Frozen):
 
 
 def recover(ledger: Ledger, applier: Applier, fate: Fate) -> list[Recovered]:
-    """Look at every unfinished run and finish those that are over. A run whose hosts are busy is left for the next time."""
-    found = []
+    """Look at every unfinished run and finish those that are over. A run whose hosts are busy is left for the next time.
+
+    Before that, brackets that an ended run could not close are closed: a host that was down then may be back.
+    """
+    found = _close_left_over(ledger, applier)
     for record in ledger.unfinished_runs():
         over = fate(record.run)
         if over is None:
@@ -51,6 +54,26 @@ def recover(ledger: Ledger, applier: Applier, fate: Fate) -> list[Recovered]:
         if record.incident_id is not None:
             ledger.close_incident(record.incident_id, outcome)
         found.append(Recovered(run=record.run, incident_id=record.incident_id, what=over.words, outcome=outcome))
+    return found
+
+
+def _close_left_over(ledger: Ledger, applier: Applier) -> list[Recovered]:
+    found = []
+    for bracket in ledger.open_brackets():
+        record = ledger.run(bracket.run)
+        sealed = next((each for each in ledger.find_sealed(bracket.digest) if each.run == bracket.run), None)
+        if record is None or record.finished_at is None or sealed is None:
+            continue
+        words = f"“{bracket.name}” was left half-way"
+        try:
+            left = applier.close(bracket.run, sealed, words)
+        except Refused as busy:
+            left = [str(busy)]
+        if left:
+            ledger.note(bracket.run, "recover later", {"why": "; ".join(left)})
+        else:
+            outcome = Outcome(ending=Ending.UNDONE, summary=f"{words}; {bracket.close.command.text} closed it.")
+            found.append(Recovered(run=bracket.run, incident_id=record.incident_id, what=words, outcome=outcome))
     return found
 
 

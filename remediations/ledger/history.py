@@ -37,12 +37,12 @@ class History(Store):
         return Sighting(cause=cause, subject=subject, first_seen=row.first, times=row.times) if row.times else None
 
     def changes_since(self, since: datetime, *, host: str | None = None) -> int:
-        """How many steps were sent since a time, everywhere or to one host: what a cap counts. Failed ones count too."""
-        count = select(func.count()).select_from(_step).where(_step.c.intended_at >= since)
+        """How many plans sent something since a time, anywhere or to one host: what a cap counts. Failed ones count too."""
+        plans = select(_step.c.run, _step.c.digest).where(_step.c.intended_at >= since).distinct()
         if host is not None:
-            count = count.where(_step.c.host == short_name(host).casefold())
+            plans = plans.where(_step.c.host == short_name(host).casefold())
         with self._database.reading() as conn:
-            return conn.execute(count).scalar_one()
+            return conn.execute(select(func.count()).select_from(plans.subquery())).scalar_one()
 
     def last_remediation(self, cause: Cause, target: str) -> datetime | None:
         """When a step of a repair for this cause was last sent at a target (`Target.id`); None if never.

@@ -18,7 +18,7 @@ from remediations.model.contract import Effect, contracts
 from remediations.model.incident import Incident, What
 from remediations.model.plan import Plan
 from remediations.model.policy import Policy, Retry
-from remediations.remoting import Remoting
+from remediations.remoting import Remoting, RemotingSettings
 from remediations.settings import resolve
 
 ANYTIME = Policy(windows={})
@@ -141,5 +141,5 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         lab = stack.enter_context(Lab())
         clock = MovableClock()
         ledger = stack.enter_context(Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", clock=clock))
-        remoting = stack.enter_context(Remoting(lab.site(), resolve))
+        remoting = stack.enter_context(Remoting(lab.site(), resolve, settings=RemotingSettings(in_flight=1)))
         yield Bench(lab, ledger, remoting, clock, tmp_path)

@@ -99,7 +99,11 @@ def test_an_approval_counts_for_one_run_only(bench: Bench) -> None:
         (Policy(windows={}, caps=Caps(per_hour=0)), Ending.REFUSED, Reason.CAP_REACHED),
         (Policy.model_validate({"windows": {}, "gates": {"tiers": {2: "never"}}}), Ending.REFUSED, Reason.POLICY_NEVER),
         (Policy.model_validate({"windows": {}, "gates": {"hosts": {"HV04": "propose"}}}), Ending.PROPOSED, None),
-        (Policy.model_validate({"windows": {}, "gates": {"remediations": {"register-spns": "observe"}}}), Ending.PROPOSED, None),
+        (
+            Policy.model_validate({"windows": {}, "gates": {"remediations": {"register-spns": "observe"}}}),
+            Ending.PROPOSED,
+            None,
+        ),
     ],
     ids=["paused", "cap of a host", "cap in all", "never", "host proposes only", "observed"],
 )

@@ -28,17 +28,19 @@ def test_a_sighting_counts_incidents_not_looks(ledger: Ledger, clock: FakeClock)
     assert ledger.sightings(LIMIT, "HV08", began) is None
 
 
-def test_changes_are_counted_by_host_and_time(ledger: Ledger, clock: FakeClock) -> None:
+def test_a_change_is_one_plan_applied_however_many_steps_it_has(ledger: Ledger, clock: FakeClock) -> None:
     began = clock.now
-    which, lease = under_way(ledger, plan(limit_step(4), limit_step(4, "HV03"), limit_step(6)))
-    for index in (1, 2, 3):
-        intend(ledger, which, lease, index)
-        result(ledger, which, index, ok=index != 3)
+    for number, steps in enumerate(((limit_step(4), limit_step(4, "HV03"), limit_step(6)), (limit_step(8),))):
+        resources = (f"host:of-run-{number}",)
+        which, lease = under_way(ledger, plan(*steps), run=f"run-{number}", resources=resources)
+        for index in range(1, len(steps) + 1):
+            intend(ledger, which, lease, index)
+            result(ledger, which, index, ok=index != 3)
         clock.tick(60)
-    assert ledger.changes_since(began) == 3
+    assert ledger.changes_since(began) == 2
     assert ledger.changes_since(began, host="HV07") == 2
-    assert ledger.changes_since(began, host="hv07.contoso.com") == 2
-    assert ledger.changes_since(began + timedelta(seconds=1)) == 2
+    assert ledger.changes_since(began, host="hv03.contoso.com") == 1
+    assert ledger.changes_since(began + timedelta(seconds=1)) == 1
     assert ledger.changes_since(clock.now) == 0
 
 
