@@ -81,6 +81,8 @@ class Contract(Frozen):
     allowed: tuple[str, ...]
     """What may be passed, in the order in which people read it."""
     refused: Mapping[str, str]
+    keys: Mapping[str, tuple[str, ...]] = {}
+    """For a table: the only keys that it may have, by parameter."""
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise `ValueError`, naming command and parameter, unless `given` may be sent."""
@@ -95,9 +97,16 @@ class Contract(Frozen):
                 raise ValueError(f"{self.name} -{name} is not on the list of what may be sent (commands.yaml)")
             else:
                 _check_value(f"{self.name} -{name}", self.parameters[name], value)
+                self._check_keys(name, value)
         own = set(given) - set(COMMON)
         if not any(group.mandatory <= own <= group.mandatory | group.optional for group in self.sets):
             raise ValueError(f"{self.name}: no parameter set takes exactly {', '.join(sorted(own)) or 'no parameter'}")
+
+    def _check_keys(self, name: str, value: Any) -> None:
+        wanted = self.keys.get(name)
+        for key in value if wanted is not None and isinstance(value, Mapping) else ():
+            if key not in (wanted or ()):
+                raise ValueError(f"{self.name} -{name} takes {', '.join(wanted or ())}, not {key!r} (commands.yaml, keys)")
 
 
 def _error_action(contract: Contract, value: Any) -> None:
@@ -190,6 +199,7 @@ def _join(name: str, ours: dict[str, Any], documented: dict[str, Any] | None) ->
         hop=ours["hop"],
         allowed=tuple(ours["parameters"]),
         refused=ours.get("refuse", {}),
+        keys=ours.get("keys", {}),
         **documented,
     )
 
