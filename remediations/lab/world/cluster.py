@@ -65,6 +65,23 @@ class Volume:
 
 
 @dataclass
+class ClusterNetwork:
+    """A network that the cluster found between its nodes."""
+
+    name: str
+    subnet: str
+    role: int
+    """0 none, 1 cluster only, 3 cluster and client."""
+    excluded: bool = False
+    """Whether the type Virtual Machine excludes it from migrations (MigrationExcludeNetworks)."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+        return guid(f"network {self.name}")
+
+
+@dataclass
 class UpdateRun:
     """A run of cluster-aware updating."""
 
@@ -81,6 +98,7 @@ class Cluster:
     nodes: dict[str, Node]
     roles: dict[str, Role] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
+    networks: dict[str, ClusterNetwork] = field(default_factory=dict)
     maximum_parallel_migrations: int = 4
     witness: str = "Cluster Disk 1"
     witness_online: bool = True

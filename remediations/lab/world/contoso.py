@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from remediations.lab.world.clock import Agenda, Clock
-from remediations.lab.world.cluster import Cluster, Node, Role, Volume
+from remediations.lab.world.cluster import Cluster, ClusterNetwork, Node, Role, Volume
 from remediations.lab.world.directory import (
     CONTROL,
     DELEGATION,
     MIGRATION_SERVICE,
+    NORMAL,
+    NOT_DELEGATED,
     SERVER_TRUST,
     SPN,
     TRUSTED_TO_AUTH,
@@ -22,6 +24,7 @@ from remediations.lab.world.directory import (
 from remediations.lab.world.events import ON_NODES
 from remediations.lab.world.hosts import CASCADE_LAKE, EDITIONS, GIB, Edition, Host, MigrationSettings, Module
 from remediations.lab.world.machines import Machine
+from remediations.lab.world.network import wire
 from remediations.lab.world.tickets import Ticket
 from remediations.lab.world.world import Pace, World
 
@@ -66,7 +69,7 @@ def contoso(
         ("HV03", EDITIONS[2019], "en-US", -5),
         ("HV04", EDITIONS[2025], "de-DE", 1),
     )
-    for name, edition, culture, hours in plan:
+    for number, (name, edition, culture, hours) in enumerate(plan, 1):
         world.hosts[name] = Host(
             name,
             DOMAIN,
@@ -77,8 +80,11 @@ def contoso(
             offset=timedelta(hours=hours),
             booted=agenda.now - timedelta(days=21),
             module=(modules or {}).get(name, module),
+            network=wire(number),
         )
+        world.names[world.hosts[name].fqdn] = f"10.0.10.{number}"
     _computers(world)
+    _users(world, operator)
     _cluster(world)
     _standalone(world)
     _warm(world)
@@ -119,6 +125,25 @@ def _computers(world: World) -> None:
         )
 
 
+def _users(world: World, operator: str) -> None:
+    """The operator; an account that may not be delegated; and one of Protected Users."""
+    directory = world.directory
+    protected = f"CN=Protected Users,CN=Users,{directory.base}"
+    plan = (
+        (operator.rpartition("\\")[2], NORMAL, ()),
+        ("adm-smith", NORMAL | NOT_DELEGATED, ()),
+        ("adm-jones", NORMAL, (protected,)),
+    )
+    for number, (name, control, groups) in enumerate(plan):
+        dn = f"CN={name},CN=Users,{directory.base}"
+        created = world.now - timedelta(days=300)
+        account = Account(guid(f"account {name}"), name, dn, f"{_SID}-{1601 + number}", "user", created)
+        upn = f"{name}@{directory.domain}"
+        directory.create(
+            account, {"sAMAccountName": name, CONTROL: control, "userPrincipalName": upn, "memberOf": groups or None}
+        )
+
+
 def _delegation(peer: str, domain: str) -> tuple[str, ...]:
     return tuple(f"{service}/{name}" for service in ("cifs", MIGRATION_SERVICE) for name in (peer, f"{peer.lower()}.{domain}"))
 
@@ -133,6 +158,8 @@ def _cluster(world: World) -> None:
     for number, owner in ((1, "HV01"), (2, "HV02")):
         volume = Volume(f"Cluster Virtual Disk (Volume{number})", owner, f"C:\\ClusterStorage\\Volume{number}")
         cluster.volumes[volume.name] = volume
+    for network, subnet, role in (("Cluster Network 1", "10.0.10.0/24", 3), ("Cluster Network 2", "10.0.20.0/24", 1)):
+        cluster.networks[network] = ClusterNetwork(network, subnet, role)
     for name in nodes:
         world.hosts[name].log.channels |= ON_NODES
         world.hosts[name].cluster_tools = True

@@ -10,7 +10,8 @@ from uuid import UUID, uuid5
 from remediations.lab.world.clock import Agenda
 
 MIGRATION_SERVICE = "Microsoft Virtual System Migration Service"
-WORKSTATION_TRUST, SERVER_TRUST, TRUSTED_TO_AUTH = 0x1000, 0x82000, 0x1000000
+NORMAL, WORKSTATION_TRUST, SERVER_TRUST = 0x200, 0x1000, 0x82000
+NOT_DELEGATED, TRUSTED_TO_AUTH = 0x100000, 0x1000000
 
 SPN, DELEGATION, CONTROL = "servicePrincipalName", "msDS-AllowedToDelegateTo", "userAccountControl"
 
@@ -112,6 +113,8 @@ class Directory:
         for controller in self.controllers.values():
             controller.history[account.guid] = {}
             for name, value in attributes.items():
+                if value is None:
+                    continue
                 controller.usn += 1
                 stamp = Stamp(value, 1, account.created, first, account.created, controller.usn)
                 controller.history[account.guid][name] = [stamp]
@@ -120,6 +123,10 @@ class Directory:
         """The account with this sAMAccountName, with or without its $."""
         wanted = name.casefold().rstrip("$")
         return next((each for each in self.accounts.values() if each.name.casefold().rstrip("$") == wanted), None)
+
+    def of_class(self, kind: str) -> tuple[Account, ...]:
+        """Every account of a class: computer or user."""
+        return tuple(each for each in self.accounts.values() if each.object_class == kind)
 
     def computer(self, host: str) -> Account:
         """The computer account of a host."""
@@ -176,28 +183,30 @@ class Directory:
             if wanted in (each.casefold() for each in here.value(account.guid, SPN) or ())
         )
 
-    def change_spns(self, controller: str, account: UUID, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
-        """Remove and add SPNs in one write: all or none.
+    def change(
+        self, controller: str, account: UUID, attribute: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()
+    ) -> None:
+        """Remove and add values of a list in one write: all or none. Values are compared without case.
 
-        Raises `DirectoryError` for one to add that is there already, here or on another account, and for one to remove that
-        is not there.
+        Raises `DirectoryError` for one to add that is there already (an SPN: here or on another account), and for one to
+        remove that is not there.
         """
-        held: tuple[str, ...] = self.controllers[controller].value(account, SPN) or ()
-        for spn in remove:
-            if spn.casefold() not in (each.casefold() for each in held):
+        held: tuple[str, ...] = self.controllers[controller].value(account, attribute) or ()
+        for value in remove:
+            if value.casefold() not in (each.casefold() for each in held):
                 raise DirectoryError(8310, "The attribute cannot be modified because it does not exist on the object")
-            held = tuple(each for each in held if each.casefold() != spn.casefold())
-        for spn in add:
-            if "/" not in spn:
+            held = tuple(each for each in held if each.casefold() != value.casefold())
+        for value in add:
+            if "/" not in value:
                 raise DirectoryError(8239, "The attribute syntax specified to the directory service is invalid")
-            if spn.casefold() in (each.casefold() for each in held):
+            if value.casefold() in (each.casefold() for each in held):
                 raise DirectoryError(8323, "The specified value already exists")
-            if any(other.guid != account for other in self.holders(controller, spn)):
+            if attribute == SPN and any(other.guid != account for other in self.holders(controller, value)):
                 text = "The operation failed because SPN value provided for addition/modification is not unique forest-wide"
                 raise DirectoryError(8647, text)
-            held = (*held, spn)
-        self.write(controller, account, SPN, held)
+            held = (*held, value)
+        self.write(controller, account, attribute, held)
 
     def remove_spns(self, controller: str, account: UUID, spns: tuple[str, ...]) -> None:
-        """As `change_spns`, only removing."""
-        self.change_spns(controller, account, remove=spns)
+        """As `change`, only removing SPNs."""
+        self.change(controller, account, SPN, remove=spns)

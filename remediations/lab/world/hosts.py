@@ -9,6 +9,7 @@ from uuid import UUID
 
 from remediations.lab.world.directory import guid
 from remediations.lab.world.events import EventLog
+from remediations.lab.world.network import Network
 from remediations.lab.world.tickets import TicketCache
 
 GIB = 1024**3
@@ -125,6 +126,9 @@ class Host:
     cluster_tools: bool = False
     """Whether the FailoverClusters module is installed (on a node it always is)."""
     storage_jobs: list[StorageJob] = field(default_factory=list)
+    network: Network = field(default_factory=Network)
+    joined: bool = True
+    """Whether it belongs to the domain."""
 
     @property
     def fqdn(self) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from remediations.lab.world import network
 from remediations.lab.world.directory import CONTROL, DELEGATION, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH, Account, Controller
 from remediations.lab.world.hosts import GIB, Host
 from remediations.lab.world.machines import Machine
@@ -21,7 +22,7 @@ from remediations.lab.world.tickets import Ticket
 if TYPE_CHECKING:
     from remediations.lab.world.world import World
 
-NO_CREDENTIALS, WRONG_PRINCIPAL, REFUSED = 0x8009030E, 0x80090322, 0x8007274D
+NO_CREDENTIALS, WRONG_PRINCIPAL = 0x8009030E, 0x80090322
 BUSY, OUT_OF_MEMORY, CPU = 0x800700AA, 0x8007000E, 0x80048054
 NOT_OWNER, PAUSED, NOT_AVAILABLE = 0x80071398, 0x800713CE, 0x8007138D
 
@@ -121,8 +122,10 @@ def refusals(
         yield Refusal(0, (at_source, sentence("vm.state")))
     if reached := _full(world, machine, source, storage):
         yield Refusal(0, (at_source, reached), event=21501)
-    if not destination.migration.enabled:
-        yield Refusal(REFUSED, (at_source, _connect(destination, REFUSED)))
+    if not source.migration.enabled:
+        yield Refusal(0, (at_source, sentence("migration.disabled")))
+    if code := network.obstacle(world, source, destination):
+        yield Refusal(code, (at_source, _unreached(destination, code)))
     code = _credssp(delegates) if source.migration.authentication == "CredSSP" else kerberos(world, source, destination)
     if code:
         why = (sentence("migration.authenticate"),) if code == NO_CREDENTIALS else ()
@@ -218,6 +221,12 @@ def _full(world: World, machine: Machine, host: Host, storage: bool) -> Sentence
 
 def _connect(destination: Host, code: int) -> Sentence:
     return sentence("migration.connect", host=destination.name, why=system_message(code), code=f"0x{code:08X}")
+
+
+def _unreached(destination: Host, code: int) -> Sentence:
+    if code == network.NO_CLUSTER_NETWORK:
+        return sentence("ha.no_network", node=destination.name, why=system_message(code), code="0x000013AB")
+    return _connect(destination, code)
 
 
 def _failed(world: World, move: Migration, machine: Machine, source: Host, destination: Host) -> None:

@@ -47,6 +47,8 @@ class World:
         self.machines: dict[str, Machine] = {}
         self.cluster: Cluster | None = None
         self.migrations: list[Migration] = []
+        self.names: dict[str, str] = {}
+        """What the domain's DNS servers answer: full name in lower case → address."""
         self.second_hops: dict[str, str] = {}
         """Host → none, gmsa, credssp or delegated: what its endpoints can do elsewhere as their caller. None if left out."""
 
@@ -171,6 +173,7 @@ def _host(host: Host) -> dict[str, Any]:
         "cpu": host.cpu.name,
         "build": host.edition.build,
         "controller": host.controller,
+        "network": host.network.state(),
     }
 
 
@@ -198,4 +201,5 @@ def _cluster(cluster: Cluster) -> Mapping[str, Any]:
         },
         "volumes": {volume.name: volume.owner for volume in cluster.volumes.values()},
         "witness": cluster.witness_online,
+        "networks": {each.name: [each.role, each.excluded] for each in cluster.networks.values()},
     }

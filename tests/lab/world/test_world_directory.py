@@ -190,3 +190,39 @@ def test_controllers(ask: Ask) -> None:
         "DC2.contoso.com",
     ]
     assert [each["Name"] for each in ask("DC2", "Get-ADDomainController").all] == ["DC2"]
+
+
+TO_HV02 = ["cifs/HV02", f"{MIGRATION_SERVICE}/HV02"]
+
+
+def test_delegation_is_added_taken_back_and_set_to_any_protocol(world: World, ask: Ask) -> None:
+    before = world.state_hash()
+    add = {"Identity": "HV03", "Add": {"msDS-AllowedToDelegateTo": TO_HV02}, "Server": DC1}
+    assert not ask("DC1", "Set-ADComputer", **add).errors
+    assert ask("DC1", "Set-ADComputer", **add).ids == ["ActiveDirectoryServer:8323"]
+    shown = ask("DC1", "Get-ADComputer", Identity="HV03", Properties=["msDS-AllowedToDelegateTo"], Server=DC1).only
+    assert set(TO_HV02) < set(shown["msDS-AllowedToDelegateTo"])
+    ask("DC1", "Set-ADComputer", Identity="HV03", Remove={"msds-allowedtodelegateto": TO_HV02}, Server=DC1)
+    assert world.state_hash() == before
+    for wanted in (False, True):
+        ask("DC1", "Set-ADAccountControl", Identity="HV03$", TrustedToAuthForDelegation=wanted, Server=DC1)
+        shown = ask("DC1", "Get-ADComputer", Identity="HV03", Properties=["TrustedToAuthForDelegation"], Server=DC1).only
+        assert shown["TrustedToAuthForDelegation"] is wanted
+    assert world.state_hash() == before
+
+
+def test_users(ask: Ask) -> None:
+    asked = ["AccountNotDelegated", "memberOf"]
+    smith = ask("DC1", "Get-ADUser", Identity="adm-smith", Properties=asked, Server=DC1).only
+    jones = ask("DC1", "Get-ADUser", Identity="adm-jones", Properties=asked, Server=DC1).only
+    assert (smith["AccountNotDelegated"], smith["memberOf"]) == (True, [])
+    assert (jones["AccountNotDelegated"], jones["memberOf"]) == (False, ["CN=Protected Users,CN=Users,DC=contoso,DC=com"])
+    assert ask("DC1", "Get-ADComputer", Identity="adm-smith", Server=DC1).errors
+    assert ask("DC1", "Get-ADUser", Identity="HV03$", Server=DC1).errors
+
+
+def test_a_parameter_that_is_not_simulated_is_refused(world: World, ask: Ask) -> None:
+    before = world.state_hash()
+    assert ask("HV01", "Stop-VM", Name="VM42", TurnOff=True).ids == ["LabUnsupported"]
+    assert ask("DC1", "Set-ADComputer", Identity="HV03", Enabled=False, Server=DC1).ids == ["LabUnsupported"]
+    assert world.state_hash() == before

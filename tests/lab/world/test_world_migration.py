@@ -86,19 +86,19 @@ def later(world: World) -> None:
 
 
 def give(spn: str) -> Change:
-    return lambda world: world.directory.change_spns("DC1", world.directory.computer("HV04").guid, add=(spn,))
+    return lambda world: world.directory.change("DC1", world.directory.computer("HV04").guid, SPN, add=(spn,))
 
 
 def drop(spn: str) -> Change:
-    return lambda world: world.directory.change_spns("DC1", world.directory.computer("HV04").guid, remove=(spn,))
+    return lambda world: world.directory.change("DC1", world.directory.computer("HV04").guid, SPN, remove=(spn,))
 
 
 def steal(world: World) -> None:
-    world.directory.change_spns("DC1", world.directory.computer("HV02").guid, add=(SHORT,))
+    world.directory.change("DC1", world.directory.computer("HV02").guid, SPN, add=(SHORT,))
 
 
 def unsteal(world: World) -> None:
-    world.directory.change_spns("DC1", world.directory.computer("HV02").guid, remove=(SHORT,))
+    world.directory.change("DC1", world.directory.computer("HV02").guid, SPN, remove=(SHORT,))
 
 
 RULES = (
@@ -320,7 +320,7 @@ def test_a_completed_move_takes_its_time_and_says_so(world: World) -> None:
 
 def test_the_german_host_tells_in_german(world: World) -> None:
     drop_short = f"{MIGRATION_SERVICE}/HV03"
-    world.directory.change_spns("DC1", world.directory.computer("HV03").guid, remove=(drop_short,))
+    world.directory.change("DC1", world.directory.computer("HV03").guid, SPN, remove=(drop_short,))
     fresh("HV04")(world)
     moved(world, "VM52", "HV03")
     event = world.host("HV04").log.newest(20406)

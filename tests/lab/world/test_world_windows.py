@@ -11,8 +11,10 @@ from world_probe import CURRENT, Ask, Heard, run
 from remediations.lab.world.clock import ManualClock
 from remediations.lab.world.events import HIGH_AVAILABILITY, SYSTEM, VMMS
 from remediations.lab.world.faults import FAULTS
+from remediations.lab.world.handlers import CLUSTERING, DIRECTORY, HYPERV, MODULE, WINDOWS
 from remediations.lab.world.hosts import OLD_MODULE, StorageJob
 from remediations.lab.world.world import World
+from remediations.model.contract import contracts
 
 
 def events(ask: Ask, host: str, most: int | None = None, **table: Any) -> Heard:
@@ -237,3 +239,10 @@ WIDTH = {
 @pytest.mark.parametrize(("command", "parameters"), [read for read in READS if read[0] in WIDTH], ids=str)
 def test_objects_are_as_wide_as_windows(ask: Ask, command: str, parameters: dict[str, Any]) -> None:
     assert all(len(each) >= WIDTH[command] for each in ask("HV01", command, **parameters).all)
+
+
+def test_every_command_that_may_be_sent_is_simulated_with_every_parameter() -> None:
+    known = {**HYPERV, **CLUSTERING, **DIRECTORY, **WINDOWS, **MODULE}
+    lacking = {name: sorted(each.allowed - known[name].parameters) for name, each in contracts().items() if name in known}
+    assert {name: parameters for name, parameters in lacking.items() if parameters} == {}
+    assert set(contracts()) <= set(known)

@@ -8,58 +8,75 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from remediations.lab.cmdlet import Call, Handler, Surface
+from remediations.lab.cmdlet import Call, CommandError, Handler, Surface
 from remediations.lab.world.handlers import clustering, directory, hyperv, module, windows
 from remediations.lab.world.world import World
+from remediations.model.contract import contracts
 
 Answer: TypeAlias = Callable[[World, Call], None] | Callable[[World, Call], Awaitable[None]]
 
-HYPERV: Mapping[str, Answer] = {
-    "Get-VM": hyperv.get_vm,
-    "Get-VMHost": hyperv.get_vm_host,
-    "Get-VMProcessor": hyperv.get_vm_processor,
-    "Get-VMSnapshot": hyperv.get_vm_snapshot,
-    "Stop-VM": hyperv.stop_vm,
-    "Start-VM": hyperv.start_vm,
-    "Set-VMProcessor": hyperv.set_vm_processor,
-    "Set-VMHost": hyperv.set_vm_host,
-    "Move-VM": hyperv.move_vm,
+
+@dataclass(frozen=True)
+class Simulated:
+    """How the lab carries out one command, and with which of its parameters."""
+
+    answer: Answer
+    parameters: frozenset[str]
+
+
+def _does(answer: Answer, *parameters: str) -> Simulated:
+    return Simulated(answer, frozenset(parameters))
+
+
+HYPERV: Mapping[str, Simulated] = {
+    "Get-VM": _does(hyperv.get_vm, "Name", "Id"),
+    "Get-VMHost": _does(hyperv.get_vm_host),
+    "Get-VMProcessor": _does(hyperv.get_vm_processor, "VMName"),
+    "Get-VMSnapshot": _does(hyperv.get_vm_snapshot, "VMName"),
+    "Stop-VM": _does(hyperv.stop_vm, "Name"),
+    "Start-VM": _does(hyperv.start_vm, "Name"),
+    "Set-VMProcessor": _does(hyperv.set_vm_processor, "VMName", "CompatibilityForMigrationEnabled"),
+    "Set-VMHost": _does(hyperv.set_vm_host, "MaximumVirtualMachineMigrations", "MaximumStorageMigrations"),
+    "Move-VM": _does(hyperv.move_vm, "Name", "DestinationHost", "IncludeStorage", "DestinationStoragePath"),
 }
-CLUSTERING: Mapping[str, Answer] = {
-    "Get-Cluster": clustering.get_cluster,
-    "Get-ClusterNode": clustering.get_node,
-    "Get-ClusterGroup": clustering.get_group,
-    "Get-ClusterResource": clustering.get_resource,
-    "Get-ClusterOwnerNode": clustering.get_owner_node,
-    "Get-ClusterSharedVolume": clustering.get_shared_volume,
-    "Get-ClusterQuorum": clustering.get_quorum,
-    "Get-CauRun": clustering.get_cau_run,
-    "Start-ClusterGroup": clustering.start_group,
-    "Move-ClusterSharedVolume": clustering.move_shared_volume,
-    "Move-ClusterVirtualMachineRole": clustering.move_role,
-    "Suspend-ClusterNode": clustering.suspend_node,
-    "Resume-ClusterNode": clustering.resume_node,
+CLUSTERING: Mapping[str, Simulated] = {
+    "Get-Cluster": _does(clustering.get_cluster),
+    "Get-ClusterNode": _does(clustering.get_node, "Name"),
+    "Get-ClusterGroup": _does(clustering.get_group, "Name"),
+    "Get-ClusterResource": _does(clustering.get_resource, "Name"),
+    "Get-ClusterOwnerNode": _does(clustering.get_owner_node, "Group", "Resource"),
+    "Get-ClusterSharedVolume": _does(clustering.get_shared_volume, "Name"),
+    "Get-ClusterQuorum": _does(clustering.get_quorum),
+    "Get-CauRun": _does(clustering.get_cau_run),
+    "Start-ClusterGroup": _does(clustering.start_group, "Name"),
+    "Move-ClusterSharedVolume": _does(clustering.move_shared_volume, "Name", "Node"),
+    "Move-ClusterVirtualMachineRole": _does(clustering.move_role, "Name", "Node", "MigrationType", "Wait", "Cancel"),
+    "Suspend-ClusterNode": _does(clustering.suspend_node, "Name", "Drain", "TargetNode"),
+    "Resume-ClusterNode": _does(clustering.resume_node, "Name", "Failback"),
 }
-DIRECTORY: Mapping[str, Answer] = {
-    "Get-ADComputer": directory.get_computer,
-    "Get-ADObject": directory.get_object,
-    "Get-ADReplicationAttributeMetadata": directory.get_metadata,
-    "Get-ADDomainController": directory.get_controllers,
-    "Set-ADComputer": directory.set_computer,
+DIRECTORY: Mapping[str, Simulated] = {
+    "Get-ADComputer": _does(directory.get_computer, "Identity", "Properties", "Server"),
+    "Get-ADObject": _does(directory.get_object, "LDAPFilter", "Properties", "SearchBase", "Server"),
+    "Get-ADReplicationAttributeMetadata": _does(directory.get_metadata, "Object", "Properties", "Server"),
+    "Get-ADDomainController": _does(directory.get_controllers, "Filter", "Server"),
+    "Get-ADUser": _does(directory.get_user, "Identity", "Properties", "Server"),
+    "Set-ADComputer": _does(directory.set_computer, "Identity", "ServicePrincipalNames", "Add", "Remove", "Server"),
+    "Set-ADAccountControl": _does(directory.set_account_control, "Identity", "TrustedToAuthForDelegation", "Server"),
 }
-WINDOWS: Mapping[str, Answer] = {
-    "Get-WinEvent": windows.get_win_event,
-    "Get-CimInstance": windows.get_cim_instance,
-    "Get-StorageJob": windows.get_storage_job,
+WINDOWS: Mapping[str, Simulated] = {
+    "Get-WinEvent": _does(windows.get_win_event, "FilterHashtable", "MaxEvents"),
+    "Get-CimInstance": _does(windows.get_cim_instance, "ClassName", "Namespace", "Filter"),
+    "Get-StorageJob": _does(windows.get_storage_job),
 }
-MODULE: Mapping[str, Answer] = {
-    "Get-RemediationModule": module.get_module,
-    "Get-RemediationTicket": module.get_ticket,
-    "Clear-RemediationTicket": module.clear_ticket,
-    "Set-RemediationClusterLimit": module.set_cluster_limit,
-    "Compare-RemediationVM": module.compare_vm,
+MODULE: Mapping[str, Simulated] = {
+    "Get-RemediationModule": _does(module.get_module),
+    "Get-RemediationTicket": _does(module.get_ticket),
+    "Clear-RemediationTicket": _does(module.clear_ticket),
+    "Set-RemediationClusterLimit": _does(module.set_cluster_limit, "Maximum"),
+    "Compare-RemediationVM": _does(module.compare_vm, "Name", "DestinationHost"),
 }
 
 PLAIN, JEA = "Microsoft.PowerShell", "Remediation"
@@ -84,24 +101,31 @@ class Commands(Mapping[str, Handler]):
     def __len__(self) -> int:
         return len(self._installed())
 
-    def _installed(self) -> dict[str, Answer]:
+    def _installed(self) -> dict[str, Simulated]:
         host = self._world.hosts.get(self._computer)
-        if host is None:
-            return dict(DIRECTORY)
-        clustering = CLUSTERING if host.cluster_tools else {}
-        return {**HYPERV, **WINDOWS, **DIRECTORY, **clustering, **(MODULE if host.module is not None else {})}
+        found = {**DIRECTORY, "Write-Output": WINDOWS["Write-Output"]}
+        if host is not None:
+            found = {**HYPERV, **WINDOWS, **DIRECTORY, **(CLUSTERING if host.cluster_tools else {})}
+            found |= MODULE if host.module is not None else {}
+        return {name: each for name, each in found.items() if name in contracts()}
 
 
-def bound(world: World, answer: Answer) -> Handler:
-    """An answer as the protocol calls it: time catches up first, and nothing else happens meanwhile."""
+def bound(world: World, simulated: Simulated) -> Handler:
+    """A command as the protocol calls it: time catches up first, and nothing else happens meanwhile.
+
+    A parameter that the lab does not simulate is refused, so that nothing passes for done that was only overlooked.
+    """
 
     async def handle(call: Call) -> None:
-        if inspect.iscoroutinefunction(answer):
-            await answer(world, call)
+        if unknown := sorted(set(call.parameters) - simulated.parameters):
+            text = f"The lab does not simulate {call.name} -{unknown[0]}."
+            raise CommandError(text, "LabUnsupported", "NotImplemented", command_type=call.name, target=unknown[0])
+        if inspect.iscoroutinefunction(simulated.answer):
+            await simulated.answer(world, call)
             return
         with world.lock:
             world.settle()
-            answer(world, call)
+            simulated.answer(world, call)
 
     return handle
 

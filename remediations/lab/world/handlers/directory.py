@@ -3,6 +3,7 @@
 - ADComputer: DistinguishedName, DNSHostName, Enabled, Name, ObjectClass, ObjectGUID (Guid), SamAccountName (with its $),
   SID, UserPrincipalName; and what -Properties asks for, spelled as asked, except for what is there already (asking for
   dNSHostName adds nothing to DNSHostName)
+- ADUser: as ADComputer, with GivenName and Surname and without DNSHostName
 - ADObject: DistinguishedName, Name, ObjectClass, ObjectGUID; and what -Properties asks for
 - ADReplicationAttributeMetadata: AttributeName, AttributeValue, LastOriginatingChangeTime (local time with offset),
   LastOriginatingChangeDirectoryServerIdentity, LastOriginatingChangeUsn, LocalChangeUsn, Version, Object, Server
@@ -12,11 +13,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from remediations.lab.cmdlet import Call, CommandError
-from remediations.lab.world.directory import Account, DirectoryError
+from remediations.lab.world.directory import CONTROL, DELEGATION, SPN, TRUSTED_TO_AUTH, Account, DirectoryError
 from remediations.lab.world.handlers.directory_objects import (
     MANAGEMENT,
     Server,
@@ -25,6 +26,7 @@ from remediations.lab.world.handlers.directory_objects import (
     controller_object,
     metadata_object,
     plain_object,
+    user_object,
 )
 from remediations.lab.world.handlers.filters import parse
 from remediations.lab.world.handlers.shape import asked
@@ -35,7 +37,7 @@ from remediations.model.names import same_host, short_name
 def get_computer(world: World, call: Call) -> None:
     """Get-ADComputer -Identity [-Properties] [-Server]."""
     server = _server(world, call)
-    account = _account(world, call, server, str(call.parameters["Identity"]))
+    account = _account(world, call, str(call.parameters["Identity"]), "computer")
     call.output(computer_object(server, account, asked(call, "Properties") or []))
 
 
@@ -80,37 +82,62 @@ def get_controllers(world: World, call: Call) -> None:
         call.output(controller_object(world, controller, number))
 
 
-def set_computer(world: World, call: Call) -> None:
-    """Set-ADComputer -Identity -ServicePrincipalNames @{Add=…; Remove=…} [-Server]."""
+def get_user(world: World, call: Call) -> None:
+    """Get-ADUser -Identity [-Properties] [-Server]."""
     server = _server(world, call)
-    directory = world.directory
-    account = _account(world, call, server, str(call.parameters["Identity"]))
-    wanted = call.parameters.get("ServicePrincipalNames")
-    if not isinstance(wanted, Mapping):
-        return
-    table = {str(key).casefold(): value for key, value in wanted.items()}
-    if unknown := set(table) - {"add", "remove"}:
-        raise _error(
-            call,
-            f"Invalid key '{min(unknown)}' in ServicePrincipalNames",
-            "ActiveDirectoryCmdlet:System.ArgumentException",
-            "ArgumentException",
-            category="InvalidArgument",
-        )
-    if call.principal.casefold() not in directory.writers or server.catalog:
-        raise _error(
-            call,
-            "Insufficient access rights to perform the operation",
-            "ActiveDirectoryServer:8344",
-            "ADException",
-            target=account.name,
-        )
+    account = _account(world, call, str(call.parameters["Identity"]), "user")
+    call.output(user_object(server, account, asked(call, "Properties") or []))
+
+
+def set_computer(world: World, call: Call) -> None:
+    """Set-ADComputer -Identity [-ServicePrincipalNames @{Add=…; Remove=…}] [-Add @{…}] [-Remove @{…}] [-Server]."""
+    server = _server(world, call)
+    account = _account(world, call, str(call.parameters["Identity"]), "computer")
+    changes = [(SPN, _table(call, "ServicePrincipalNames", ("add", "remove")))]
+    added, removed = _table(call, "Add", _LISTS), _table(call, "Remove", _LISTS)
+    changes += [(_LISTS[name], {"add": added.get(name), "remove": removed.get(name)}) for name in {**added, **removed}]
+    _allowed(world, call, server, account)
     try:
-        directory.change_spns(
-            server.controller.name, account.guid, add=_texts(table.get("add")), remove=_texts(table.get("remove"))
-        )
+        for attribute, table in changes:
+            add, remove = _texts(table.get("add")), _texts(table.get("remove"))
+            if add or remove:
+                world.directory.change(server.controller.name, account.guid, attribute, add=add, remove=remove)
     except DirectoryError as error:
         raise _error(call, error.message, f"ActiveDirectoryServer:{error.code}", "ADException", target=account.name) from None
+
+
+def set_account_control(world: World, call: Call) -> None:
+    """Set-ADAccountControl -Identity (a computer with its $) -TrustedToAuthForDelegation [-Server]."""
+    server = _server(world, call)
+    identity = str(call.parameters["Identity"])
+    account = _account(world, call, identity, "computer" if identity.endswith("$") else "")
+    _allowed(world, call, server, account)
+    wanted = call.parameters.get("TrustedToAuthForDelegation")
+    control = int(server.controller.value(account.guid, CONTROL))
+    changed = control | TRUSTED_TO_AUTH if wanted else control & ~TRUSTED_TO_AUTH
+    if wanted is not None and changed != control:
+        world.directory.write(server.controller.name, account.guid, CONTROL, changed)
+
+
+_LISTS = {DELEGATION.casefold(): DELEGATION, SPN.casefold(): SPN}
+"""Attributes that -Add and -Remove change, by their names in lower case."""
+
+
+def _table(call: Call, parameter: str, known: Iterable[str]) -> dict[str, Any]:
+    given = call.parameters.get(parameter)
+    table = {str(key).casefold(): value for key, value in given.items()} if isinstance(given, Mapping) else {}
+    if unknown := set(table) - set(known):
+        text = f"The lab changes no {min(unknown)} by -{parameter}; parameter name: {min(unknown)}"
+        raise _error(
+            call, text, "ActiveDirectoryCmdlet:System.ArgumentException", "ArgumentException", category="InvalidArgument"
+        )
+    return table
+
+
+def _allowed(world: World, call: Call, server: Server, account: Account) -> None:
+    if call.principal.casefold() not in world.directory.writers or server.catalog:
+        text = "Insufficient access rights to perform the operation"
+        raise _error(call, text, "ActiveDirectoryServer:8344", "ADException", target=account.name)
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -150,16 +177,12 @@ def _server(world: World, call: Call) -> Server:
     return Server(world, controller, port == "3268")
 
 
-def _account(world: World, call: Call, server: Server, identity: str) -> Account:
+def _account(world: World, call: Call, identity: str, kind: str) -> Account:
+    """The account of a class, by GUID, distinguished name, SID or sAMAccountName (a computer's also without its $)."""
     wanted = identity.casefold()
-    for account in world.directory.accounts.values():
-        if wanted in (
-            str(account.guid),
-            account.dn.casefold(),
-            account.sid.casefold(),
-            account.name.casefold(),
-            account.name.casefold().rstrip("$"),
-        ):
+    for account in world.directory.of_class(kind) if kind else world.directory.accounts.values():
+        names = {str(account.guid), account.dn.casefold(), account.sid.casefold(), account.name.casefold()}
+        if wanted in names or (kind == "computer" and wanted == account.name.casefold().rstrip("$")):
             return account
     raise _not_found(world, call, identity)
 

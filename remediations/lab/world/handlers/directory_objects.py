@@ -8,7 +8,17 @@ from datetime import timedelta, timezone
 from typing import Any
 
 from remediations.lab.cmdlet import Int64, Object
-from remediations.lab.world.directory import CONTROL, DELEGATION, SPN, Account, Controller, Stamp, guid
+from remediations.lab.world.directory import (
+    CONTROL,
+    DELEGATION,
+    NOT_DELEGATED,
+    SPN,
+    TRUSTED_TO_AUTH,
+    Account,
+    Controller,
+    Stamp,
+    guid,
+)
 from remediations.lab.world.world import World
 
 CONTROLLERS_ZONE = timezone(timedelta(hours=-5))
@@ -62,7 +72,9 @@ def _constructed(server: Server, account: Account) -> Mapping[str, Callable[[], 
     stamps = server.controller.stamps(account.guid)
     control = int(server.controller.value(account.guid, CONTROL) or 0)
     return {
-        "trustedtoauthfordelegation": lambda: bool(control & 0x1000000),
+        "trustedtoauthfordelegation": lambda: bool(control & TRUSTED_TO_AUTH),
+        "accountnotdelegated": lambda: bool(control & NOT_DELEGATED),
+        "memberof": list,
         "trustedfordelegation": lambda: bool(control & 0x80000),
         "whencreated": lambda: account.created.astimezone(CONTROLLERS_ZONE),
         "whenchanged": lambda: max(stamp.local_time for stamp in stamps.values()).astimezone(CONTROLLERS_ZONE),
@@ -91,7 +103,7 @@ def _fragment(world: World, name: str, stamp: Stamp) -> str:
 
 def _directory_object(kind: str, account: Account, properties: Mapping[str, Any]) -> Object:
     types = [f"{MANAGEMENT}.{kind}"]
-    if kind == "ADComputer":
+    if kind in ("ADComputer", "ADUser"):
         types += [f"{MANAGEMENT}.ADAccount", f"{MANAGEMENT}.ADPrincipal", f"{MANAGEMENT}.ADObject"]
     return Object((*types, f"{MANAGEMENT}.ADEntity", "System.Object"), properties, account.dn)
 
@@ -116,6 +128,25 @@ def computer_object(server: Server, account: Account, names: list[str]) -> Objec
 def _settings(world: World, controller: Controller) -> str:
     site = "CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration"
     return f"CN=NTDS Settings,CN={controller.name},{site},{world.directory.base}"
+
+
+def user_object(server: Server, account: Account, names: list[str]) -> Object:
+    """An account as Get-ADUser shows it, with the properties that were asked for."""
+    values = attributes(server, account)
+    sid = Object(("System.Security.Principal.SecurityIdentifier", "System.Object"), {"Value": account.sid}, account.sid)
+    properties = {
+        "DistinguishedName": account.dn,
+        "Enabled": not int(values.get(CONTROL) or 0) & 0x2,
+        "GivenName": None,
+        "Name": account.name,
+        "ObjectClass": account.object_class,
+        "ObjectGUID": account.guid,
+        "SamAccountName": account.name,
+        "SID": sid,
+        "Surname": None,
+        "UserPrincipalName": values.get("userPrincipalName"),
+    }
+    return _directory_object("ADUser", account, {**properties, **_requested(server, account, names, properties)})
 
 
 def plain_object(server: Server, account: Account, names: list[str]) -> Object:
