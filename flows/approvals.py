@@ -67,19 +67,22 @@ def waiting(client: SyncPrefectClient) -> list[Waiting]:
     return sorted(found, key=lambda each: each.expires_at)
 
 
-def find(client: SyncPrefectClient, digest: str) -> Waiting:
-    """The plan whose digest begins with `digest` (eight characters or more, spaces do not count). Raises `NotWaiting`."""
+def find(client: SyncPrefectClient, digest: str, run: str | None = None) -> Waiting:
+    """The plan whose digest begins with `digest` (eight characters or more, spaces do not count). Raises `NotWaiting`.
+
+    Two runs may wait for the same plan; then `run` says which is meant.
+    """
     wanted = digest.replace(" ", "").casefold()
     if len(wanted) < 8 or not all(char in "0123456789abcdef" for char in wanted):
         raise NotWaiting(f"{digest!r} is no digest: give its first eight characters (0-9, a-f), as `remediate approvals` shows")
     there = waiting(client)
-    found = [each for each in there if each.digest.startswith(wanted)]
+    found = [each for each in there if each.digest.startswith(wanted) and run in (None, str(each.run))]
     if not found:
         known = ", ".join(each.digest[:8] for each in there) or "nothing"
         raise NotWaiting(f"no plan {wanted} waits for a decision (it may have expired, or been answered); waiting: {known}")
     if len(found) > 1:
         runs = ", ".join(str(each.run) for each in found)
-        raise NotWaiting(f"plan {wanted} waits in {len(found)} runs ({runs}): answer on the runs' own pages")
+        raise NotWaiting(f"plan {wanted} waits in {len(found)} runs: say which by --run, of {runs}")
     return found[0]
 
 

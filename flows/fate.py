@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
+from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
 
-from remediations.engine import Over
+from remediations.engine import Over, Recovered
 from remediations.model.outcome import Reason
 
 NEVER_RESUMED = "never resumed"
@@ -38,6 +39,27 @@ def fate(client: SyncPrefectClient, run: str) -> Over | None:
     if state.type is StateType.CRASHED:
         return Over(reason=None, words=f"The run crashed ({message})")
     return Over(reason=None, words=f"The run ended as {state.name} without telling what became of it ({message})")
+
+
+RECOVERED = "remediation.recovered"
+"""The event that tells of a run that was finished for it: what an automation of Prefect can send on, by mail or chat."""
+
+
+def tell(recovered: Recovered) -> None:
+    """Emit the event of one recovered run; lost if Prefect is down, the ledger has it all the same."""
+    emit_event(
+        RECOVERED,
+        resource={
+            "prefect.resource.id": f"remediation.run.{recovered.run}",
+            "prefect.resource.name": recovered.incident_id or recovered.run,
+        },
+        payload={
+            "incident": recovered.incident_id,
+            "why": recovered.what,
+            "ending": recovered.outcome.ending.value,
+            "summary": recovered.outcome.summary,
+        },
+    )
 
 
 TERMINAL = "cli:"

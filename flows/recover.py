@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.artifacts import safe
-from flows.fate import fate
+from flows.fate import fate, tell
 from flows.runtime import engine
 from remediations.engine import Recovered
 
@@ -24,6 +24,8 @@ def recover() -> State[None]:
     """
     with engine() as built, get_client(sync_client=True) as client:
         found = built.recover(lambda run: fate(client, run))
+    for each in found:
+        tell(each)
     if found:
         create_markdown_artifact(safe(table(found)), key="recovered", description="What was recovered")
     return Completed(message=f"{len(found)} ended runs were cleaned up" if found else "nothing was left open")

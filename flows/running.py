@@ -21,6 +21,7 @@ from flows.gate import prefect_gate
 from flows.runtime import configure_logs, engine
 from remediations.engine import Engine, Gate, Observe, Report
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
+from remediations.settings import ConfigError
 
 T = TypeVar("T")
 
@@ -99,6 +100,10 @@ def _carry_out(work: Callable[[Engine, str, Gate], Report], observe: Observe) ->
     try:
         with engine(observe) as built:
             report = work(built, _run_id(), prefect_gate())
+    except (ConfigError, LookupError) as error:
+        if isinstance(error, (KeyError, IndexError)):
+            raise
+        return Failed(message=f"failed: {error}; nothing was changed")
     except Refused as refused:
         return state_of(Outcome(ending=Ending.REFUSED, reason=refused.reason, summary=refused.detail))
     publish_report(report)

@@ -29,6 +29,7 @@ Digest = Annotated[
     str, typer.Argument(metavar="DIGEST", help="First eight characters of the plan's digest, as `approvals` shows.")
 ]
 As = Annotated[str, typer.Option("--as", metavar="NAME", help="Who decides: your name, for the audit trail.")]
+RunId = Annotated[str | None, typer.Option("--run", help="The flow run, where more than one waits for the same plan.")]
 Comment = Annotated[str, typer.Option("--comment", help="Kept in the audit trail and shown in the report.")]
 
 
@@ -79,8 +80,10 @@ def approvals(as_json: Json = False) -> None:
 @app.command()
 def approve(
     digest: Digest,
+    *,
     who: As,
     comment: Comment = "",
+    run: RunId = None,
     no_retry: Annotated[bool, typer.Option("--no-retry", help="Mend only: do not ask for the failed move again.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -88,16 +91,16 @@ def approve(
     from remediations.cli.approvals import decide  # noqa: PLC0415
 
     with console.plain_errors():
-        decide(digest, "approve", who=who, comment=comment, retry=not no_retry, as_json=as_json)
+        decide(digest, "approve", run=run, who=who, comment=comment, retry=not no_retry, as_json=as_json)
 
 
 @app.command()
-def reject(digest: Digest, who: As, comment: Comment = "", as_json: Json = False) -> None:
+def reject(digest: Digest, who: As, comment: Comment = "", run: RunId = None, as_json: Json = False) -> None:
     """Reject a plan that waits: nothing is changed, and its incident is closed."""
     from remediations.cli.approvals import decide  # noqa: PLC0415
 
     with console.plain_errors():
-        decide(digest, "reject", who=who, comment=comment, retry=False, as_json=as_json)
+        decide(digest, "reject", run=run, who=who, comment=comment, retry=False, as_json=as_json)
 
 
 @app.command()

@@ -48,7 +48,16 @@ def show(*, as_json: bool) -> None:
         out.print(f"\nremediate approve {found[0].digest[:8]} --as NAME", markup=False)
 
 
-def decide(digest: str, decision: Literal["approve", "reject"], *, who: str, comment: str, retry: bool, as_json: bool) -> None:
+def decide(
+    digest: str,
+    decision: Literal["approve", "reject"],
+    *,
+    run: str | None,
+    who: str,
+    comment: str,
+    retry: bool,
+    as_json: bool,
+) -> None:
     """Answer the question of that digest and say what follows."""
     api = prefect_api()
     with err.status(f"asking {api}"):
@@ -56,7 +65,7 @@ def decide(digest: str, decision: Literal["approve", "reject"], *, who: str, com
 
         try:
             with approvals.client_for(api) as client:
-                asked = approvals.find(client, digest)
+                asked = approvals.find(client, digest, run)
                 approvals.answer(client, asked, decision, approver=who, comment=comment, retry=retry)
         except approvals.NotTaken as error:
             fail(str(error), Exit.NOT_APPROVED)

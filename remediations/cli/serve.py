@@ -228,7 +228,7 @@ def _sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> Iterator[None]:
 def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
     """One look at what ended runs left open: brackets, half-done plans, incidents."""
     from flows.approvals import client_for  # noqa: PLC0415
-    from flows.fate import fate  # noqa: PLC0415
+    from flows.fate import fate, tell  # noqa: PLC0415
     from flows.runtime import engine  # noqa: PLC0415
 
     dispatcher.close_stillborn()
@@ -237,6 +237,7 @@ def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
     with client_for(api) as client, engine() as built:
         for each in built.recover(lambda run: fate(client, run)):
             log.warning("recovered", run=each.run, incident=each.incident_id, why=each.what, now=each.outcome.summary)
+            tell(each)
 
 
 @contextlib.contextmanager

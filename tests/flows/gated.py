@@ -28,8 +28,8 @@ SPN = "Microsoft Virtual System Migration Service/hv02.contoso.com"
 HOSTILE = '<img src="http://203.0.113.9/x"> ![x](http://203.0.113.9/y)'
 
 
-def plan(tier: Tier = Tier.DIRECTORY, title: str = "Register the migration service's SPNs: HV02") -> Plan:
-    """A plan of one step."""
+def plan(tier: Tier = Tier.DIRECTORY, title: str = "Register the migration service's SPNs: HV02", host: str = "HV02") -> Plan:
+    """A plan of one step; `host` makes its digest another."""
     add = command("Set-ADComputer", Identity=ACCOUNT, ServicePrincipalNames={"Add": SPN}, Server="dc1.contoso.com")
     remove = command("Set-ADComputer", Identity=ACCOUNT, ServicePrincipalNames={"Remove": SPN}, Server="dc1.contoso.com")
     step = Step(
@@ -42,7 +42,7 @@ def plan(tier: Tier = Tier.DIRECTORY, title: str = "Register the migration servi
     )
     return Plan(
         remediation="register-spns",
-        request={"host": "HV02"},
+        request={"host": host},
         title=title,
         tier=tier,
         reversal=Reversal.EXACT,
@@ -76,10 +76,10 @@ class AskingEngine:
     def __init__(self, observe: Observe) -> None:
         self.observe = observe
 
-    def remediate(self, run: str, expires_at: datetime, gate: Gate) -> Report:
+    def remediate(self, run: str, expires_at: datetime, host: str, gate: Gate) -> Report:
         notes = Path(os.environ["GATED_NOTES"]) / run
         self.observe("read HV01 {HV02}", lambda: notes.with_suffix(".begun").open("a").write("begun\n"))
-        answer = gate(ask(expires_at, why=f"- the event said {HOSTILE}"))
+        answer = gate(ask(expires_at, mend=plan(host=host), why=f"- the event said {HOSTILE}"))
         self.observe("note the answer", lambda: notes.write_text(json.dumps(answer.model_dump())))
         approved = answer.decision == "approve"
         outcome = (
@@ -97,11 +97,12 @@ def asking_engine(observe: Observe) -> Iterator[Any]:
 
 
 @flow(name="gated", persist_result=False)
-def gated(expires_at: datetime) -> State[Any]:
+def gated(expires_at: datetime, host: str) -> State[Any]:
     """Ask for approval.
 
     Args:
         expires_at: Until when.
+        host: What for.
     """
     running.engine = asking_engine
-    return running.conclude(lambda engine, run, gate: engine.remediate(run, expires_at, gate))
+    return running.conclude(lambda engine, run, gate: engine.remediate(run, expires_at, host, gate))

@@ -50,10 +50,11 @@ class Served:
                 continue
         return found
 
-    def gated(self, deployment: UUID, expires_at: datetime) -> FlowRun:
+    def gated(self, deployment: UUID, expires_at: datetime, host: str) -> FlowRun:
         """A new run of the test's own flow."""
         with self.client() as client:
-            return client.create_flow_run_from_deployment(deployment, parameters={"expires_at": expires_at.isoformat()})
+            parameters = {"expires_at": expires_at.isoformat(), "host": host}
+            return client.create_flow_run_from_deployment(deployment, parameters=parameters)
 
     def until(self, run: UUID, *states: str, seconds: float = 40) -> FlowRun:
         """The run, once it is in one of these states."""

@@ -20,8 +20,6 @@ from remediations.model.outcome import Reason
 
 pytestmark = pytest.mark.e2e
 
-DIGEST = plan().digest
-
 
 def later(seconds: float = 3600) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
@@ -43,10 +41,11 @@ def asked(served: Served, run: UUID) -> approvals.Waiting:
 
 
 def test_what_cannot_be_is_refused_and_waits_on_then_the_answer_counts_once(served: Served, gated_deployment: UUID) -> None:
-    run = served.gated(gated_deployment, later()).id
+    digest = plan(host="HV10").digest
+    run = served.gated(gated_deployment, later(), "HV10").id
     question = asked(served, run)
-    assert (question.digest, question.title, question.retry) == (DIGEST, plan().title, retry().title)
-    good = {"decision": "approve", "approver": "Anna Berg", "digest": DIGEST[:8], "retry": False}
+    assert (question.digest, question.title, question.retry) == (digest, plan().title, retry().title)
+    good = {"decision": "approve", "approver": "Anna Berg", "digest": digest[:8], "retry": False}
     wrong = [
         {},
         {**good, "decision": "perhaps"},
@@ -73,10 +72,10 @@ def test_what_cannot_be_is_refused_and_waits_on_then_the_answer_counts_once(serv
         "decision": "approve",
         "approver": "Anna Berg",
         "retry": False,
-        "digest": DIGEST[:8],
+        "digest": digest[:8],
     }
     shown = artifacts(served, run)
-    assert sorted(key for key, _ in shown) == [f"plan-{DIGEST[:12]}", "report-inc-7f3k2a", f"steps-{DIGEST[:12]}"]
+    assert sorted(key for key, _ in shown) == [f"plan-{digest[:12]}", "report-inc-7f3k2a", f"steps-{digest[:12]}"]
     assert not [data for _, data in shown if "<img" in data or "![" in data]
     assert any("203.0.113.9" in data for _, data in shown), "the text itself is kept"
     assert HOSTILE not in "".join(data for _, data in shown)
@@ -88,17 +87,18 @@ def artifacts(served: Served, run: UUID) -> list[tuple[str, str]]:
 
 
 def test_a_killed_worker_forgets_nothing_and_the_terminal_answers(served: Served, gated_deployment: UUID) -> None:
-    run = served.gated(gated_deployment, later()).id
+    digest = plan(host="HV20").digest
+    run = served.gated(gated_deployment, later(), "HV20").id
     asked(served, run)
     served.until(run, "Suspended")
     worker = next(each for each in served.processes() if b"worker\0start" in cmdline(each))
     os.kill(worker, signal.SIGKILL)
     listed = json.loads(served.cli("approvals", "--json").stdout)
-    assert [(each["run"], each["digest"]) for each in listed] == [(str(run), DIGEST)]
+    assert [each["digest"] for each in listed if each["run"] == str(run)] == [digest]
     unknown = served.cli("approve", "00000000", "--as", "Anna Berg")
     assert unknown.returncode == 2
-    assert DIGEST[:8] in unknown.stderr
-    taken = served.cli("approve", f"{DIGEST[:4]} {DIGEST[4:8]}", "--as", "Anna Berg", "--comment", "CHG1")
+    assert digest[:8] in unknown.stderr
+    taken = served.cli("approve", f"{digest[:4]} {digest[4:8]}", "--as", "Anna Berg", "--comment", "CHG1")
     assert taken.returncode == 0, taken.stderr
     assert "approved by Anna Berg" in taken.stdout
     served.until(run, "Completed")
@@ -116,13 +116,14 @@ def cmdline(pid: int) -> bytes:
 
 
 def test_rejected_bypassed_and_expired_end_without_a_change(served: Served, gated_deployment: UUID) -> None:
-    expiring = served.gated(gated_deployment, later(1)).id
-    rejected = served.gated(gated_deployment, later()).id
+    expiring = served.gated(gated_deployment, later(1), "HV30").id
+    digest = plan(host="HV31").digest
+    rejected = served.gated(gated_deployment, later(), "HV31").id
     asked(served, rejected)
-    told = served.cli("reject", DIGEST[:8], "--as", "Anna Berg")
+    told = served.cli("reject", digest[:8], "--as", "Anna Berg")
     assert told.returncode == 0, told.stderr
     assert "rejected by Anna Berg" in told.stdout
-    bypassed = served.gated(gated_deployment, later()).id
+    bypassed = served.gated(gated_deployment, later(), "HV32").id
     asked(served, bypassed)
     with served.client() as client:
         client.set_flow_run_state(bypassed, Scheduled(), force=True)

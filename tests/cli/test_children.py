@@ -1,0 +1,87 @@
+"""Children end with us: politely, within a bound, and with everything that they started."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from remediations.cli.children import Child, ChildFailed
+from remediations.cli.prefect_server import OFFLINE, client_environment, free_port, start_server, wait_ready
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+grandchild = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, 1); time.sleep(600)"])
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(grandchild.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def child(tmp_path: Path, code: str) -> Child:
+    return Child("the child", [sys.executable, "-c", code], env=dict(os.environ), log=tmp_path / "logs" / "child.log")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and not merely waiting to be reaped by whoever adopted it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_one_that_does_not_want_to_end_is_ended_with_its_own_children(tmp_path: Path) -> None:
+    stubborn = child(tmp_path, STUBBORN)
+    while not stubborn.tail().strip():
+        stubborn.check()
+        time.sleep(0.05)
+    grandchild = int(stubborn.tail())
+    assert alive(grandchild)
+    stubborn.stop(0.2)
+    assert not stubborn.running
+    deadline = time.monotonic() + 10
+    while alive(grandchild) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(grandchild)
+    stubborn.stop()
+
+
+def test_one_that_ended_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
+    short = child(tmp_path, "print('the reason'); raise SystemExit(3)")
+    short._process.wait(10)
+    with pytest.raises(ChildFailed, match="exit code 3") as failed:
+        short.check()
+    assert str(short.log) in str(failed.value)
+    assert "the reason" in str(failed.value)
+
+
+def test_an_api_that_never_answers_is_told_with_its_address(tmp_path: Path) -> None:
+    api = f"http://127.0.0.1:{free_port()}/api"
+    with pytest.raises(ChildFailed, match=api):
+        wait_ready(api, None, seconds=0.5)
+
+
+def test_a_server_that_cannot_start_is_told_at_once(tmp_path: Path) -> None:
+    home = tmp_path / "prefect"
+    (home / "prefect.db").mkdir(parents=True)
+    server, api = start_server(home, port=None, log=tmp_path / "server.log")
+    try:
+        with pytest.raises(ChildFailed, match=r"server\.log"):
+            wait_ready(api, server, seconds=60)
+    finally:
+        server.stop()
+
+
+def test_nothing_of_another_prefect_gets_in_and_nothing_goes_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "true")
+    monkeypatch.setenv("PREFECT_API_URL", "https://api.prefect.cloud")
+    monkeypatch.setenv("PREFECT_PROFILE", "another")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "us:er")
+    env = client_environment("http://127.0.0.1:4200/api", tmp_path)
+    assert env.items() >= OFFLINE.items()
+    assert env["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
+    assert "PREFECT_PROFILE" not in env
+    assert env["PREFECT_API_AUTH_STRING"] == "us:er", "credentials for an existing server are kept"
