@@ -103,7 +103,7 @@ class Commands(Mapping[str, Handler]):
 
     def _installed(self) -> dict[str, Simulated]:
         host = self._world.hosts.get(self._computer)
-        found = {**DIRECTORY, "Write-Output": WINDOWS["Write-Output"]}
+        found = dict(DIRECTORY)
         if host is not None:
             found = {**HYPERV, **WINDOWS, **DIRECTORY, **(CLUSTERING if host.cluster_tools else {})}
             found |= MODULE if host.module is not None else {}
