@@ -100,7 +100,8 @@ def test_the_second_hop(world: World, ask: Ask, command: str) -> None:
 
 
 def test_credssp_passes_on_only_what_a_credssp_endpoint_has(world: World, ask: Ask) -> None:
-    world.host("HV03").migration.authentication = "CredSSP"
+    ask("HV03", "Set-VMHost", VirtualMachineMigrationAuthenticationType="CredSSP")
+    assert ask("HV03", "Get-VMHost").only["VirtualMachineMigrationAuthenticationType"] == "CredSSP"
     (error,) = ask("HV03", "Move-VM", Name="VM51", DestinationHost="HV04").errors
     assert error.hresult & 0xFFFFFFFF == 0x8009030E
     world.second_hops["HV03"] = "credssp"

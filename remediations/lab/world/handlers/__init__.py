@@ -39,7 +39,12 @@ HYPERV: Mapping[str, Simulated] = {
     "Stop-VM": _does(hyperv.stop_vm, "Name"),
     "Start-VM": _does(hyperv.start_vm, "Name"),
     "Set-VMProcessor": _does(hyperv.set_vm_processor, "VMName", "CompatibilityForMigrationEnabled"),
-    "Set-VMHost": _does(hyperv.set_vm_host, "MaximumVirtualMachineMigrations", "MaximumStorageMigrations"),
+    "Set-VMHost": _does(
+        hyperv.set_vm_host,
+        "MaximumVirtualMachineMigrations",
+        "MaximumStorageMigrations",
+        "VirtualMachineMigrationAuthenticationType",
+    ),
     "Move-VM": _does(hyperv.move_vm, "Name", "DestinationHost", "IncludeStorage", "DestinationStoragePath"),
 }
 CLUSTERING: Mapping[str, Simulated] = {

@@ -75,6 +75,8 @@ def set_vm_host(world: World, call: Call) -> None:
             world.agenda.after(world.pace.reset, lambda: setattr(settings, "maximum", cluster.maximum_parallel_migrations))
     if (number := call.parameters.get("MaximumStorageMigrations")) is not None:
         settings.storage_maximum = int(number)
+    if (kind := call.parameters.get("VirtualMachineMigrationAuthenticationType")) is not None:
+        settings.authentication = "CredSSP" if str(kind).casefold() == "credssp" else "Kerberos"
 
 
 async def stop_vm(world: World, call: Call) -> None:
