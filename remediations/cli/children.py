@@ -46,6 +46,17 @@ class Child:
         """Whether it has not ended."""
         return self._process.poll() is None
 
+    @property
+    def left_others(self) -> bool:
+        """Whether it ended and something that it had started goes on."""
+        if self.running:
+            return False
+        try:
+            os.killpg(self.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
     def check(self) -> None:
         """Raise `ChildFailed`, with its last words, if it has ended."""
         if not self.running:

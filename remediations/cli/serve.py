@@ -137,7 +137,7 @@ def _register(api: str) -> Any:
 
 
 class Worker:
-    """The Prefect worker as a child, started again when it dies: what it was running is recovered, what waits goes on."""
+    """The Prefect worker as a child, started again when it dies. The flows that it was running go on and end by themselves."""
 
     def __init__(self, api: str, home: Path, limit: int, site: Mapping[str, str], logs_in: Path) -> None:
         from flows.deployments import POOL  # noqa: PLC0415
@@ -146,18 +146,23 @@ class Worker:
         self._start = partial(start_worker, api, home, pool=POOL, limit=limit, env=site, log=log_file)
         self.child = self._start()
         self._again = time.monotonic()
+        self._before: list[Child] = []
 
     def keep(self) -> None:
         """Start it again if it ended, at most every ten seconds."""
+        self._before = [each for each in self._before if each.left_others]
         if not self.child.running and time.monotonic() >= self._again:
             log.warning("the Prefect worker ended and is started again", log=str(self.child.log))
-            self.child.stop()
+            self._before.append(self.child)
             self.child = self._start()
             self._again = time.monotonic() + 10
 
     def close(self) -> None:
         """Stop it, and the flows that it runs: each ends after the step in hand, or is recovered later."""
-        self.child.stop()
+        self.child.stop(grace=30)
+        for each in self._before:
+            if each.left_others:
+                each.stop()
 
 
 def _dispatcher(ledger: Ledger, api: str, deployment: Any) -> Dispatcher:
