@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from remediations.lab.cmdlet import Call, CommandError, Handler, Surface
-from remediations.lab.world.handlers import clustering, directory, hyperv, module, windows
+from remediations.lab.world.handlers import clustering, directory, firewall, hyperv, module, networks, windows
 from remediations.lab.world.world import World
 from remediations.model.contract import contracts
 
@@ -44,7 +44,13 @@ HYPERV: Mapping[str, Simulated] = {
         "MaximumVirtualMachineMigrations",
         "MaximumStorageMigrations",
         "VirtualMachineMigrationAuthenticationType",
+        "VirtualMachineMigrationPerformanceOption",
     ),
+    "Enable-VMMigration": _does(networks.enable_migration),
+    "Disable-VMMigration": _does(networks.disable_migration),
+    "Get-VMMigrationNetwork": _does(networks.get_networks),
+    "Add-VMMigrationNetwork": _does(networks.add_network, "Subnet"),
+    "Remove-VMMigrationNetwork": _does(networks.remove_network, "Subnet"),
     "Move-VM": _does(hyperv.move_vm, "Name", "DestinationHost", "IncludeStorage", "DestinationStoragePath"),
 }
 CLUSTERING: Mapping[str, Simulated] = {
@@ -55,6 +61,8 @@ CLUSTERING: Mapping[str, Simulated] = {
     "Get-ClusterOwnerNode": _does(clustering.get_owner_node, "Group", "Resource"),
     "Get-ClusterSharedVolume": _does(clustering.get_shared_volume, "Name"),
     "Get-ClusterQuorum": _does(clustering.get_quorum),
+    "Get-ClusterNetwork": _does(networks.get_cluster_networks),
+    "Get-ClusterNetworkInterface": _does(networks.get_cluster_interfaces),
     "Get-CauRun": _does(clustering.get_cau_run),
     "Start-ClusterGroup": _does(clustering.start_group, "Name"),
     "Move-ClusterSharedVolume": _does(clustering.move_shared_volume, "Name", "Node"),
@@ -75,6 +83,18 @@ WINDOWS: Mapping[str, Simulated] = {
     "Get-WinEvent": _does(windows.get_win_event, "FilterHashtable", "MaxEvents"),
     "Get-CimInstance": _does(windows.get_cim_instance, "ClassName", "Namespace", "Filter"),
     "Get-StorageJob": _does(windows.get_storage_job),
+    "Get-NetAdapter": _does(networks.get_adapters),
+    "Get-NetIPAddress": _does(networks.get_addresses),
+    "Get-NetConnectionProfile": _does(firewall.get_connection_profiles),
+    "Get-NetFirewallRule": _does(firewall.get_rules, "Name", "Direction", "Action", "Enabled", "PolicyStore"),
+    "Get-NetFirewallProfile": _does(firewall.get_profiles, "PolicyStore"),
+    "Get-NetFirewallPortFilter": _does(firewall.get_port_filters, "Protocol", "PolicyStore"),
+    "Enable-NetFirewallRule": _does(firewall.enable_rule, "Name"),
+    "Disable-NetFirewallRule": _does(firewall.disable_rule, "Name"),
+    "Resolve-DnsName": _does(networks.resolve_name, "Name", "Type", "NoHostsFile", "Server"),
+    "Get-DnsClientCache": _does(networks.get_cache),
+    "Clear-DnsClientCache": _does(networks.clear_cache),
+    "Test-NetConnection": _does(networks.test_connection, "ComputerName", "Port"),
 }
 MODULE: Mapping[str, Simulated] = {
     "Get-RemediationModule": _does(module.get_module),

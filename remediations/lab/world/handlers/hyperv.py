@@ -76,6 +76,8 @@ def set_vm_host(world: World, call: Call) -> None:
     if (number := call.parameters.get("MaximumStorageMigrations")) is not None:
         settings.storage_maximum = int(number)
     if (kind := call.parameters.get("VirtualMachineMigrationAuthenticationType")) is not None:
+        settings.authentication = "Kerberos" if str(kind).casefold() == "kerberos" else "CredSSP"
+    if (kind := call.parameters.get("VirtualMachineMigrationAuthenticationType")) is not None:
         settings.authentication = "CredSSP" if str(kind).casefold() == "credssp" else "Kerberos"
 
 
@@ -146,6 +148,7 @@ async def move_vm(world: World, call: Call) -> None:
             destination,
             storage=bool(call.parameters.get("IncludeStorage")),
             delegates=world.second_hops.get(host.name) == "credssp",
+            mover=call.principal,
         )
     activity = say("progress.move", culture)
     while not move.over:

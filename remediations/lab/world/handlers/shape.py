@@ -63,6 +63,14 @@ _NUMBERS: Mapping[str, Mapping[str, int]] = {
     },
     "Microsoft.FailoverClusters.PowerShell.ClusterSharedVolumeState": {"Offline": 1, "Online": 2, "Failed": 4},
     "Microsoft.FailoverClusters.PowerShell.ClusterEnhancedNodeState": {"Normal": 0, "Initializing": 1},
+    "Microsoft.FailoverClusters.PowerShell.ClusterNetworkState": {"Unavailable": 0, "Down": 1, "Partitioned": 2, "Up": 3},
+    "Microsoft.FailoverClusters.PowerShell.ClusterNetworkRole": {"None": 0, "Cluster": 1, "ClusterAndClient": 3},
+    "Microsoft.FailoverClusters.PowerShell.ClusterNetworkInterfaceState": {
+        "Unavailable": 0,
+        "Failed": 1,
+        "Unreachable": 2,
+        "Up": 3,
+    },
     "Microsoft.FailoverClusters.PowerShell.ClusterQuorumType": {"Unknown": 0, "Majority": 1, "NodeMajority": 2},
 }
 
@@ -141,6 +149,8 @@ _CLUSTER_COMMANDS = {
     "Get-ClusterOwnerNode": "GetOwnerNode",
     "Get-ClusterSharedVolume": "GetClusterSharedVolume",
     "Get-ClusterQuorum": "GetQuorum",
+    "Get-ClusterNetwork": "GetNetwork",
+    "Get-ClusterNetworkInterface": "GetNetworkInterface",
     "Start-ClusterGroup": "StartGroup",
     "Suspend-ClusterNode": "SuspendNode",
     "Resume-ClusterNode": "ResumeNode",
