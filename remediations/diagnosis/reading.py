@@ -21,6 +21,7 @@ from remediations.model.diagnosis import TextVerdict
 
 LEAST = 0.25  # below this, nothing is known
 _AGREES = 0.25  # how much a second, independent sign of the same cause adds
+_TELLING = 0.9  # the weight from which a code is seldom seen elsewhere
 _BARE = 8  # words; so short a text with a code in it is a code that someone pasted
 
 _GLUED = re.compile(r"[0o]x[0-9a-f]{1,8}(?![0-9a-f])")
@@ -181,6 +182,8 @@ class Reading:
             return TextVerdict.NOT_A_MIGRATION_FAILURE
         text = self.words.squeezed or self.words.spaced
         if _SPEAKS_OF_MOVING.search(text) or (self.codes and _SPEAKS_OF_MACHINES.search(text)):
+            return TextVerdict.UNKNOWN
+        if any(max(self.known.codes[code].causes.values(), default=0.0) >= _TELLING for code in self.codes):
             return TextVerdict.UNKNOWN
         # A sentence in a language that we read, and nothing in it is about moving anything.
         if len(self.words.tokens) >= 4 and not _READ_LANGUAGES.isdisjoint(self.words.tokens):

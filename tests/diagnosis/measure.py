@@ -41,6 +41,7 @@ class Measure:
     total: int = 0
     first: int = 0
     in_three: int = 0
+    at_first_sight: int | None = None
     negatives_as_causes: list[str] = field(default_factory=list)
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
     misses: list[tuple[str, str, list[str]]] = field(default_factory=list)
@@ -55,6 +56,8 @@ class Measure:
             found.first += said[0] == row["label"]
             found.in_three += row["label"] in said[:3]
             found.confusion[row["label"], said[0]] += 1
+            if "first_answer" in row:
+                found.at_first_sight = (found.at_first_sight or 0) + (row["first_answer"] == row["label"])
             if row["label"] == NEGATIVE and answer.verdict is TextVerdict.CAUSES:
                 found.negatives_as_causes.append(row["id"])
             if said[0] != row["label"]:
@@ -62,9 +65,14 @@ class Measure:
         return found
 
     def text(self, name: str) -> str:
+        once = (
+            ""
+            if self.at_first_sight is None
+            else f"right first before anything was learned from them {self.at_first_sight / self.total:.1%} · "
+        )
         lines = [
             f"{name}: {self.total} messages · right first {self.first / self.total:.1%} · right in the first three "
-            f"{self.in_three / self.total:.1%} · negatives answered with causes: {len(self.negatives_as_causes)}"
+            f"{self.in_three / self.total:.1%} · {once}negatives answered with causes: {len(self.negatives_as_causes)}"
         ]
         wanted = sorted({want for want, _ in self.confusion})
         width = max(map(len, wanted))
