@@ -13,6 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, Fl
 from prefect.context import FlowRunContext
 
 from remediations.engine.ports import Ask, Report
+from remediations.engine.render import VERDICT_WORDS, escape
 from remediations.model.plan import Plan
 
 _HARMLESS = re.compile(r"(</?(?:details|summary|br)\s*/?>)", re.IGNORECASE)
@@ -91,13 +92,15 @@ def publish_report(report: Report) -> None:
 
 def evidence(report: Report) -> str:
     """Each cause that was considered: what pointed to it, what the facts say. Markdown."""
-    parts = [f"# Evidence: {report.title}"]
+    parts = [f"# Evidence: {escape(report.title)}"]
     for considered in report.considered:
         hypothesis = considered.hypothesis
-        verdict = considered.verdict.value if considered.verdict is not None else "cannot be proven by the catalogue"
-        parts.append(f"## `{hypothesis.cause.value}`: {verdict}\n\n{hypothesis.cause.meaning}. {considered.why}\n")
-        parts += [f"- for it: {each}" for each in hypothesis.evidence]
-        parts += [f"- against it: {each}" for each in hypothesis.against]
+        meaning = f"{hypothesis.cause.meaning[0].upper()}{hypothesis.cause.meaning[1:]}."
+        parts.append(
+            f"\n## `{hypothesis.cause.value}`: {VERDICT_WORDS[considered.verdict]}\n\n{meaning}\n\n{escape(considered.why)}\n"
+        )
+        parts += [f"- pointed to by {escape(each)}" for each in hypothesis.evidence]
+        parts += [f"- what decides: {escape(each)}" for each in hypothesis.against]
     return "\n".join(parts)
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from gated import plan, retry
+from gated import HOSTILE, plan, retry
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from flows.artifacts import safe, table
+from flows.artifacts import evidence, safe, table
+from remediations.engine import Considered, Report
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Hypothesis
+from remediations.model.outcome import Ending, Outcome
+from remediations.model.plan import Verdict
 
 PARSER = MarkdownIt("commonmark").enable("table")
 
@@ -81,3 +86,22 @@ def test_the_table_of_steps_is_narrow_and_numbers_both_parts() -> None:
     assert [each["step"] for each in rows] == ["1", "2"]
     assert all(len(each) == 5 for each in rows)
     assert all(len("".join(each.values())) < 90 for each in rows)
+
+
+def test_evidence_says_of_each_cause_what_pointed_to_it_and_what_the_facts_say() -> None:
+    considered = Considered(
+        hypothesis=Hypothesis(cause=Cause.SPN_MISSING, score=0.9, evidence=(f"event 21502 {HOSTILE}",), against=("the SPNs",)),
+        verdict=Verdict.PRESENT,
+        why="HV02 has no such name",
+    )
+    report = Report(
+        run="run",
+        incident_id="INC-7F3K2A",
+        title=HOSTILE,
+        outcome=Outcome(ending=Ending.PROPOSED, summary="As planned."),
+        considered=(considered,),
+    )
+    page = safe(evidence(report))
+    assert hazards(page) == []
+    for part in ("`spn_missing`: proven by the facts", "HV02 has no such name", "event 21502", "what decides: the SPNs"):
+        assert part in page
