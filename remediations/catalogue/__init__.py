@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from remediations.catalogue.configure_delegation import ConfigureDelegation
+from remediations.catalogue.configure_migration_networks import ConfigureMigrationNetworks
 from remediations.catalogue.drain_node import DrainNode
+from remediations.catalogue.enable_live_migration import EnableLiveMigration
 from remediations.catalogue.enable_processor_compatibility import EnableProcessorCompatibility
 from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.purge_kerberos_tickets import PurgeKerberosTickets
@@ -14,6 +17,8 @@ from remediations.catalogue.remediation import Remediation, Repair
 from remediations.catalogue.resume_node import ResumeNode
 from remediations.catalogue.retry_drain import RetryDrain
 from remediations.catalogue.set_migration_limits import SetMigrationLimits
+from remediations.catalogue.set_performance_option import SetPerformanceOption
+from remediations.catalogue.use_kerberos_authentication import UseKerberosAuthentication
 from remediations.model.causes import Cause
 
 CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
@@ -21,7 +26,12 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
         each.id: each
         for each in (
             RegisterSpns,
+            ConfigureDelegation,
             PurgeKerberosTickets,
+            UseKerberosAuthentication,
+            EnableLiveMigration,
+            ConfigureMigrationNetworks,
+            SetPerformanceOption,
             SetMigrationLimits,
             EnableProcessorCompatibility,
             RetryDrain,

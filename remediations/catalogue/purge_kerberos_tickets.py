@@ -105,9 +105,7 @@ class PurgeKerberosTickets(Repair):
         if blind:
             yield from blind
             return
-        matters = sorted(
-            (each for each in found.tickets if each.granting or each.is_for(self.peer)), key=lambda each: each.start
-        )
+        matters = concerned(found, self.peer)
         last = max(each.latest for view in views for each in view.values())
         stale = [each for each in matters if _is_stale(each, views, last)]
         if not stale:
@@ -126,15 +124,25 @@ class PurgeKerberosTickets(Repair):
         # controller that this program writes to.
         first = next(iter(own))
         yield from (_until_shown(name, views) for name in sorted(known) if name != first or _lags(name, views))
-        fresh = found.model_copy(update={"tickets": found.tickets - set(stale)})
         names = ", ".join(dict.fromkeys(each.server for each in stale))
-        yield Step(
-            target=found.target,
-            host=found.subject,
-            command=command("Clear-RemediationTicket"),
-            why=f"{len(stale)} tickets of {self.host} ({names}) do not know the last change of the accounts, of {_when(last)}",
-            changes=changes(found, fresh),
-        )
+        told = f"{len(stale)} tickets of {self.host} ({names}) do not know the last change of the accounts, of {_when(last)}"
+        yield purge(found, stale, told)
+
+
+def concerned(found: Tickets, peer: str) -> list[Ticket]:
+    """The tickets that a move to or from `peer` stands on, oldest first: granting ones, and those for the peer's services."""
+    return sorted((each for each in found.tickets if each.granting or each.is_for(peer)), key=lambda each: each.start)
+
+
+def purge(found: Tickets, old: Iterable[Ticket], why: str) -> Step:
+    """The step that drops a host's tickets, `old` ones among them. No undo: Windows asks for new ones when it needs them."""
+    return Step(
+        target=found.target,
+        host=found.subject,
+        command=command("Clear-RemediationTicket"),
+        why=why,
+        changes=changes(found, found.model_copy(update={"tickets": found.tickets - set(old)})),
+    )
 
 
 def _views(seen: Mapping[str, Seen]) -> dict[str, AttributeTimes]:

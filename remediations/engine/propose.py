@@ -12,13 +12,14 @@ from remediations.catalogue.drain_node import DrainNode
 from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.remediation import Operation, Remediation, Repair, anywhere
 from remediations.diagnosis import ReportedEvent, diagnose
-from remediations.engine.gather import gather, queries_of
+from remediations.engine.gather import facts_in, gather, queries_of, with_facts
 from remediations.engine.parts import fold
 from remediations.engine.ports import Considered, Hosts
 from remediations.facts.events import HostEvents, migration_events
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting
+from remediations.model.fact import Change, predict
 from remediations.model.incident import Incident, What
 from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verdict, Wait
 from remediations.model.site import Site
@@ -99,7 +100,7 @@ def propose(
     by_candidate = list(zip(candidates, plans, inputs, strict=False))
 
     considered = tuple(
-        _considered(hypothesis, [p for (c, _), p, _ in by_candidate if c is hypothesis.cause])
+        _considered(hypothesis, [plan for (_, repair), plan, _ in by_candidate if hypothesis.cause in repair.causes])
         for hypothesis in evidence.hypotheses
     )
     also_seen = tuple(p for p in plans[len(candidates) : len(candidates) + len(unasked)] if p.verdict is Verdict.PRESENT)
@@ -119,14 +120,18 @@ def propose(
     return _choose(base, [(repair, plan, own) for (_, repair), plan, own in by_candidate], tried)
 
 
-def _choose(base: Proposal, found: Sequence[tuple[Repair, Plan, Mapping[str, Any]]], tried: frozenset[Cause]) -> Proposal:
+_Found = tuple[Repair, Plan, Mapping[str, Any]]
+"""A candidate, its plan on the facts as they are, and the inputs of that plan."""
+
+
+def _choose(base: Proposal, found: Sequence[_Found], tried: frozenset[Cause]) -> Proposal:
     """State before episode before exclusion; a presumed cause only alone, once, and with every sibling by state absent."""
     present = [each for each in found if each[1].verdict is Verdict.PRESENT]
     by_state = [each for each in present if each[0].proof is Proof.STATE]
     by_episode = [each for each in present if each[0].proof is Proof.EPISODE]
     excluded = all(plan.verdict is Verdict.ABSENT for repair, plan, _ in found if repair.proof is Proof.STATE)
     presumed = [each for each in present if each[0].proof is Proof.EXCLUSION and excluded and not tried & set(each[0].causes)]
-    mendable = [each for each in by_state if each[1].appliable]
+    mendable = _chain(by_state)
     chosen = mendable or by_state[:1] or by_episode[:1] or presumed[:1]
     if not chosen:
         return base
@@ -135,6 +140,23 @@ def _choose(base: Proposal, found: Sequence[tuple[Repair, Plan, Mapping[str, Any
     return Proposal(
         **{**base.__dict__, "chosen": remediations, "plan": plan, "presumed": chosen is not mendable and chosen == presumed[:1]}
     )
+
+
+def _chain(by_state: Sequence[_Found]) -> list[_Found]:
+    """Those that can be mended, in the catalogue's order, each judged on the facts as those before it will leave them.
+
+    So what one has to come before (delegation before Kerberos) makes the other possible, and what is mended by the way is left
+    out.
+    """
+    order = list(CATALOGUE)
+    chosen: list[_Found] = []
+    made: list[Change] = []
+    for repair, plan, own in sorted(by_state, key=lambda each: order.index(each[0].id)):
+        then = repair.planned(with_facts(own, predict(facts_in(own), made)))
+        if then.appliable:
+            chosen.append((repair, plan, own))
+            made += then.changes
+    return chosen
 
 
 def gather_evidence(

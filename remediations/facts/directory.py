@@ -24,6 +24,12 @@ MIGRATION_SERVICE = "Microsoft Virtual System Migration Service"
 TRUSTED_TO_AUTH_FOR_DELEGATION = 0x1000000
 """userAccountControl bit: delegation with any authentication protocol ([MS-ADTS] 2.2.16)."""
 
+TRUSTED_FOR_DELEGATION = 0x80000
+"""userAccountControl bit: unconstrained delegation. Never set by this program."""
+
+DELEGATION = "msDS-AllowedToDelegateTo"
+"""Attribute that lists the services to which an account may delegate."""
+
 _METADATA = "msDS-ReplAttributeMetaData"
 _CHANGE = re.compile(
     r"<pszAttributeName>(?P<name>[^<]+)</pszAttributeName>.*?"
@@ -32,7 +38,7 @@ _CHANGE = re.compile(
 )
 _TICKETS_DEPEND_ON = frozenset({"serviceprincipalname", "msds-allowedtodelegateto", "useraccountcontrol"})
 
-_ATTRIBUTES = ("servicePrincipalName", "msDS-AllowedToDelegateTo", "userAccountControl", "dNSHostName")
+_ATTRIBUTES = ("servicePrincipalName", DELEGATION, "userAccountControl", "dNSHostName")
 
 
 class ComputerAccount(Fact):
@@ -50,6 +56,8 @@ class ComputerAccount(Fact):
     delegates_to: frozenset[str]
     any_protocol: bool
     """TRUSTED_TO_AUTH_FOR_DELEGATION: needed since Windows Server 2016."""
+    unconstrained: bool = False
+    """TRUSTED_FOR_DELEGATION: whoever logs on to the host can be acted for anywhere."""
 
     def has_spn(self, spn: str) -> bool:
         """Whether the account holds this SPN; the directory compares without case, so do we."""
@@ -58,6 +66,11 @@ class ComputerAccount(Fact):
     def with_spn(self, spn: str) -> ComputerAccount:
         """The account with this SPN added."""
         return self.model_copy(update={"spns": self.spns | {spn}})
+
+    def undelegated(self, services: Sequence[str]) -> tuple[str, ...]:
+        """Those of `services` that the account may not delegate to; without case, as the directory compares."""
+        held = {each.casefold() for each in self.delegates_to}
+        return tuple(each for each in services if each.casefold() not in held)
 
     @property
     def target(self) -> Target:
@@ -95,14 +108,14 @@ def migration_spns(host: str, site: Site) -> tuple[str, str]:
 
 def computer_account(host: str, site: Site) -> Query[ComputerAccount]:
     """Reads a host's computer account from the run's domain controller. Raises `LookupError` if the site names none."""
-    asked, server = _controller(site)
+    asked, server = controller_of(site)
     read = command("Get-ADComputer", Identity=short_name(host), Properties=_ATTRIBUTES, Server=server)
     return Query(asked, (read,), partial(_computer_account, asked, server))
 
 
 def spn_holders(host: str, spns: Sequence[str], site: Site) -> Query[SpnHolders]:
     """Reads who holds any of `spns`, across the forest (the global catalog, port 3268, has every domain)."""
-    asked, server = _controller(site)
+    asked, server = controller_of(site)
     terms = "".join(f"(servicePrincipalName={_ldap(spn)})" for spn in spns)
     read = command(
         "Get-ADObject", LDAPFilter=f"(|{terms})", Properties=("servicePrincipalName", "sAMAccountName"), Server=f"{server}:3268"
@@ -130,8 +143,8 @@ def remove_spn(account: ComputerAccount, spn: str) -> Command:
     return command("Set-ADComputer", Identity=account.subject, ServicePrincipalNames={"Remove": spn}, Server=account.server)
 
 
-def _controller(site: Site) -> tuple[str, str]:
-    """The run's controller: its name in the inventory, and its fully qualified name."""
+def controller_of(site: Site) -> tuple[str, str]:
+    """The run's controller: its name in the inventory, and its fully qualified name. Raises `LookupError` without any."""
     if site.controller is None:
         raise LookupError("site.yaml names no domain controller (controllers:), which this needs")
     return site.controllers[0].name, site.controller
@@ -151,8 +164,9 @@ def _computer_account(seen_from: str, server: str, replies: Sequence[Reply]) -> 
         server=server,
         seen_from=seen_from,
         spns=frozenset(texts(record.get("servicePrincipalName"))),
-        delegates_to=frozenset(texts(record.get("msDS-AllowedToDelegateTo"))),
+        delegates_to=frozenset(texts(record.get(DELEGATION))),
         any_protocol=bool(int(record["userAccountControl"]) & TRUSTED_TO_AUTH_FOR_DELEGATION),
+        unconstrained=bool(int(record["userAccountControl"]) & TRUSTED_FOR_DELEGATION),
     )
 
 

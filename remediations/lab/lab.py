@@ -111,7 +111,9 @@ class Lab:
                     endpoint=self._endpoint(host.name),
                     expect=Expectation()
                     if world.cluster_of(host.name)
-                    else Expectation.model_validate({"simultaneous_migrations": 2, **expected}),
+                    else Expectation.model_validate(
+                        {"simultaneous_migrations": 2, "migration_networks": ["10.0.20.0/24"], **expected}
+                    ),
                 )
                 for host in world.hosts.values()
             ),
@@ -155,9 +157,9 @@ class Lab:
             self.world.settle()
             FAULTS[cause].inject(self.world)
 
-    def move(self, vm: str, destination: str) -> Migration:
-        """Move a virtual machine as an administrator would, and wait until it is there or has failed."""
-        move = self.world.move(vm, destination)
+    def move(self, vm: str, destination: str, *, elsewhere: bool = False) -> Migration:
+        """Move a virtual machine as an administrator would, at its host or from `elsewhere`; wait until that is over."""
+        move = self.world.move(vm, destination, elsewhere=elsewhere)
         self.world.wait(lambda: move.over)
         return move
 
@@ -166,7 +168,7 @@ class Lab:
         self.inject(cause)
         fault = FAULTS[cause]
         if fault.vm:
-            move = self.move(fault.vm, fault.destination)
+            move = self.move(fault.vm, fault.destination, elsewhere=fault.elsewhere)
             if move.refusal is None:
                 raise RuntimeError(f"{fault.vm} moved to {fault.destination} in spite of {cause}")
         source = self.world.host(fault.source)

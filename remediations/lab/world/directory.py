@@ -135,6 +135,19 @@ class Directory:
             raise LookupError(f"{host} has no computer account in {self.domain}")
         return account
 
+    def protected(self, account: UUID) -> bool:
+        """Whether an account is a member of Protected Users."""
+        groups = self.newest(account).get("memberOf") or ()
+        return any(group.casefold().startswith("cn=protected users,") for group in groups)
+
+    def may_be_delegated(self, principal: str) -> bool:
+        """Whether anybody may act for an account, given with its domain; for one that is not of this domain, yes."""
+        account = self.find(principal.rpartition("\\")[2])
+        if account is None:
+            return True
+        control = int(self.newest(account.guid).get(CONTROL) or 0)
+        return not control & NOT_DELEGATED and not self.protected(account.guid)
+
     def write(self, controller: str, account: UUID, attribute: str, value: Any) -> None:
         """Set an attribute on one controller; the others follow."""
         here = self.controllers[controller]

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 
 from remediations.lab.world import drain, migration
-from remediations.lab.world.directory import DELEGATION, MIGRATION_SERVICE, SPN
+from remediations.lab.world.directory import CONTROL, DELEGATION, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH
+from remediations.lab.world.fault import Fault
 from remediations.lab.world.hosts import HASWELL
+from remediations.lab.world.network_faults import NETWORK_FAULTS
 from remediations.lab.world.world import World
 
 LONG = 3600.0
 """Seconds that the migration takes which holds the only slot."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong, by the id of its cause, and the move (or drain) that fails of it."""
-
-    cause: str
-    title: str
-    inject: Callable[[World], None]
-    source: str
-    destination: str
-    vm: str = ""
-    """The virtual machine that will not move; empty for a drain of `source`."""
-
-    @property
-    def node(self) -> str:
-        """The node whose drain fails; empty for a migration."""
-        return "" if self.vm else self.source
 
 
 def _spn_missing(world: World) -> None:
@@ -41,6 +24,30 @@ def _spn_missing(world: World) -> None:
         world.directory.remove_spns("DC1", account.guid, (lost,))
     cache = world.host("HV03").tickets
     cache.tickets = [ticket for ticket in cache.tickets if not ticket.server.startswith(MIGRATION_SERVICE)]
+
+
+def _access_denied_delegation(world: World) -> None:
+    """Two hours ago HV03's delegation was cut down to file access and Kerberos only; it has no ticket for the service left."""
+    directory, account = world.directory, world.directory.computer("HV03").guid
+    first = directory.controllers["DC1"]
+    with world.agenda.playing(world.now - timedelta(hours=2)):
+        kept = tuple(each for each in first.value(account, DELEGATION) if not each.startswith(MIGRATION_SERVICE))
+        directory.write("DC1", account, DELEGATION, kept)
+        directory.write("DC1", account, CONTROL, first.value(account, CONTROL) & ~TRUSTED_TO_AUTH)
+    cache = world.host("HV03").tickets
+    cache.tickets = [ticket for ticket in cache.tickets if not ticket.server.startswith(MIGRATION_SERVICE)]
+
+
+def _credssp_no_credentials(world: World) -> None:
+    """Both hosts were left with Windows' default, CredSSP; the move is asked for from another computer."""
+    for name in ("HV03", "HV04"):
+        world.host(name).migration.authentication = "CredSSP"
+
+
+def _credential_guard(world: World) -> None:
+    """Both hosts use CredSSP, and Credential Guard runs on HV04, as it does by default on Windows Server 2025."""
+    _credssp_no_credentials(world)
+    world.host("HV04").credential_guard = True
 
 
 def _kerberos_tickets_stale(world: World) -> None:
@@ -98,6 +105,31 @@ FAULTS: Mapping[str, Fault] = {
             "VM51",
         ),
         Fault(
+            "access_denied_delegation",
+            "HV03 may not act for others at HV04's migration service",
+            _access_denied_delegation,
+            "HV03",
+            "HV04",
+            "VM51",
+        ),
+        Fault(
+            "credssp_no_credentials",
+            "the hosts use CredSSP, and the move is started from elsewhere",
+            _credssp_no_credentials,
+            "HV03",
+            "HV04",
+            "VM51",
+            elsewhere=True,
+        ),
+        Fault(
+            "credential_guard_blocks_credssp",
+            "the hosts use CredSSP, and Credential Guard runs on HV04",
+            _credential_guard,
+            "HV04",
+            "HV03",
+            "VM52",
+        ),
+        Fault(
             "kerberos_tickets_stale",
             "HV03's Kerberos tickets are older than its delegation",
             _kerberos_tickets_stale,
@@ -115,6 +147,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault("cpu_incompatible", "HV02's processor lacks features that VM42 uses", _cpu_incompatible, "HV01", "HV02", "VM42"),
         Fault("node_drain_failed", "a drain of HV01 failed and left it paused", _node_drain_failed, "HV01", "HV02"),
+        *NETWORK_FAULTS,
     )
 }
 """Every fault, by the id of its cause."""

@@ -123,6 +123,8 @@ class Host:
     tickets: TicketCache = field(default_factory=TicketCache)
     log: EventLog = field(default_factory=EventLog)
     module: Module | None = None
+    credential_guard: bool = False
+    """Whether Credential Guard runs: on by default from Windows Server 2025, where the hardware allows it."""
     cluster_tools: bool = False
     """Whether the FailoverClusters module is installed (on a node it always is)."""
     storage_jobs: list[StorageJob] = field(default_factory=list)

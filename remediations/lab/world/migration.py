@@ -88,19 +88,21 @@ def start(
     *,
     storage: bool = False,
     delegates: bool = False,
+    mover: str = "",
     seconds: float | None = None,
 ) -> Migration:
     """Begin a move; if a rule refuses it, it is over at once and has left its events.
 
-    `delegates`: whoever asks has credentials on the source that CredSSP can pass on. `seconds`: how long it takes, if not as
-    long as others.
+    `delegates`: whoever asks has credentials on the source that CredSSP can pass on. `mover`: their account. `seconds`: how
+    long it takes, if not as long as others.
     """
     source = world.host(machine.host)
     seconds = world.pace.migration if seconds is None else seconds
     move = Migration(machine.name, source.name, destination.name, world.now, seconds, storage)
     if world.cluster_of(source.name) is None:
         source.log.write(20413, world.now, vm=machine.name, host=destination.name, id=machine.id)
-    move.refusal = next(refusals(world, machine, source, destination, storage=storage, delegates=delegates), None)
+    found = refusals(world, machine, source, destination, storage=storage, delegates=delegates, mover=mover)
+    move.refusal = next(found, None)
     world.migrations.append(move)
     if move.refusal:
         _failed(world, move, machine, source, destination)
@@ -110,7 +112,14 @@ def start(
 
 
 def refusals(
-    world: World, machine: Machine, source: Host, destination: Host, *, storage: bool = False, delegates: bool = False
+    world: World,
+    machine: Machine,
+    source: Host,
+    destination: Host,
+    *,
+    storage: bool = False,
+    delegates: bool = False,
+    mover: str = "",
 ) -> Iterator[Refusal]:
     """Everything that stands against a move, in the order in which Windows comes upon it."""
     at_source = sentence("migration.source", vm=machine.name, host=source.name, id=machine.id)
@@ -126,7 +135,7 @@ def refusals(
         yield Refusal(0, (at_source, sentence("migration.disabled")))
     if code := network.obstacle(world, source, destination):
         yield Refusal(code, (at_source, _unreached(destination, code)))
-    code = _credssp(delegates) if source.migration.authentication == "CredSSP" else kerberos(world, source, destination)
+    code = authenticate(world, source, destination, delegates=delegates, mover=mover)
     if code:
         why = (sentence("migration.authenticate"),) if code == NO_CREDENTIALS else ()
         yield Refusal(code, (at_source, _connect(destination, code), *why))
@@ -157,6 +166,20 @@ def memory_shortage(world: World, machine: Machine, host: Host) -> Sentence | No
         return None
     why, code = system_message(OUT_OF_MEMORY), f"0x{OUT_OF_MEMORY:08X}"
     return sentence("migration.memory", vm=machine.name, id=machine.id, why=why, code=code)
+
+
+def authenticate(world: World, source: Host, destination: Host, *, delegates: bool, mover: str) -> int:
+    """Make whoever asks for a move known at the destination. 0, or the code of what went wrong.
+
+    Within a cluster the nodes act for themselves. Else CredSSP needs credentials that it can pass on, which Credential Guard
+    keeps it from; and Kerberos lets the source act for the mover, if that account may be acted for.
+    """
+    if not _same_cluster(world, source, destination):
+        if source.migration.authentication == "CredSSP":
+            return 0 if delegates and not source.credential_guard else NO_CREDENTIALS
+        if not world.directory.may_be_delegated(mover):
+            return NO_CREDENTIALS
+    return kerberos(world, source, destination)
 
 
 def kerberos(world: World, source: Host, destination: Host) -> int:
@@ -197,10 +220,6 @@ def _delegated(controller: Controller, source: Account, spn: str, moment: dateti
     listed = controller.value(source.guid, DELEGATION, moment) or ()
     control = controller.value(source.guid, CONTROL, moment) or 0
     return spn.casefold() in (each.casefold() for each in listed) and bool(control & TRUSTED_TO_AUTH)
-
-
-def _credssp(delegates: bool) -> int:
-    return 0 if delegates else NO_CREDENTIALS
 
 
 def _same_cluster(world: World, source: Host, destination: Host) -> bool:

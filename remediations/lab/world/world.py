@@ -116,8 +116,8 @@ class World:
         """Whether an endpoint of this host can act on another computer as its caller."""
         return self.second_hops.get(host, "none") != "none"
 
-    def move(self, machine: str, destination: str, *, storage: bool = False) -> Migration:
-        """Begin to move a virtual machine, as an administrator at the source's console would.
+    def move(self, machine: str, destination: str, *, storage: bool = False, elsewhere: bool = False) -> Migration:
+        """Begin to move a virtual machine, as an administrator would at the source's console, or from `elsewhere`.
 
         Raises `ValueError` if the cluster service refuses even to try (node down or paused, no possible owner).
         """
@@ -129,7 +129,7 @@ class World:
                 code = obstacle(cluster, role, cluster.nodes[goal.name]) if goal.name in cluster.nodes else migration.NOT_OWNER
                 if code:
                     raise ValueError(f"the cluster refuses to move {machine} to {destination}: 0x{code:08X}")
-            return migration.start(self, moved, goal, storage=storage, delegates=True)
+            return migration.start(self, moved, goal, storage=storage, delegates=not elsewhere)
 
     def wait(self, until: Callable[[], bool], at_most: float = 30.0) -> None:
         """Let time pass until something is so. Raises `TimeoutError` after `at_most` seconds of the lab's time."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from world_probe import Ask
 
-from remediations.lab.world.directory import MIGRATION_SERVICE
+from remediations.lab.world.directory import DELEGATION, MIGRATION_SERVICE
 from remediations.lab.world.faults import FAULTS, Fault
 from remediations.lab.world.world import World
 from remediations.model.causes import Cause
@@ -41,7 +41,33 @@ def drain_again(ask: Ask) -> None:
     assert not ask("HV01", "Suspend-ClusterNode", Name="HV01", Drain=True).errors
 
 
+def delegate(ask: Ask) -> None:
+    where = {"Identity": "HV03$", "Server": "dc1.contoso.com"}
+    lost = [f"{MIGRATION_SERVICE}/HV04", f"{MIGRATION_SERVICE}/hv04.contoso.com"]
+    assert not ask("DC1", "Set-ADComputer", Add={DELEGATION: lost}, **where).errors
+    assert not ask("DC1", "Set-ADAccountControl", TrustedToAuthForDelegation=True, **where).errors
+    purge(ask)
+
+
+def use_kerberos(ask: Ask) -> None:
+    for host in ("HV03", "HV04"):
+        assert not ask(host, "Set-VMHost", VirtualMachineMigrationAuthenticationType="Kerberos").errors
+
+
+def enable(ask: Ask) -> None:
+    assert not ask("HV04", "Enable-VMMigration").errors
+
+
+def add_network(ask: Ask) -> None:
+    assert not ask("HV04", "Add-VMMigrationNetwork", Subnet="10.0.20.0/24").errors
+
+
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {
+    "access_denied_delegation": delegate,
+    "credssp_no_credentials": use_kerberos,
+    "credential_guard_blocks_credssp": use_kerberos,
+    "migration_not_enabled": enable,
+    "migration_network_missing": add_network,
     "spn_missing": add_spn,
     "kerberos_tickets_stale": purge,
     "migration_limit_reached": raise_limit,
@@ -49,6 +75,8 @@ REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "node_drain_failed": drain_again,
 }
 MIGRATIONS = [fault for fault in FAULTS.values() if fault.vm]
+ADDS = frozenset({"spn_missing", "access_denied_delegation"})
+"""Remedies that add what is there already unless their own fault took it away."""
 
 
 def test_every_fault_is_a_known_cause_and_has_a_remedy_here() -> None:
@@ -57,7 +85,7 @@ def test_every_fault_is_a_known_cause_and_has_a_remedy_here() -> None:
 
 @pytest.mark.parametrize("fault", MIGRATIONS, ids=lambda fault: fault.cause)
 def test_the_move_works_without_the_fault(world: World, fault: Fault) -> None:
-    move = world.move(fault.vm, fault.destination)
+    move = world.move(fault.vm, fault.destination, elsewhere=fault.elsewhere)
     world.wait(lambda: move.over)
     assert move.refusal is None
 
@@ -66,12 +94,12 @@ def test_the_move_works_without_the_fault(world: World, fault: Fault) -> None:
 def test_the_move_fails_with_it_and_works_once_mended(world: World, ask: Ask, fault: Fault) -> None:
     fault.inject(world)
     for _ in range(2):  # it does not mend itself
-        move = world.move(fault.vm, fault.destination)
+        move = world.move(fault.vm, fault.destination, elsewhere=fault.elsewhere)
         world.wait(lambda move=move: move.over)
         assert move.refusal is not None
         assert world.machine(fault.vm).host == fault.source
     REMEDIES[fault.cause](ask)
-    move = world.move(fault.vm, fault.destination)
+    move = world.move(fault.vm, fault.destination, elsewhere=fault.elsewhere)
     world.wait(lambda: move.over)
     assert move.refusal is None
 
@@ -79,12 +107,12 @@ def test_the_move_fails_with_it_and_works_once_mended(world: World, ask: Ask, fa
 @pytest.mark.parametrize("fault", MIGRATIONS, ids=lambda fault: fault.cause)
 @pytest.mark.parametrize("other", [cause for cause in REMEDIES if cause not in ("node_drain_failed", "cpu_incompatible")])
 def test_another_faults_remedy_does_not_help(world: World, ask: Ask, fault: Fault, other: str) -> None:
-    if other == fault.cause:
+    if REMEDIES[other] is REMEDIES[fault.cause]:
         return
     fault.inject(world)
-    if other != "spn_missing":  # the name is there already
+    if other not in ADDS:
         REMEDIES[other](ask)
-    move = world.move(fault.vm, fault.destination)
+    move = world.move(fault.vm, fault.destination, elsewhere=fault.elsewhere)
     world.wait(lambda: move.over)
     assert move.refusal is not None
 

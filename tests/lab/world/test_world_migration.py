@@ -12,7 +12,7 @@ import pytest
 from remediations.lab.world.directory import CONTROL, DELEGATION, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH
 from remediations.lab.world.events import HIGH_AVAILABILITY, SYSTEM, VMMS
 from remediations.lab.world.hosts import EDITIONS, EPYC, GIB, HASWELL
-from remediations.lab.world.migration import Migration
+from remediations.lab.world.migration import Migration, start
 from remediations.lab.world.world import World
 
 Change = Callable[[World], object]
@@ -122,6 +122,17 @@ RULES = (
         "migration.authenticate",
         (rewrite("HV03", CONTROL, lambda bits: bits | TRUSTED_TO_AUTH), fresh("HV03")),
     ),
+    Rule(
+        "CredSSP with Credential Guard",
+        (settings("HV03", authentication="CredSSP"), host_set("HV03", credential_guard=True)),
+        *ALONE,
+        NO_CREDENTIALS,
+        "migration.authenticate",
+        (settings("HV03", authentication="Kerberos"),),
+    ),
+    Rule("CredSSP at the console", (settings("HV03", authentication="CredSSP"),), *ALONE, 0, "", ()),
+    Rule("CredSSP in a cluster", (settings("HV01", authentication="CredSSP"),), *CLUSTERED, 0, "", ()),
+    Rule("Credential Guard with Kerberos", (host_set("HV03", credential_guard=True),), *ALONE, 0, "", ()),
     Rule(
         "delegation is not asked for in a cluster",
         (rewrite("HV01", DELEGATION, lambda _: ()), fresh("HV01")),
@@ -250,6 +261,23 @@ RULES = (
     ),
     Rule("starting", (machine("VM42", state="Starting"),), *CLUSTERED, 0, "vm.state", (machine("VM42", state="Running"),)),
 )
+
+
+@pytest.mark.parametrize(
+    ("mover", "moves"),
+    [("svc-remediate", True), ("adm-smith", False), ("adm-jones", False), ("somebody", True)],
+    ids=["plain", "sensitive", "protected", "of another domain"],
+)
+def test_a_host_acts_only_for_accounts_that_may_be_acted_for(world: World, mover: str, moves: bool) -> None:
+    found = start(world, world.machine("VM51"), world.host("HV04"), mover=f"CONTOSO\\{mover}")
+    assert (found.refusal is None) is moves
+
+
+def test_from_elsewhere_credssp_has_nothing_to_pass_on(world: World) -> None:
+    world.host("HV03").migration.authentication = "CredSSP"
+    refused = world.move("VM51", "HV04", elsewhere=True).refusal
+    assert refused is not None
+    assert refused.code == NO_CREDENTIALS
 
 
 def restarted(world: World, name: str) -> None:

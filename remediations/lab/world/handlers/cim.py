@@ -146,6 +146,23 @@ def _processors(world: World, host: Host) -> Iterator[Properties]:
         }
 
 
+def _device_guard(world: World, host: Host) -> Iterator[Properties]:
+    running = [1, 2] if host.credential_guard else [2]
+    yield {
+        "AvailableSecurityProperties": [1, 2, 3, 5, 6, 7],
+        "CodeIntegrityPolicyEnforcementStatus": UInt32(0),
+        "InstanceIdentifier": "4ff40742-2649-41b8-bdd1-e80fad1cce80",
+        "RequiredSecurityProperties": [1],
+        "SecurityServicesConfigured": running,
+        "SecurityServicesRunning": running,
+        "UsermodeCodeIntegrityPolicyEnforcementStatus": UInt32(0),
+        "Version": "1.0",
+        "VirtualizationBasedSecurityStatus": UInt32(2),
+        "VirtualMachineIsolation": False,
+        "VirtualMachineIsolationProperties": [0],
+    }
+
+
 def _computer_system(world: World, host: Host) -> Iterator[Properties]:
     yield {
         "Caption": host.name,
@@ -281,6 +298,7 @@ CLASSES: Mapping[str, Mapping[str, Callable[[World, Host], Iterator[Properties]]
         "Win32_ComputerSystem": _computer_system,
     },
     "root/virtualization/v2": {"Msvm_ComputerSystem": _virtual_systems, "Msvm_MigrationJob": _migration_jobs},
+    "root/microsoft/windows/deviceguard": {"Win32_DeviceGuard": _device_guard},
     "root/mscluster": {"MSCluster_Node": _cluster_nodes},
 }
 """Namespace → class → its instances on a host."""

@@ -75,6 +75,7 @@ def _constructed(server: Server, account: Account) -> Mapping[str, Callable[[], 
         "trustedtoauthfordelegation": lambda: bool(control & TRUSTED_TO_AUTH),
         "accountnotdelegated": lambda: bool(control & NOT_DELEGATED),
         "memberof": list,
+        "tokengroups": lambda: [_sid(each) for each in _groups(server, account)],
         "trustedfordelegation": lambda: bool(control & 0x80000),
         "whencreated": lambda: account.created.astimezone(CONTROLLERS_ZONE),
         "whenchanged": lambda: max(stamp.local_time for stamp in stamps.values()).astimezone(CONTROLLERS_ZONE),
@@ -83,6 +84,17 @@ def _constructed(server: Server, account: Account) -> Mapping[str, Callable[[], 
         DELEGATION.casefold(): list,
         SPN.casefold(): list,
     }
+
+
+def _groups(server: Server, account: Account) -> list[str]:
+    """SIDs of the groups that an account is in: Domain Users or Domain Computers, and Protected Users."""
+    domain = account.sid.rpartition("-")[0]
+    primary = "513" if account.object_class == "user" else "515"
+    return [f"{domain}-{primary}", *([f"{domain}-525"] if server.world.directory.protected(account.guid) else [])]
+
+
+def _sid(text: str) -> Object:
+    return Object(("System.Security.Principal.SecurityIdentifier", "System.Object"), {"Value": text}, text)
 
 
 def _fragment(world: World, name: str, stamp: Stamp) -> str:
@@ -119,7 +131,7 @@ def computer_object(server: Server, account: Account, names: list[str]) -> Objec
         "ObjectClass": account.object_class,
         "ObjectGUID": account.guid,
         "SamAccountName": account.name,
-        "SID": Object(("System.Security.Principal.SecurityIdentifier", "System.Object"), {"Value": account.sid}, account.sid),
+        "SID": _sid(account.sid),
         "UserPrincipalName": None,
     }
     return _directory_object("ADComputer", account, {**properties, **_requested(server, account, names, properties)})
@@ -133,7 +145,6 @@ def _settings(world: World, controller: Controller) -> str:
 def user_object(server: Server, account: Account, names: list[str]) -> Object:
     """An account as Get-ADUser shows it, with the properties that were asked for."""
     values = attributes(server, account)
-    sid = Object(("System.Security.Principal.SecurityIdentifier", "System.Object"), {"Value": account.sid}, account.sid)
     properties = {
         "DistinguishedName": account.dn,
         "Enabled": not int(values.get(CONTROL) or 0) & 0x2,
@@ -142,7 +153,7 @@ def user_object(server: Server, account: Account, names: list[str]) -> Object:
         "ObjectClass": account.object_class,
         "ObjectGUID": account.guid,
         "SamAccountName": account.name,
-        "SID": sid,
+        "SID": _sid(account.sid),
         "Surname": None,
         "UserPrincipalName": values.get("userPrincipalName"),
     }
