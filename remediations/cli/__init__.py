@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from remediations.cli import console
+from remediations.cli import console, forms
 from remediations.cli.console import EXIT_CODES
 from remediations.cli.engine import apply_group, plan_group
+
+
+def _config() -> typer.Typer:
+    from remediations.cli.config import app as config  # noqa: PLC0415
+
+    return config
+
+
+def _diagnose() -> typer.Typer:
+    from remediations.cli.diagnose import diagnose  # noqa: PLC0415
+
+    return forms.alone(diagnose)
+
+
+def _demo() -> typer.Typer:
+    from remediations.cli.demo import demo  # noqa: PLC0415
+
+    return forms.alone(demo)
+
 
 app = typer.Typer(
     name="remediate",
     help=f"Find out why a Hyper-V virtual machine would not move, mend it with the least harm, prove it.\n\n{EXIT_CODES}",
+    cls=forms.also({"config": _config, "diagnose": _diagnose, "demo": _demo}),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -104,22 +123,6 @@ def reject(digest: Digest, who: As, comment: Comment = "", run: RunId = None, as
 
 
 @app.command()
-def diagnose(
-    text: Annotated[str, typer.Argument(help="The event's or error's text; - reads standard input.")] = "-",
-    event_id: Annotated[int | None, typer.Option(min=0, max=65535, help="Windows event id, as 21502.")] = None,
-    channel: Annotated[str | None, typer.Option(help="Event log channel.")] = None,
-    provider: Annotated[str | None, typer.Option(help="Event provider.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Say what a reported text suggests, before any host is asked."""
-    from remediations.cli.small import diagnose as run  # noqa: PLC0415
-
-    given = sys.stdin.read() if text == "-" else text
-    with console.plain_errors():
-        run(given, event_id=event_id, channel=channel, provider=provider, as_json=as_json)
-
-
-@app.command()
 def catalogue(as_json: Json = False) -> None:
     """List the remediations: what each mends, how dangerous it is, and whether it can be undone."""
     from remediations.cli.small import catalogue as run  # noqa: PLC0415
@@ -144,20 +147,7 @@ def export(
 
 def main() -> None:
     """Entry point of `remediate`."""
-    lazy(sys.argv[1] if len(sys.argv) > 1 else "")
     app()
-
-
-def lazy(command: str) -> None:
-    """Add the commands that bring their own options. Help lists all of them; else only the one that is called is imported."""
-    if command in ("config", "", "--help"):
-        from remediations.cli.config import app as config  # noqa: PLC0415
-
-        app.add_typer(config, name="config")
-    if command in ("demo", "", "--help"):
-        from remediations.cli import demo  # noqa: PLC0415
-
-        app.command("demo")(demo.demo)
 
 
 __all__: list[str] = ["app", "main"]

@@ -67,6 +67,31 @@ def group(names: Callable[[], Mapping[str, Callable[[], TyperCommand]]]) -> type
     return Lazy
 
 
+def also(others: Mapping[str, Callable[[], typer.Typer]]) -> type[TyperGroup]:
+    """A group that has `others` beside its own commands; each is imported when it is called, or all of them for help."""
+
+    class Also(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            return [*super().list_commands(ctx), *others]
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            make = others.get(cmd_name)
+            if make is None:
+                return super().get_command(ctx, cmd_name)
+            made = typer.main.get_command(make())
+            made.name = cmd_name
+            return made
+
+    return Also
+
+
+def alone(function: Callable[..., None]) -> typer.Typer:
+    """An application of one command."""
+    app = typer.Typer(add_completion=False)
+    app.command()(function)
+    return app
+
+
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     kind = _inner(field.annotation)
     default = None if field.is_required() else field.get_default(call_default_factory=True)

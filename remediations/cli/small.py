@@ -1,4 +1,4 @@
-"""The commands that need no host and no server: `diagnose`, `catalogue`, `host export`."""
+"""The commands that need no host and no server: `catalogue`, `host export`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,6 @@ from pathlib import Path
 from rich.table import Table
 
 from remediations.cli.console import Exit, fail, out, print_json
-
-
-def diagnose(text: str, *, event_id: int | None, channel: str | None, provider: str | None, as_json: bool) -> None:
-    """Print what a reported text suggests."""
-    from remediations.diagnosis import ReportedEvent  # noqa: PLC0415
-    from remediations.diagnosis import diagnose as ask  # noqa: PLC0415
-
-    if not text.strip() and event_id is None:
-        fail("there is no text: give it as an argument, or on standard input")
-    told = event_id is not None or channel or provider
-    found = ask(ReportedEvent(text=text, event_id=event_id, channel=channel, provider=provider) if told else text)
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-        return
-    if not found.hypotheses:
-        out.print(found.verdict.value.replace("_", " "))
-        return
-    for each in found.hypotheses:
-        out.print(f"{each.score:.2f}  {each.cause.value}: {each.cause.meaning}", markup=False)
-        out.print("\n".join(f"      for: {why}" for why in each.evidence), markup=False)
-        if each.against:
-            out.print("\n".join(f"      against: {why}" for why in each.against), markup=False)
 
 
 def catalogue(*, as_json: bool) -> None:

@@ -79,7 +79,6 @@ def test_every_remediation_has_its_options_described(verb: str, name: str) -> No
         (("plan", "incident", "--vm", "VM42", "--source", "HV99"), "HV99 is not in the inventory"),
         (("plan", "incident", "--vm", "VM42", "--event-id", "many"), "--event-id"),
         (("plan", "unheard-of"), "unheard-of"),
-        (("diagnose", "  "), "there is no text"),
         (("approvals",), "no Prefect is known here"),
         (("approve", "3f9a41c0", "--as", "Anna Berg"), "no Prefect is known here"),
         (("--config", "/nowhere", "plan", "incident", "--vm", "VM42"), "/nowhere"),
@@ -99,13 +98,19 @@ def test_a_prefect_that_does_not_answer_is_a_failure_that_says_so(monkeypatch: p
     assert "does not answer" in ended.stderr
 
 
-def test_a_text_is_diagnosed() -> None:
-    text = "Failed to establish a connection with host HV02: No credentials are available in the security package (0x8009030E)."
-    for ended in (run("diagnose", text, "--json"), run("diagnose", "--json", stdin=text)):
-        assert ended.exit_code == 0, ended.output
-        found = json.loads(ended.stdout)
-        assert found["verdict"] == "causes"
-        assert found["hypotheses"]
+@pytest.mark.parametrize("command", [("config", "check"), ("demo", "--list-faults"), ("diagnose", "0x8009030E", "--json")])
+@pytest.mark.parametrize("before", [(), ("--config", str(CONFIGS))])
+def test_commands_are_found_wherever_common_options_stand(command: tuple[str, ...], before: tuple[str, ...]) -> None:
+    ended = run(*before, *command)
+    assert "No such command" not in ended.stderr
+    assert ended.output
+
+
+def test_help_names_every_command() -> None:
+    shown = run("--help").stdout
+    for name in ("serve", "approvals", "approve", "reject", "plan", "apply", "diagnose", "catalogue", "host", "config", "demo"):
+        assert f"│ {name} " in shown
+    assert "Exit codes" in shown
 
 
 def test_the_module_is_written_with_its_install_script(tmp_path: Path) -> None:
