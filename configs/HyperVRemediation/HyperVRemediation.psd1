@@ -11,6 +11,7 @@
         'Clear-RemediationTicket'
         'Set-RemediationClusterLimit'
         'Compare-RemediationVM'
+        'Get-RemediationClusterMigration'
     )
     CmdletsToExport   = @()
     VariablesToExport = @()

@@ -55,5 +55,17 @@ function Compare-RemediationVM {
     }
 }
 
+function Get-RemediationClusterMigration {
+    # Which networks the cluster keeps live migrations off, and the order of the others: parameters of a resource type, which
+    # only a pipeline reads. Ids of Get-ClusterNetwork, separated by semicolons.
+    [CmdletBinding()]
+    param()
+    $found = @{}
+    FailoverClusters\Get-ClusterResourceType -Name 'Virtual Machine' -ErrorAction Stop |
+        FailoverClusters\Get-ClusterParameter -Name MigrationExcludeNetworks, MigrationNetworkOrder -ErrorAction Stop |
+        ForEach-Object { $found[$_.Name] = [string]$_.Value }
+    [pscustomobject]@{ Exclude = [string]$found['MigrationExcludeNetworks']; Order = [string]$found['MigrationNetworkOrder'] }
+}
+
 Export-ModuleMember -Function Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
-    Set-RemediationClusterLimit, Compare-RemediationVM
+    Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration

@@ -101,6 +101,7 @@ MODULE: Mapping[str, Simulated] = {
     "Get-RemediationTicket": _does(module.get_ticket),
     "Clear-RemediationTicket": _does(module.clear_ticket),
     "Set-RemediationClusterLimit": _does(module.set_cluster_limit, "Maximum"),
+    "Get-RemediationClusterMigration": _does(module.get_cluster_migration),
     "Compare-RemediationVM": _does(module.compare_vm, "Name", "DestinationHost"),
 }
 

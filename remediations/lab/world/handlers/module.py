@@ -4,6 +4,7 @@
 - Get-RemediationTicket: Lines (klist's, in the host's language), Culture, UtcOffsetMinutes, Now (UTC)
 - Clear-RemediationTicket: Lines
 - Set-RemediationClusterLimit: nothing
+- Get-RemediationClusterMigration: Exclude, Order (ids of networks, semicolons between)
 - Compare-RemediationVM: MessageId, Message, Source for each incompatibility; nothing when there is none
 """
 
@@ -65,6 +66,18 @@ def set_cluster_limit(world: World, call: Call) -> None:
     cluster.maximum_parallel_migrations = wanted
     for name in cluster.nodes:
         world.host(name).migration.maximum = cluster.maximum_parallel_migrations
+
+
+def get_cluster_migration(world: World, call: Call) -> None:
+    """Get-RemediationClusterMigration."""
+    networks = local_cluster(world, call).networks.values()
+    named = [(f"{each.id}", each.excluded) for each in networks if each.role]
+    call.output(
+        _custom(
+            Exclude=";".join(each for each, excluded in named if excluded),
+            Order=";".join(each for each, excluded in named if not excluded),
+        )
+    )
 
 
 def compare_vm(world: World, call: Call) -> None:

@@ -142,6 +142,7 @@ def vm_error(
 _CLUSTER_COMMANDS = {
     "Get-CauRun": "GetCauRun",
     "Set-RemediationClusterLimit": "GetCluster",
+    "Get-RemediationClusterMigration": "GetResourceType",
     "Get-Cluster": "GetCluster",
     "Get-ClusterNode": "GetNode",
     "Get-ClusterGroup": "GetGroup",

@@ -1,0 +1,32 @@
+"""What can be broken between the hosts: migrations switched off, networks that do not match, firewalls, names, WinRM."""
+
+from __future__ import annotations
+
+from remediations.lab.world.fault import Fault
+from remediations.lab.world.world import World
+
+
+def _migration_not_enabled(world: World) -> None:
+    """HV04 was set up anew, and nobody enabled live migration."""
+    world.host("HV04").migration.enabled = False
+
+
+def _migration_network_missing(world: World) -> None:
+    """HV04 takes migrations on a network alone that it left when its adapters were replaced."""
+    host = world.host("HV04")
+    host.migration.any_network = False
+    host.network.migration_subnets = {"10.0.99.0/24": 0}
+
+
+NETWORK_FAULTS = (
+    Fault("migration_not_enabled", "live migration is off on HV04", _migration_not_enabled, "HV03", "HV04", "VM51"),
+    Fault(
+        "migration_network_missing",
+        "HV04 takes migrations on a network that HV03 does not have",
+        _migration_network_missing,
+        "HV03",
+        "HV04",
+        "VM51",
+    ),
+)
+"""Faults by what is broken; `faults.FAULTS` has all."""
