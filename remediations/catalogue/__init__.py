@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from remediations.catalogue.add_possible_owner import AddPossibleOwner
 from remediations.catalogue.configure_delegation import ConfigureDelegation
 from remediations.catalogue.configure_migration_networks import ConfigureMigrationNetworks
 from remediations.catalogue.drain_node import DrainNode
+from remediations.catalogue.eject_media import EjectMedia
 from remediations.catalogue.enable_live_migration import EnableLiveMigration
 from remediations.catalogue.enable_processor_compatibility import EnableProcessorCompatibility
 from remediations.catalogue.move_vm import MoveVm
+from remediations.catalogue.open_firewall import OpenFirewall
 from remediations.catalogue.purge_kerberos_tickets import PurgeKerberosTickets
 from remediations.catalogue.register_spns import RegisterSpns
 from remediations.catalogue.remediation import Remediation, Repair
@@ -30,9 +33,11 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             PurgeKerberosTickets,
             UseKerberosAuthentication,
             EnableLiveMigration,
+            OpenFirewall,
             ConfigureMigrationNetworks,
             SetPerformanceOption,
             SetMigrationLimits,
+            EjectMedia,
             EnableProcessorCompatibility,
             RetryDrain,
             DrainNode,

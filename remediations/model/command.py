@@ -111,6 +111,8 @@ def _argument(known: Contract, name: str, value: Any) -> str:
 
 
 def _literal(value: Any) -> str:
+    if value is None:
+        return "$null"
     if isinstance(value, bool):
         return "$true" if value else "$false"
     if isinstance(value, int):

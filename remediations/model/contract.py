@@ -83,6 +83,8 @@ class Contract(Frozen):
     refused: Mapping[str, str]
     keys: Mapping[str, tuple[str, ...]] = {}
     """For a table: the only keys that it may have, by parameter."""
+    nullable: frozenset[str] = frozenset()
+    """Parameters that also take `$null`, sent as None."""
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise `ValueError`, naming command and parameter, unless `given` may be sent."""
@@ -95,7 +97,7 @@ class Contract(Frozen):
                 raise ValueError(f"{self.name} has no parameter -{name}; it has {', '.join(sorted(self.parameters)) or 'none'}")
             elif name not in self.allowed:
                 raise ValueError(f"{self.name} -{name} is not on the list of what may be sent (commands.yaml)")
-            else:
+            elif value is not None or name not in self.nullable:
                 _check_value(f"{self.name} -{name}", self.parameters[name], value)
                 self._check_keys(name, value)
         own = set(given) - set(COMMON)
@@ -200,6 +202,7 @@ def _join(name: str, ours: dict[str, Any], documented: dict[str, Any] | None) ->
         allowed=tuple(ours["parameters"]),
         refused=ours.get("refuse", {}),
         keys=ours.get("keys", {}),
+        nullable=frozenset(ours.get("nullable", ())),
         **documented,
     )
 

@@ -48,6 +48,8 @@ _TYPES = {
     "CimCmdlets": "Microsoft.Management.Infrastructure.CimCmdlets.{verb}{noun}Command",
     "FailoverClusters": "Microsoft.FailoverClusters.PowerShell.{verb}{noun}Command",
 }
+_TAKES_NULL = frozenset({("Set-VMDvdDrive", "Path")})
+"""Parameters that take $null as an argument: over the wire a name without a dash and Nil is that, not a missing argument."""
 _SHORTENED = {"ClusterResource": "Resource", "ClusterVirtualMachineRole": "ClusterVM"}
 """Nouns whose type is named otherwise: Microsoft.FailoverClusters.PowerShell.GetResourceCommand stands in many logs."""
 
@@ -143,6 +145,8 @@ class _Binder:
         if value is None:
             if known.type == "SwitchParameter":
                 return True
+            if (self._command.name, name) in _TAKES_NULL:
+                return None
             raise self._refused(
                 f"Missing an argument for parameter '{name}'. Specify a parameter of type '{full(known.type)}' and try again.",
                 "MissingArgument",

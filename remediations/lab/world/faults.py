@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from remediations.lab.world import drain, migration
+from remediations.lab.world.cluster_faults import CLUSTER_FAULTS
 from remediations.lab.world.directory import CONTROL, DELEGATION, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH
 from remediations.lab.world.fault import Fault
 from remediations.lab.world.hosts import HASWELL
+from remediations.lab.world.machine_faults import MACHINE_FAULTS
 from remediations.lab.world.network_faults import NETWORK_FAULTS
 from remediations.lab.world.world import World
 
@@ -148,6 +150,8 @@ FAULTS: Mapping[str, Fault] = {
         Fault("cpu_incompatible", "HV02's processor lacks features that VM42 uses", _cpu_incompatible, "HV01", "HV02", "VM42"),
         Fault("node_drain_failed", "a drain of HV01 failed and left it paused", _node_drain_failed, "HV01", "HV02"),
         *NETWORK_FAULTS,
+        *CLUSTER_FAULTS,
+        *MACHINE_FAULTS,
     )
 }
 """Every fault, by the id of its cause."""

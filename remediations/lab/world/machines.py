@@ -46,12 +46,19 @@ class Machine:
     started: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
     created: datetime = field(default_factory=lambda: datetime(2025, 6, 1, 9, tzinfo=UTC))
     snapshots: list[Snapshot] = field(default_factory=list)
+    media: dict[tuple[int, int], str] = field(default_factory=dict)
+    """What stands in its DVD drives: controller and location → path. Drive 0 at location 1 is always there."""
     guid: UUID | None = None
 
     @property
     def id(self) -> UUID:
         """Its id."""
         return self.guid or guid(f"vm {self.name}")
+
+    @property
+    def drives(self) -> dict[tuple[int, int], str]:
+        """Its DVD drives, empty ones too."""
+        return {(0, 1): "", **self.media}
 
     @property
     def running(self) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from remediations.lab.world import network
+from remediations.lab.world import devices, network
 from remediations.lab.world.directory import CONTROL, DELEGATION, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH, Account, Controller
 from remediations.lab.world.hosts import GIB, Host
 from remediations.lab.world.machines import Machine
@@ -38,7 +38,8 @@ class Refusal:
     """HRESULT, unsigned; 0 for a reason that has none."""
     sentences: tuple[Sentence, ...]
     """From the outside in; the last is the reason."""
-    side: Literal["source", "destination"] = "source"
+    side: Literal["source", "destination", "cluster"] = "source"
+    """Who refuses; the cluster service does so before Hyper-V is asked."""
     event: int = 21502
     """The event of the high-availability channel that carries the text on a node."""
 
@@ -111,6 +112,16 @@ def start(
     return move
 
 
+def refuse(world: World, machine: Machine, destination: Host, code: int) -> Migration:
+    """A move that the cluster service refuses before anything is tried: over at once, told by the source's log."""
+    source = world.host(machine.host)
+    why = sentence("ha.action", why=system_message(code), code=f"0x{code:08X}")
+    move = Migration(machine.name, source.name, destination.name, world.now, 0, refusal=Refusal(code, (why,), "cluster"))
+    world.migrations.append(move)
+    _failed(world, move, machine, source, destination)
+    return move
+
+
 def refusals(
     world: World,
     machine: Machine,
@@ -152,6 +163,7 @@ def incompatibilities(world: World, machine: Machine, destination: Host) -> Iter
     fixed = {"vm": machine.name, "host": destination.name, "id": machine.id}
     if machine.version not in destination.edition.versions:
         yield 0, sentence("migration.version", version=machine.version, **fixed)
+    yield from devices.unopened(machine, destination)
     if machine.running:
         if machine.vendor != destination.cpu.vendor or not machine.features <= destination.cpu.features:
             yield CPU, sentence("migration.cpu", **fixed)

@@ -119,16 +119,17 @@ class World:
     def move(self, machine: str, destination: str, *, storage: bool = False, elsewhere: bool = False) -> Migration:
         """Begin to move a virtual machine, as an administrator would at the source's console, or from `elsewhere`.
 
-        Raises `ValueError` if the cluster service refuses even to try (node down or paused, no possible owner).
+        Raises `ValueError` for a clustered virtual machine and a host outside its cluster.
         """
         with self.lock:
             self.settle()
             moved, goal = self.machine(machine), self.host(destination)
             cluster = self.cluster_of(moved.host)
             if cluster is not None and (role := cluster.role_of(moved.name)) is not None:
-                code = obstacle(cluster, role, cluster.nodes[goal.name]) if goal.name in cluster.nodes else migration.NOT_OWNER
-                if code:
-                    raise ValueError(f"the cluster refuses to move {machine} to {destination}: 0x{code:08X}")
+                if goal.name not in cluster.nodes:
+                    raise ValueError(f"{machine} is highly available and {destination} is no node of {cluster.name}")
+                if code := obstacle(cluster, role, cluster.nodes[goal.name]):
+                    return migration.refuse(self, moved, goal, code)
             return migration.start(self, moved, goal, storage=storage, delegates=not elsewhere)
 
     def wait(self, until: Callable[[], bool], at_most: float = 30.0) -> None:
@@ -187,6 +188,7 @@ def _machine(machine: Machine) -> dict[str, Any]:
         "memory": machine.memory,
         "compatible": machine.compatible,
         "features": sorted(machine.features),
+        "media": {f"{number}:{location}": path for (number, location), path in sorted(machine.media.items())},
         "snapshots": [snapshot.name for snapshot in machine.snapshots],
     }
 
@@ -196,7 +198,11 @@ def _cluster(cluster: Cluster) -> Mapping[str, Any]:
         "maximum_parallel_migrations": cluster.maximum_parallel_migrations,
         "nodes": {node.name: {"state": node.state, "drain": node.drain} for node in cluster.nodes.values()},
         "roles": {
-            role.name: {"owner": role.owner, "state": role.state, "possible": list(role.possible)}
+            role.name: {
+                "owner": role.owner,
+                "state": role.state,
+                "possible": [list(role.possible), list(role.possible_configuration)],
+            }
             for role in cluster.roles.values()
         },
         "volumes": {volume.name: volume.owner for volume in cluster.volumes.values()},

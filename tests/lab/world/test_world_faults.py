@@ -62,10 +62,25 @@ def add_network(ask: Ask) -> None:
     assert not ask("HV04", "Add-VMMigrationNetwork", Subnet="10.0.20.0/24").errors
 
 
+def open_port(ask: Ask) -> None:
+    assert not ask("HV04", "Enable-NetFirewallRule", Name=["VIRT-MIGL-In-TCP-NoScope"]).errors
+
+
+def let_own(ask: Ask) -> None:
+    for resource in ("Virtual Machine VM42", "Virtual Machine Configuration VM42"):
+        assert not ask("HV01", "Set-ClusterOwnerNode", Resource=resource, Owners=["HV01", "HV02"]).errors
+
+
+def eject(ask: Ask) -> None:
+    where = {"ControllerNumber": 0, "ControllerLocation": 1}
+    assert not ask("HV01", "Set-VMDvdDrive", VMName="VM44", **where, Path=None).errors
+
+
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "access_denied_delegation": delegate,
     "credssp_no_credentials": use_kerberos,
     "credential_guard_blocks_credssp": use_kerberos,
+    "firewall_blocked": open_port,
     "migration_not_enabled": enable,
     "migration_network_missing": add_network,
     "spn_missing": add_spn,
@@ -73,6 +88,8 @@ REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "migration_limit_reached": raise_limit,
     "cpu_incompatible": restart_compatible,
     "node_drain_failed": drain_again,
+    "dvd_or_iso_attached": eject,
+    "possible_owner_excluded": let_own,
 }
 MIGRATIONS = [fault for fault in FAULTS.values() if fault.vm]
 ADDS = frozenset({"spn_missing", "access_denied_delegation"})

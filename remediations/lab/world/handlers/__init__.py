@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from remediations.lab.cmdlet import Call, CommandError, Handler, Surface
-from remediations.lab.world.handlers import clustering, directory, firewall, hyperv, module, networks, windows
+from remediations.lab.world.handlers import clustering, devices, directory, firewall, hyperv, module, networks, windows
 from remediations.lab.world.world import World
 from remediations.model.contract import contracts
 
@@ -36,6 +36,8 @@ HYPERV: Mapping[str, Simulated] = {
     "Get-VMHost": _does(hyperv.get_vm_host),
     "Get-VMProcessor": _does(hyperv.get_vm_processor, "VMName"),
     "Get-VMSnapshot": _does(hyperv.get_vm_snapshot, "VMName"),
+    "Get-VMDvdDrive": _does(devices.get_dvd_drive, "VMName"),
+    "Set-VMDvdDrive": _does(devices.set_dvd_drive, "VMName", "ControllerNumber", "ControllerLocation", "Path"),
     "Stop-VM": _does(hyperv.stop_vm, "Name"),
     "Start-VM": _does(hyperv.start_vm, "Name"),
     "Set-VMProcessor": _does(hyperv.set_vm_processor, "VMName", "CompatibilityForMigrationEnabled"),
@@ -59,6 +61,7 @@ CLUSTERING: Mapping[str, Simulated] = {
     "Get-ClusterGroup": _does(clustering.get_group, "Name"),
     "Get-ClusterResource": _does(clustering.get_resource, "Name"),
     "Get-ClusterOwnerNode": _does(clustering.get_owner_node, "Group", "Resource"),
+    "Set-ClusterOwnerNode": _does(clustering.set_owner_node, "Resource", "Owners"),
     "Get-ClusterSharedVolume": _does(clustering.get_shared_volume, "Name"),
     "Get-ClusterQuorum": _does(clustering.get_quorum),
     "Get-ClusterNetwork": _does(networks.get_cluster_networks),

@@ -29,7 +29,7 @@ from remediations.lab.world.world import World
 
 def get_vm(world: World, call: Call) -> None:
     """Get-VM [-Name] [-Id]."""
-    for machine in _machines(world, call, "Name"):
+    for machine in machines_asked(world, call, "Name"):
         call.output(machine_object(world, machine))
 
 
@@ -40,20 +40,20 @@ def get_vm_host(world: World, call: Call) -> None:
 
 def get_vm_processor(world: World, call: Call) -> None:
     """Get-VMProcessor -VMName."""
-    for machine in _machines(world, call, "VMName"):
+    for machine in machines_asked(world, call, "VMName"):
         call.output(processor_object(world, machine))
 
 
 def get_vm_snapshot(world: World, call: Call) -> None:
     """Get-VMSnapshot -VMName."""
-    for machine in _machines(world, call, "VMName"):
+    for machine in machines_asked(world, call, "VMName"):
         for snapshot in machine.snapshots:
             call.output(snapshot_object(world, machine, snapshot))
 
 
 def set_vm_processor(world: World, call: Call) -> None:
     """Set-VMProcessor -VMName -CompatibilityForMigrationEnabled: only while the virtual machine is off."""
-    for machine in _machines(world, call, "VMName"):
+    for machine in machines_asked(world, call, "VMName"):
         wanted = call.parameters.get("CompatibilityForMigrationEnabled")
         if wanted is None or bool(wanted) == machine.compatible:
             continue
@@ -85,7 +85,7 @@ async def stop_vm(world: World, call: Call) -> None:
     """Stop-VM -Name: asks the guest and waits until it is off. A guest that does not react ends in an error."""
     with world.lock:
         world.settle()
-        machines = _machines(world, call, "Name")
+        machines = machines_asked(world, call, "Name")
         culture = world.host(call.host).culture
         for machine in machines:
             if machine.state == "Off":
@@ -109,7 +109,7 @@ async def start_vm(world: World, call: Call) -> None:
     """Start-VM -Name: waits until it runs, or could not be started."""
     with world.lock:
         world.settle()
-        machines = _machines(world, call, "Name")
+        machines = machines_asked(world, call, "Name")
         culture = world.host(call.host).culture
         for machine in machines:
             if machine.state == "Running":
@@ -134,7 +134,7 @@ async def move_vm(world: World, call: Call) -> None:
     with world.lock:
         world.settle()
         host = world.host(call.host)
-        machines = _machines(world, call, "Name")
+        machines = machines_asked(world, call, "Name")
         if not machines:
             return
         machine, culture = machines[0], host.culture
@@ -180,7 +180,8 @@ def peer(world: World, call: Call, name: str) -> Host:
     return destination
 
 
-def _machines(world: World, call: Call, parameter: str) -> list[Machine]:
+def machines_asked(world: World, call: Call, parameter: str) -> list[Machine]:
+    """The virtual machines of the call's host that a parameter names; an error for each name that is none."""
     host = world.host(call.host)
     here = {machine.name: machine for machine in world.machines_on(host.name)}
     if (wanted := call.parameters.get("Id")) is not None:
