@@ -74,6 +74,7 @@ TOLD = {
     "kerberos_tickets_stale": (20406, "VM51", "", "0x8009030E"),
     "migration_limit_reached": (21501, "VM42", "CLUSTER1", "migration limit '1' was reached"),
     "cpu_incompatible": (21502, "VM42", "CLUSTER1", "processor-specific features"),
+    "firewall_blocked": (20406, "VM51", "", "0x8007274C"),
     "migration_not_enabled": (20406, "VM51", "", "0x8007274D"),
     "migration_network_missing": (20406, "VM51", "", "0x8007274D"),
     "node_drain_failed": (1677, "", "CLUSTER1", "Node drain failed on cluster node HV01"),

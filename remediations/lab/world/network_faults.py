@@ -18,7 +18,13 @@ def _migration_network_missing(world: World) -> None:
     host.network.migration_subnets = {"10.0.99.0/24": 0}
 
 
+def _firewall_blocked(world: World) -> None:
+    """Somebody disabled the rule for migrations on HV04 while hardening it."""
+    world.host("HV04").network.firewall.rules["VIRT-MIGL-In-TCP-NoScope"].enabled = False
+
+
 NETWORK_FAULTS = (
+    Fault("firewall_blocked", "HV04's firewall drops TCP 6600", _firewall_blocked, "HV03", "HV04", "VM51"),
     Fault("migration_not_enabled", "live migration is off on HV04", _migration_not_enabled, "HV03", "HV04", "VM51"),
     Fault(
         "migration_network_missing",

@@ -1,0 +1,166 @@
+"""Open the destination's firewall for what a migration needs: TCP 6600, SMB where that is how the source sends, WinRM.
+
+A firewall that drops makes the source wait in vain (0x8007274C), one that rejects looks as if nothing listened (0x8007274D),
+and a rule on the source itself is 0x8007271D. Windows has the rules; they are enabled one by one, by name. What a group policy
+set is its owner's, and a rule that forbids was made by somebody on purpose: both are left to people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from remediations.catalogue.remediation import Reads, Repair, unread
+from remediations.facts.firewall import BlockRule, BlockRules, Firewall, block_rules, firewall
+from remediations.facts.network import MigrationSettings, migration_settings
+from remediations.model.causes import Cause
+from remediations.model.command import command
+from remediations.model.diagnosis import Evidence
+from remediations.model.fact import NotApplicable, Unknown, changes
+from remediations.model.incident import Incident
+from remediations.model.names import HostName, same_host
+from remediations.model.plan import Item, Manual, Satisfied, Step
+from remediations.model.site import Site
+from remediations.model.tier import Proof, Reversal, Tier
+
+
+@dataclass(frozen=True)
+class _Door:
+    """A rule that Windows brings, and the port it opens."""
+
+    rule: str
+    port: int
+    for_what: str
+
+
+MIGRATION = _Door("VIRT-MIGL-In-TCP-NoScope", 6600, "live migration")
+SMB = _Door("FPS-SMB-In-TCP", 445, "migration over SMB")
+WINRM = _Door("WINRM-HTTP-In-TCP", 5985, "WinRM")
+DOORS = (MIGRATION, SMB, WINRM)
+
+
+class OpenFirewall(Repair):
+    """Enable the firewall rules that a host needs to be the destination of migrations."""
+
+    id: ClassVar[str] = "open-firewall"
+    title: ClassVar[str] = "Open the firewall for migrations"
+    causes: ClassVar[tuple[Cause, ...]] = (Cause.FIREWALL_BLOCKED,)
+    proof: ClassVar[Proof] = Proof.STATE
+    tier: ClassVar[Tier] = Tier.DIRECTORY
+    reversal: ClassVar[Reversal] = Reversal.EXACT
+
+    host: HostName = Field(description="The destination: the Hyper-V host that is to let migrations in")
+    peer: HostName = Field(description="The source: the host that connects")
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if same_host(self.host, self.peer):
+            raise ValueError(f"peer: {self.peer} is the host itself; name the host that connects")
+        return self
+
+    @classmethod
+    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
+        """The way of the move: the source connects to the destination."""
+        del site
+        here, there = incident.source, incident.destination
+        return [] if here is None or there is None or same_host(here, there) else [cls(host=there, peer=here)]
+
+    def reads(self, site: Site, evidence: Evidence) -> Reads:
+        """The destination's rules and how the source sends; with evidence, what either end forbids as well."""
+        host, peer = site.host(self.host).name, site.host(self.peer).name
+        suspected = evidence.points_to(Cause.FIREWALL_BLOCKED)
+        managed = suspected and evidence.points_to(Cause.WINRM_MISCONFIGURED)
+        unasked = NotApplicable(reason="nothing points to a firewall")
+        given: dict[str, Any] = {"peer": peer, "managed": managed}
+        queries = {"incoming": block_rules(host), "outgoing": block_rules(peer)} if suspected else {}
+        return Reads(
+            given | ({} if suspected else {"incoming": unasked, "outgoing": unasked}),
+            wall=firewall(host, tuple(door.rule for door in DOORS)),
+            sender=migration_settings(peer),
+            **queries,
+        )
+
+    def plan(
+        self,
+        *,
+        peer: str,
+        managed: bool,
+        wall: Firewall,
+        sender: MigrationSettings,
+        incoming: BlockRules | Unknown | NotApplicable,
+        outgoing: BlockRules | Unknown | NotApplicable,
+    ) -> Iterator[Item]:
+        """One item for each port that is needed, and one for each rule that forbids it."""
+        doors = [MIGRATION] + [SMB] * (sender.performance == "SMB") + [WINRM] * managed
+        for door in doors:
+            item = _open(door, wall, peer)
+            yield item
+            if isinstance(item, Step):
+                wall = wall.with_rule(door.rule)
+        for host, seen, inbound in ((wall.subject, incoming, True), (peer, outgoing, False)):
+            if isinstance(seen, Unknown):
+                yield unread(f"rules of {host} that forbid", seen)
+            if isinstance(seen, BlockRules):
+                yield from (
+                    _forbidden(host, rule, door)
+                    for door in doors
+                    for rule in sorted(seen.rules, key=lambda each: each.name)
+                    if rule.inbound is inbound and rule.covers(door.port)
+                )
+
+
+def _open(door: _Door, wall: Firewall, peer: str) -> Item:
+    port = f"TCP {door.port} ({door.for_what})"
+    if not wall.on:
+        return Satisfied(why=f"the firewall of {wall.subject} is off: {port} is open")
+    owner = wall.owners.get(door.rule)
+    if door.rule in wall.allowing and (wall.local_rules_count or owner):
+        return Satisfied(why=f"the firewall of {wall.subject} lets {port} in by {door.rule}")
+    if wall.lets_in_the_rest:
+        return Satisfied(why=f"the firewall of {wall.subject} lets in what no rule forbids, {port} as well")
+    state = f"the firewall of {wall.subject} does not let {port} in"
+    if owner:
+        return Manual(
+            why=f"{state}: {door.rule} comes from the group policy object {owner}, which would put it back",
+            instructions=(f"Have {port}, incoming, allowed in {owner}, then on {wall.subject}: gpupdate /target:computer",),
+        )
+    if not wall.local_rules_count:
+        return Manual(
+            why=f"{state}: a group policy lets no local rules count on {wall.subject} (AllowLocalFirewallRules)",
+            instructions=(
+                f"On {wall.subject}, which policy it is: gpresult /scope computer /h report.html",
+                f"Have {port}, incoming from {peer}, allowed there, then: gpupdate /target:computer",
+            ),
+        )
+    if door.rule in wall.local:
+        return Step(
+            target=wall.target,
+            host=wall.subject,
+            command=command("Enable-NetFirewallRule", Name=(door.rule,)),
+            why=f"{state}: {door.rule} is disabled",
+            changes=changes(wall, wall.with_rule(door.rule)),
+            undo=command("Disable-NetFirewallRule", Name=(door.rule,)),
+        )
+    return Manual(
+        why=f"{state}: Windows' own rule {door.rule} is not there any more",
+        instructions=(
+            f"On {wall.subject}: New-NetFirewallRule -Name {door.rule} -DisplayName 'TCP {door.port} for {door.for_what}' "
+            f"-Direction Inbound -Protocol TCP -LocalPort {door.port} -Action Allow",
+        ),
+    )
+
+
+def _forbidden(host: str, rule: BlockRule, door: _Door) -> Item:
+    way = "incoming" if rule.inbound else "outgoing"
+    whose = f"the group policy object {rule.owner}" if rule.owner else f"{host} itself"
+    remedy = f"change {rule.owner}" if rule.owner else f"on {host}: Disable-NetFirewallRule -Name {rule.name!r}"
+    return Manual(
+        why=f"rule {rule.name} ({rule.display}) of {whose} forbids {way} TCP {door.port} on {host}",
+        instructions=(
+            f"Ask whoever made {rule.name} why; it counts before every rule that allows",
+            f"If it may go: {remedy}",
+        ),
+    )
