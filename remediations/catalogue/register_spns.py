@@ -51,7 +51,7 @@ class RegisterSpns(Repair):
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The account, and who in the forest holds the names it needs."""
-        spns = migration_spns(self.host, site)
+        spns = migration_spns(site.host(self.host).name, site)
         return Reads({"spns": spns}, account=computer_account(self.host, site), holders=spn_holders(self.host, spns, site))
 
     def plan(self, *, spns: tuple[str, ...], account: ComputerAccount, holders: SpnHolders) -> Iterator[Item]:

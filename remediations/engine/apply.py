@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -136,7 +136,8 @@ class Applier:
     def again(self, plan: Plan) -> Plan:
         """The plan made again, on facts read now: the same digest means no drift, verdict absent means mended."""
         parts = parts_of(plan)
-        return fold(parts, read_for(self.hosts, self.site, self.evidence, parts))
+        fresh = fold(parts, read_for(self.hosts, self.site, self.evidence, parts))
+        return fresh.model_copy(update={"attempt": plan.attempt})
 
     def resources(self, plan: Plan) -> list[str]:
         """What must be ours alone while the plan runs: its hosts, its targets, and the cluster for disruptive changes."""
@@ -295,7 +296,7 @@ class _Work:
                 step.host, step.command, deadline=step.deadline, command_id=command_id, before_send=before_send
             )
         except CommandFailed as failed:
-            error, said = failed.error, failed.error.message
+            error, said, settles = failed.error, failed.error.message, 0.0
         except AnswerLost as lost:
             answer = self._ask(step, command_id)
             how, said = "asked" if answer is not None else "read again", str(lost)
@@ -324,11 +325,16 @@ class _Work:
             return None
 
     def _settled(self, step: Step, settles: float) -> dict[str, Fact]:
-        """The facts once the change shows, or after `settles` seconds, in which it must."""
+        """The facts once the change shows, has plainly failed to, or after `settles` seconds, in which it must."""
         end = self.clock() + timedelta(seconds=settles)
+        stalled: datetime | None = None
         while True:
             facts = self.applier.read(self.plan)
             if self.clock() >= end or all(change.holds_after(facts) for change in step.changes):
+                return facts
+            at_rest = bool(step.stalls) and all(guard.holds(facts) for guard in step.stalls)
+            stalled = (stalled or self.clock()) if at_rest else None
+            if stalled is not None and self.clock() - stalled >= timedelta(seconds=step.patience):
                 return facts
             self._keep()
             self.applier.pause(min(2.0, max(0.1, settles / 20)))

@@ -44,9 +44,9 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """A fenced block that its content cannot leave."""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    return f"{fence}powershell\n{_CONTROL.sub(' ', text)}\n{fence}"
+    """Text as code that it cannot leave: in the line, so that a long command wraps and is seen whole."""
+    fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    return f"{fence} {_CONTROL.sub(' ', text)} {fence}" if len(fence) > 1 else f"`{_CONTROL.sub(' ', text)}`"
 
 
 def short_digest(digest: str) -> str:
@@ -86,11 +86,7 @@ def plan_markdown(plan: Plan) -> str:
             lines.append("\n".join(["| what | before | after |", "|---|---|---|", *rows]))
             if item.guards:
                 lines.append("only while: " + "; ".join(escape(guard.text) for guard in item.guards))
-            lines.append(
-                f"undo: `{item.undo.text}`"
-                if item.undo and "`" not in item.undo.text
-                else ("undo: none" if not item.undo else code(item.undo.text))
-            )
+            lines.append(f"undo: {code(item.undo.text)}" if item.undo else "undo: none needed")
         else:
             lines.append(item_line(item))
     return "\n\n".join(lines)

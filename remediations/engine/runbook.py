@@ -56,7 +56,9 @@ class Engine:
         work = Run(self, run, gate)
         if dry_run:
             return work.concluded(lambda: work.look(incident))
-        opened = self.ledger.open_incident(incident, run)
+        # What the receiver opened is taken over as it is; only a report that nobody opened yet opens, or joins, one.
+        mine = (each for each in self.ledger.open_incidents() if each.incident.key == incident.key and each.run in (None, run))
+        opened = next(mine, None) or self.ledger.open_incident(incident, run)
         self.ledger.start_run(run, kind="remediate-migration", incident_id=opened.id, requested_by=requested_by)
         work.incident_id = opened.id
         if not self.ledger.attach_run(opened.id, run):
@@ -177,6 +179,8 @@ class Run:
             proposal = self._propose(incident, tried)
             if outcome := _unmendable(proposal):
                 return outcome, None, False
+            self.plan = self.plan and self.plan.model_copy(update={"attempt": number})
+            self.retry = self.retry and self.retry.model_copy(update={"attempt": number})
             evidence, cause, presumed = proposal.evidence, proposal.cause, proposal.presumed
             if cause is not None and proposal.incident.vm:
                 self.ledger.sight(cause, proposal.incident.vm, self.incident_id or "")

@@ -133,6 +133,7 @@ class Plan(Frozen):
     tier: Tier
     reversal: Reversal
     proof: Proof | None = Field(description="How it proves its cause; none for an operation")
+    attempt: int = Field(default=1, ge=1, description="Round of its run: what is tried again is asked for and recorded anew")
     items: tuple[Item, ...] = Field(min_length=1, description="Never empty: a plan does not stay silent")
 
     @property
@@ -188,6 +189,7 @@ class Plan(Frozen):
                 "steps": [_approved(step) for step in self.steps],
                 "waits": [[_bound(each) for each in wait.until] for wait in self.waits],
             }
+            | ({"attempt": self.attempt} if self.attempt > 1 else {})
         )
 
 

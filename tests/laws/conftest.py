@@ -60,8 +60,14 @@ class Bench:
             remoting=remoting or self.remoting,
             clock=self.clock,
             observe=observe,  # type: ignore[arg-type] # a function cannot be generic in its own annotation
-            pause=lambda seconds: time.sleep(min(seconds, 0.05)),
+            pause=self.pause,
         )
+
+    def pause(self, seconds: float) -> None:
+        """Wait a moment for the lab, and let the engine's clock believe that it was all of it."""
+        moment = min(seconds, 0.05)
+        time.sleep(moment)
+        self.clock.ahead += timedelta(seconds=seconds - moment)
 
     def approving(self, ask: Ask) -> Answer:
         """A gate that approves and remembers what it was asked."""
