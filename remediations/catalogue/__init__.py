@@ -38,6 +38,7 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             SetPerformanceOption,
             SetMigrationLimits,
             EjectMedia,
+            AddPossibleOwner,
             EnableProcessorCompatibility,
             RetryDrain,
             DrainNode,

@@ -121,7 +121,9 @@ class Lab:
                 Cluster(
                     name=cluster.name,
                     nodes=tuple(cluster.nodes),
-                    expect=Expectation.model_validate({"simultaneous_migrations": 4, **expected}),
+                    expect=Expectation.model_validate(
+                        {"simultaneous_migrations": 4, "possible_owners": list(cluster.nodes), **expected}
+                    ),
                 ),
             )
             if cluster

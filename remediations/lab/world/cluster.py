@@ -37,7 +37,9 @@ class Role:
     kind: str = "VirtualMachine"
     preferred: tuple[str, ...] = ()
     possible: tuple[str, ...] = ()
-    """Nodes that may own it; empty for all."""
+    """Nodes that may own its virtual machine resource; empty for all."""
+    possible_configuration: tuple[str, ...] = ()
+    """Nodes that may own its configuration resource; empty for all."""
     auto_failback: int = 0
     """0 prevents failback, 1 allows it."""
 
@@ -125,8 +127,8 @@ class Cluster:
         )
 
     def may_own(self, role: Role, node: str) -> bool:
-        """Whether a node is a possible owner."""
-        return not role.possible or node in role.possible
+        """Whether a node is a possible owner: of every resource of the role."""
+        return all(not each or node in each for each in (role.possible, role.possible_configuration))
 
     @property
     def quorum(self) -> bool:

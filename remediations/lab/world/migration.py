@@ -117,7 +117,6 @@ def refuse(world: World, machine: Machine, destination: Host, code: int) -> Migr
     source = world.host(machine.host)
     why = sentence("ha.action", why=system_message(code), code=f"0x{code:08X}")
     move = Migration(machine.name, source.name, destination.name, world.now, 0, refusal=Refusal(code, (why,), "cluster"))
-    world.migrations.append(move)
     _failed(world, move, machine, source, destination)
     return move
 

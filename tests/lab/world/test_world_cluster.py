@@ -124,6 +124,9 @@ def test_the_cluster_refuses_before_it_tries(world: World, ask: Ask, cluster: Cl
     (error,) = ask("HV01", "Move-ClusterVirtualMachineRole", Name="VM42", Node="HV02").errors
     assert error.hresult & 0xFFFFFFFF == hresult
     assert world.migrations == []
+    told = world.host("HV01").log.newest(21502)
+    assert told is not None
+    assert f"0x{hresult:08X}" in told.text("en-US")
 
 
 def test_a_nodes_own_limit_does_not_last(world: World, ask: Ask) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from remediations.lab.cmdlet import Call, CommandError, Object
-from remediations.lab.world import drain, power
+from remediations.lab.world import drain, migration, power
 from remediations.lab.world.cluster import Cluster, Node, Role
 from remediations.lab.world.handlers.cluster_objects import (
     cluster_shown,
@@ -88,8 +88,29 @@ def get_owner_node(world: World, call: Call) -> None:
         if found is None:
             raise _absent(call, "resource", str(call.parameters.get("Resource")))
         role, shown = cluster.roles[found.role], found.name
-        names = list(role.possible or cluster.nodes)
+        names = list((role.possible_configuration if _configures(found.kind) else role.possible) or cluster.nodes)
     call.output(cluster_object("ClusterOwnerNodeList", shown, {"ClusterObject": shown, "OwnerNodes": names}))
+
+
+def set_owner_node(world: World, call: Call) -> None:
+    """Set-ClusterOwnerNode -Resource -Owners: the whole list of possible owners becomes this."""
+    cluster = local_cluster(world, call)
+    name = str(call.parameters.get("Resource"))
+    found = next((each for each in resources(cluster) if each.name.casefold() == name.casefold()), None)
+    if found is None:
+        raise _absent(call, "resource", name)
+    owners = tuple(_node(call, cluster, each).name for each in asked(call, "Owners") or [])
+    role = cluster.roles[found.role]
+    if role.core:
+        raise cluster_error(call, f"The lab does not change the owners of '{found.name}'.", "NotSimulated", "NotImplemented")
+    if _configures(found.kind):
+        role.possible_configuration = owners
+    else:
+        role.possible = owners
+
+
+def _configures(kind: str) -> bool:
+    return kind == "Virtual Machine Configuration"
 
 
 def get_shared_volume(world: World, call: Call) -> None:
@@ -214,6 +235,7 @@ async def move_role(world: World, call: Call) -> None:
             return
         where = f"An error occurred while moving the clustered role '{role.name}'."
         if code := drain.obstacle(cluster, role, node):
+            migration.refuse(world, world.machine(role.machine), world.host(node.name), code)
             raise _refused(call, where, code)
         move = drain.move_role(world, cluster, role, node)
     wait = call.parameters.get("Wait")
