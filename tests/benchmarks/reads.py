@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -69,16 +70,13 @@ def reading() -> None:
         with Lab() as lab, Remoting(lab.site(), resolve) as hosts:
             site = lab.site()
             repairs = [
-                each
-                for entry in CATALOGUE.values()
-                if issubclass(entry, Repair)
-                for each in entry.for_incident(incident, site)
+                each for entry in CATALOGUE.values() if issubclass(entry, Repair) for each in entry.for_incident(incident, site)
             ]
             queries = queries_of(each.reads(site, asked_for(each)) for each in repairs)
             commands = sum(len(query.commands) for query in queries)
             print(f"\n{title}: {len(repairs)} repairs, {len(queries)} queries, {commands} commands")
             for temperature in ("cold", "warm", "warm"):
-                counts, took = requests(lab, lambda: gather(hosts, site, queries))
+                counts, took = requests(lab, partial(gather, hosts, site, queries))
                 print(f"  {temperature}: {took:6.0f} ms   requests {counts}")
 
 
@@ -114,7 +112,8 @@ def stepping() -> None:
             steps = len(report.plan.steps if report.plan else ()) + len(report.retry.steps if report.retry else ())
             rows.append((took, hosts.spent, steps, report.outcome.ending.value))
     own = [1000 * (took - waited) / steps for took, waited, steps, _ in rows]
-    print(f"\none run of {rows[0][2]} steps ({rows[0][3]}): {median(row[0] for row in rows):.2f} s, of which hosts {median(row[1] for row in rows):.2f} s")
+    whole, hosts_took = median(row[0] for row in rows), median(row[1] for row in rows)
+    print(f"\none run of {rows[0][2]} steps ({rows[0][3]}): {whole:.2f} s, of which hosts {hosts_took:.2f} s")
     print(f"the engine's own time per step (ledger, planning, drift and verification): median {median(own):.0f} ms")
 
 

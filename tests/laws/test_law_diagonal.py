@@ -1,4 +1,4 @@
-"""Law 10: a repair plans steps for its own fault only. The table of repairs and faults is a diagonal, but for what is said here."""
+"""Law 10: a repair plans steps for its own fault only: the table of repairs and faults is a diagonal, with few exceptions."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_a_mend_that_does_not_help_ends_with_a_person(bench: Bench) -> None:
 
     report = bench.mend(failure, policy=policy, gate=gate)
     assert (report.outcome.ending, report.outcome.reason) == (Ending.NEEDS_PERSON, Reason.INEFFECTIVE), report.outcome
-    assert not bench.lab.world.machine("VM51").host == "HV04"
+    assert bench.lab.world.machine("VM51").host != "HV04"
 
 
 def test_what_comes_back_too_soon_is_for_a_person(bench: Bench) -> None:
