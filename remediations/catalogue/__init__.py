@@ -17,6 +17,7 @@ from remediations.catalogue.open_firewall import OpenFirewall
 from remediations.catalogue.purge_kerberos_tickets import PurgeKerberosTickets
 from remediations.catalogue.register_spns import RegisterSpns
 from remediations.catalogue.remediation import Remediation, Repair
+from remediations.catalogue.repair_name_resolution import RepairNameResolution
 from remediations.catalogue.resume_node import ResumeNode
 from remediations.catalogue.retry_drain import RetryDrain
 from remediations.catalogue.set_migration_limits import SetMigrationLimits
@@ -33,6 +34,7 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             PurgeKerberosTickets,
             UseKerberosAuthentication,
             EnableLiveMigration,
+            RepairNameResolution,
             OpenFirewall,
             ConfigureMigrationNetworks,
             SetPerformanceOption,

@@ -75,6 +75,7 @@ TOLD = {
     "migration_limit_reached": (21501, "VM42", "CLUSTER1", "migration limit '1' was reached"),
     "cpu_incompatible": (21502, "VM42", "CLUSTER1", "processor-specific features"),
     "firewall_blocked": (20406, "VM51", "", "0x8007274C"),
+    "name_resolution": (20406, "VM51", "", "0x80072AF9"),
     "migration_not_enabled": (20406, "VM51", "", "0x8007274D"),
     "migration_network_missing": (20406, "VM51", "", "0x8007274D"),
     "node_drain_failed": (1677, "", "CLUSTER1", "Node drain failed on cluster node HV01"),

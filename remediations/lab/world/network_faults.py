@@ -23,7 +23,13 @@ def _firewall_blocked(world: World) -> None:
     world.host("HV04").network.firewall.rules["VIRT-MIGL-In-TCP-NoScope"].enabled = False
 
 
+def _name_resolution(world: World) -> None:
+    """HV03 asked for HV04 before its record was there, and remembers that there is none."""
+    world.host("HV03").network.remembered[world.host("HV04").fqdn] = ""
+
+
 NETWORK_FAULTS = (
+    Fault("name_resolution", "HV03 remembers that HV04 does not exist", _name_resolution, "HV03", "HV04", "VM51"),
     Fault("firewall_blocked", "HV04's firewall drops TCP 6600", _firewall_blocked, "HV03", "HV04", "VM51"),
     Fault("migration_not_enabled", "live migration is off on HV04", _migration_not_enabled, "HV03", "HV04", "VM51"),
     Fault(

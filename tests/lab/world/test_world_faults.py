@@ -76,11 +76,16 @@ def eject(ask: Ask) -> None:
     assert not ask("HV01", "Set-VMDvdDrive", VMName="VM44", **where, Path=None).errors
 
 
+def forget(ask: Ask) -> None:
+    assert not ask("HV03", "Clear-DnsClientCache").errors
+
+
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "access_denied_delegation": delegate,
     "credssp_no_credentials": use_kerberos,
     "credential_guard_blocks_credssp": use_kerberos,
     "firewall_blocked": open_port,
+    "name_resolution": forget,
     "migration_not_enabled": enable,
     "migration_network_missing": add_network,
     "spn_missing": add_spn,

@@ -94,7 +94,7 @@ WINDOWS: Mapping[str, Simulated] = {
     "Get-NetFirewallPortFilter": _does(firewall.get_port_filters, "Protocol", "PolicyStore"),
     "Enable-NetFirewallRule": _does(firewall.enable_rule, "Name"),
     "Disable-NetFirewallRule": _does(firewall.disable_rule, "Name"),
-    "Resolve-DnsName": _does(networks.resolve_name, "Name", "Type", "NoHostsFile", "Server"),
+    "Resolve-DnsName": _does(networks.resolve_name, "Name", "NoHostsFile", "Server"),
     "Get-DnsClientCache": _does(networks.get_cache),
     "Clear-DnsClientCache": _does(networks.clear_cache),
     "Test-NetConnection": _does(networks.test_connection, "ComputerName", "Port"),

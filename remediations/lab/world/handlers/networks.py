@@ -160,7 +160,7 @@ def get_addresses(world: World, call: Call) -> None:
 
 
 def resolve_name(world: World, call: Call) -> None:
-    """Resolve-DnsName -Name [-Type] [-NoHostsFile] [-Server]: a named server is asked itself, past the hosts file and cache."""
+    """Resolve-DnsName -Name [-NoHostsFile] [-Server]: a named server is asked itself, past the hosts file and cache."""
     host, given = world.host(call.host), call.parameters
     name, direct = str(given["Name"]), given.get("Server") is not None
     hosts_file = not direct and not given.get("NoHostsFile")

@@ -1,0 +1,73 @@
+"""What a host takes another one's name for: as its programs see it, past its hosts file, remembered, and as DNS serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from remediations.facts.query import Query, Unreadable
+from remediations.facts.read import many
+from remediations.model.command import command
+from remediations.model.fact import Fact
+from remediations.model.names import same_name
+from remediations.model.plan import Target
+from remediations.model.reply import Reply
+from remediations.model.site import Site
+
+_NOT_THERE = ("DNS_ERROR_RCODE_NAME_ERROR", "DNS_ERROR_RECORD_DOES_NOT_EXIST", "DNS_INFO_NO_RECORDS")
+"""Resolve-DnsName's error ids for "there is no such name", which is an answer."""
+
+
+class NameView(Fact):
+    """One name as one host sees it; `subject` is host/name."""
+
+    host: str
+    name: str
+    """Fully qualified."""
+    seen: frozenset[str]
+    """Addresses that programs on the host get; none if the name is not found."""
+    past_hosts_file: frozenset[str]
+    """What they would get without the host's hosts file."""
+    remembered: bool
+    """Whether the DNS client's cache has the name, found or not found."""
+    served: frozenset[str] | None
+    """What the domain controller's DNS server answers this host; None if it did not, or the site names none."""
+
+    @property
+    def target(self) -> Target:
+        """The host as a plan names it."""
+        return Target(kind="host", name=self.host, id=self.host.casefold())
+
+
+def name_view(host: str, peer: str, site: Site) -> Query[NameView]:
+    """Asks `host` what it takes `peer`'s full name for."""
+    name = site.fqdn(peer)
+    reads = [command("Resolve-DnsName", Name=name), command("Resolve-DnsName", Name=name, NoHostsFile=True)]
+    reads.append(command("Get-DnsClientCache"))
+    if site.controller:
+        reads.append(command("Resolve-DnsName", Name=name, Server=(site.controller,)))
+    return Query(host, tuple(reads), partial(_name_view, host, name))
+
+
+def _name_view(host: str, name: str, replies: Sequence[Reply]) -> NameView:
+    served = replies[3] if len(replies) > 3 else None
+    return NameView(
+        subject=f"{host}/{name}",
+        host=host,
+        name=name,
+        seen=_addresses(replies[0]),
+        past_hosts_file=_addresses(replies[1]),
+        remembered=any(same_name(str(each["Entry"]).rstrip("."), name) for each in many(replies[2])),
+        served=_addresses(served) if served is not None and (served.ok or _is_answer(served)) else None,
+    )
+
+
+def _addresses(reply: Reply) -> frozenset[str]:
+    """The addresses of a reply; records of other types (an alias, a zone's authority) are left out."""
+    if not reply.ok and not _is_answer(reply):
+        raise Unreadable(reply.errors[0].message)
+    return frozenset(str(each["IPAddress"]) for each in reply.objects if each.get("IPAddress"))
+
+
+def _is_answer(reply: Reply) -> bool:
+    return all(error.error_id.startswith(_NOT_THERE) for error in reply.errors)
