@@ -7,16 +7,16 @@ from uuid import UUID
 
 import pytest
 from conftest import Bench, mend_only, planned_changes
+from law_faults import MENDED
 
 from remediations.engine.gather import facts_in, read_for
 from remediations.engine.parts import parts_of
-from remediations.lab.world.faults import FAULTS
 from remediations.model.diagnosis import Evidence
 from remediations.model.outcome import Ending, Reason
 from remediations.model.plan import Plan, Verdict
 from remediations.model.tier import Reversal
 
-pytestmark = pytest.mark.parametrize("cause", FAULTS)
+pytestmark = pytest.mark.parametrize("cause", MENDED)
 
 
 def comparable(sent: list[tuple[str, str, dict[str, object]]]) -> list[str]:

@@ -1,0 +1,34 @@
+"""What only a person can mend ends "needs a person", with what to do in order, the evidence, and nothing changed."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Bench, never
+from law_faults import GUIDED
+
+from remediations.model.outcome import Ending
+from remediations.model.plan import Manual, Plan, Verdict
+
+
+def manuals(plan: Plan) -> list[Manual]:
+    return [item for item in plan.items if isinstance(item, Manual)]
+
+
+@pytest.mark.parametrize("cause", GUIDED)
+def test_a_person_is_told_what_to_do(bench: Bench, cause: str) -> None:
+    failure = bench.lab.fail(cause)
+    before = bench.lab.world.state_hash()
+    report = bench.mend(failure, gate=never)
+    assert report.outcome.ending is Ending.NEEDS_PERSON, report.outcome
+    assert report.plan is not None, report.markdown
+    assert report.plan.verdict is Verdict.PRESENT
+    told = manuals(report.plan)
+    assert told, report.plan.items
+    for item in told:
+        assert item.why in report.markdown
+        assert all(line in report.markdown for line in item.instructions), report.markdown
+    (looked,) = [each for each in report.considered if each.hypothesis.cause.value == cause]
+    assert looked.verdict is Verdict.PRESENT
+    assert looked.hypothesis.evidence
+    assert bench.changes() == []
+    assert bench.lab.world.state_hash() == before
