@@ -230,6 +230,7 @@ class _Telling:
         self.told = 0
         self.doing = "reading the hosts"
         self._headed: set[str] = set()
+        self._shown: list[Any] = []
 
     def tell(self, note: Note) -> None:
         """One more row of the trail."""
@@ -245,6 +246,10 @@ class _Telling:
             _head(title)
 
     def _considered(self, data: Mapping[str, Any]) -> None:
+        if data["causes"] in self._shown:
+            out.print("  read again before anything is changed: the same causes, the same facts")
+            return
+        self._shown.append(data["causes"])
         self._head("3 · Causes considered")
         words = {"present": "[bold]proven[/bold]", "absent": "ruled out", "unknown": "not decided", None: "no remediation"}
         for each in data["causes"]:
@@ -292,7 +297,9 @@ class _Telling:
         self.doing = "checking that nothing moved since"
 
     def _step_intended(self, data: Mapping[str, Any]) -> None:
-        self._head("6 · Each step, written down before it is sent")
+        parts = {each.part for each in self.running.ledger.find_sealed(data["digest"])}
+        retry = parts == {"retry"}
+        self._head("7b · The move that had failed" if retry else "6 · Each step, written down before it is sent")
         out.print(f"  {data['host']}> {data['command']}", markup=False, soft_wrap=True)
         self.doing = f"{data['host']} is at work"
 
@@ -303,7 +310,8 @@ class _Telling:
         self.doing = "reading the hosts again"
 
     def _verified(self, data: Mapping[str, Any]) -> None:
-        self._head("7 · Verified: the plan, made again on fresh facts")
+        if data["part"] == "repair":
+            self._head("7 · Verified: the plan, made again on fresh facts")
         mark = "[green]✓[/green]" if data["verdict"] == "absent" else "[red]✗[/red]"
         out.print(f"  {mark} {escape('; '.join(data['why']))}")
 

@@ -25,6 +25,9 @@ from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verd
 from remediations.model.site import Site
 from remediations.model.tier import Proof
 
+TELLING = 3
+"""Reasons of one plan that are told at most where it stands among others."""
+
 BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=5)
 """Both nodes' events around the failure belong to it (FIELD-FACTS, order of proof)."""
 
@@ -270,7 +273,8 @@ def reasons(plan: Plan) -> list[str]:
     telling = [item.why for item in plan.items if isinstance(item, (Step, Wait, Manual))]
     telling = telling or [item.why for item in plan.items if isinstance(item, Blocked)]
     telling = telling or [item.why for item in plan.items if isinstance(item, Satisfied)]
-    return list(dict.fromkeys(telling))
+    said = list(dict.fromkeys(telling))
+    return said if len(said) <= TELLING else [*said[: TELLING - 1], f"and {len(said) - TELLING + 1} more like this"]
 
 
 def asked_for(repair: Repair) -> Evidence:
