@@ -31,6 +31,8 @@ class Role:
     owner: str
     machine: str = ""
     """Name of its virtual machine; empty for a core group."""
+    others: tuple[str, ...] = ()
+    """Further virtual machines whose resources somebody put into it."""
     state: str = "Online"
     """Online, Offline, Failed, PartialOnline, Pending."""
     priority: int = 2000
@@ -122,9 +124,8 @@ class Cluster:
 
     def role_of(self, machine: str) -> Role | None:
         """The role that holds a virtual machine."""
-        return next(
-            (role for role in self.roles.values() if role.machine and role.machine.casefold() == machine.casefold()), None
-        )
+        wanted = machine.casefold()
+        return next((r for r in self.roles.values() if wanted in (each.casefold() for each in (r.machine, *r.others))), None)
 
     def may_own(self, role: Role, node: str) -> bool:
         """Whether a node is a possible owner: of every resource of the role."""

@@ -25,6 +25,7 @@ from remediations.lab.world.events import ON_NODES
 from remediations.lab.world.hosts import CASCADE_LAKE, EDITIONS, GIB, Edition, Host, MigrationSettings, Module
 from remediations.lab.world.machines import Machine
 from remediations.lab.world.network import wire
+from remediations.lab.world.switches import standard
 from remediations.lab.world.tickets import Ticket
 from remediations.lab.world.world import Pace, World
 
@@ -81,6 +82,7 @@ def contoso(
             booted=agenda.now - timedelta(days=21),
             module=(modules or {}).get(name, module),
             network=wire(number),
+            switches=standard(name),
         )
         world.names[world.hosts[name].fqdn] = f"10.0.10.{number}"
     _computers(world)
@@ -170,6 +172,7 @@ def _cluster(world: World) -> None:
 
 
 def _standalone(world: World) -> None:
+    world.shares[f"\\\\fs01.{DOMAIN}\\vms"] = {"HV03$", "HV04$"}
     world.hosts["HV04"].cluster_tools = True
     for name, host in (("VM51", "HV03"), ("VM52", "HV04")):
         world.hosts[host].migration = MigrationSettings()

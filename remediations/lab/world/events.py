@@ -14,9 +14,12 @@ VMMS = "Microsoft-Windows-Hyper-V-VMMS-Admin"
 HIGH_AVAILABILITY = "Microsoft-Windows-Hyper-V-High-Availability-Admin"
 WORKER = "Microsoft-Windows-Hyper-V-Worker-Admin"
 SYSTEM = "System"
+SMB_SECURITY = "Microsoft-Windows-SmbClient/Security"
 CLUSTERING = "Microsoft-Windows-FailoverClustering/Operational"
 
-ALWAYS = frozenset({VMMS, WORKER, SYSTEM, "Application", "Security", "Microsoft-Windows-Hyper-V-VMMS-Operational"})
+ALWAYS = frozenset(
+    {VMMS, WORKER, SYSTEM, SMB_SECURITY, "Application", "Security", "Microsoft-Windows-Hyper-V-VMMS-Operational"}
+)
 """Channels of every Hyper-V host."""
 ON_NODES = frozenset({HIGH_AVAILABILITY, CLUSTERING})
 """Channels that exist only on a cluster's nodes."""
@@ -26,6 +29,8 @@ PROVIDERS: Mapping[str, UUID] = {
     "Microsoft-Windows-Hyper-V-High-Availability": UUID("64e92abc-910c-4770-bd9c-c3c54699b8f9"),
     "Microsoft-Windows-Hyper-V-Worker": UUID("51ddfa29-d5c8-4803-be4b-2ecb715570fe"),
     "Microsoft-Windows-FailoverClustering": UUID("baf908ea-3421-4ca9-9b84-6689b8c6f85f"),
+    "Microsoft-Windows-GroupPolicy": UUID("aea1b4fa-97d1-45f2-a64c-4d69fffd92c9"),
+    "Microsoft-Windows-SMBClient": UUID("988c59c5-0a1c-45b6-a555-0c62276e327d"),
 }
 
 ERROR, WARNING, INFORMATION = 2, 3, 4
@@ -43,6 +48,7 @@ class Kind:
     """Key of its text."""
 
 
+_WORKER = "Microsoft-Windows-Hyper-V-Worker"
 _VMMS, _HA, _FC = (
     "Microsoft-Windows-Hyper-V-VMMS",
     "Microsoft-Windows-Hyper-V-High-Availability",
@@ -52,12 +58,23 @@ _VMMS, _HA, _FC = (
 KINDS: Mapping[int, Kind] = {
     kind.id: kind
     for kind in (
+        Kind(1096, SYSTEM, "Microsoft-Windows-GroupPolicy", ERROR, "gp.1096"),
+        Kind(1502, SYSTEM, "Microsoft-Windows-GroupPolicy", INFORMATION, "gp.1502"),
+        Kind(31010, SMB_SECURITY, "Microsoft-Windows-SMBClient", ERROR, "smb.31010"),
+        Kind(20100, VMMS, _VMMS, ERROR, "migration.register"),
+        Kind(15130, VMMS, _VMMS, ERROR, "vm.unrestored"),
+        Kind(18510, WORKER, _WORKER, INFORMATION, "vm.saved"),
         Kind(20406, VMMS, _VMMS, ERROR, "migration.connect"),
         Kind(20413, VMMS, _VMMS, INFORMATION, "migration.started"),
         Kind(20415, VMMS, _VMMS, INFORMATION, "migration.completed"),
         Kind(21024, VMMS, _VMMS, ERROR, "migration.source"),
         Kind(21111, HIGH_AVAILABILITY, _HA, ERROR, "ha.failed"),
         Kind(21119, HIGH_AVAILABILITY, _HA, INFORMATION, "ha.started"),
+        Kind(21121, HIGH_AVAILABILITY, _HA, ERROR, "ha.leftover"),
+        Kind(21124, HIGH_AVAILABILITY, _HA, ERROR, "ha.several"),
+        Kind(21145, HIGH_AVAILABILITY, _HA, ERROR, "ha.switch_disconnected"),
+        Kind(21158, HIGH_AVAILABILITY, _HA, ERROR, "ha.switch_bound"),
+        Kind(21159, HIGH_AVAILABILITY, _HA, ERROR, "ha.switch_missing"),
         Kind(21501, HIGH_AVAILABILITY, _HA, WARNING, "ha.free"),
         Kind(21502, HIGH_AVAILABILITY, _HA, ERROR, "ha.free"),
         Kind(1069, SYSTEM, _FC, ERROR, "fc.1069"),

@@ -10,6 +10,7 @@ from uuid import UUID
 from remediations.lab.world.directory import guid
 from remediations.lab.world.events import EventLog
 from remediations.lab.world.network import Network
+from remediations.lab.world.switches import Switch
 from remediations.lab.world.tickets import TicketCache
 
 GIB = 1024**3
@@ -123,12 +124,30 @@ class Host:
     tickets: TicketCache = field(default_factory=TicketCache)
     log: EventLog = field(default_factory=EventLog)
     module: Module | None = None
+    tls: frozenset[str] = frozenset({"1.2"})
+    """Versions of TLS that CredSSP may use."""
+    secure_channel: bool = True
+    """Whether its machine account's password is the one that the domain knows."""
+    skew: timedelta = timedelta()
+    """How far its clock is ahead of the domain's."""
+    logon_as_service: tuple[str, ...] | None = None
+    """Accounts to which a group policy object gives the right to log on as a service; None: no object says."""
+    registry_pol_corrupt: bool = False
+    """Whether it cannot read its registry policy any more."""
     credential_guard: bool = False
     """Whether Credential Guard runs: on by default from Windows Server 2025, where the hardware allows it."""
     cluster_tools: bool = False
     """Whether the FailoverClusters module is installed (on a node it always is)."""
     storage_jobs: list[StorageJob] = field(default_factory=list)
     network: Network = field(default_factory=Network)
+    switches: dict[str, Switch] = field(default_factory=dict)
+    """Virtual switches by name."""
+    planned: set[UUID] = field(default_factory=set)
+    """Ids of virtual machines of which a failed migration left a planned one here."""
+    intents: dict[str, tuple[str, ...]] | None = None
+    """Network ATC's intents and their adapters; None where the feature is not installed."""
+    services: dict[str, str] = field(default_factory=dict)
+    """Further Windows services by name, and their state: Running or Stopped."""
     joined: bool = True
     """Whether it belongs to the domain."""
 
@@ -136,6 +155,11 @@ class Host:
     def fqdn(self) -> str:
         """Its full name, as its account's dNSHostName."""
         return f"{self.name}.{self.domain}".lower()
+
+    @property
+    def runs_machines(self) -> bool:
+        """Whether virtual machines' own account may log on as a service."""
+        return self.logon_as_service is None or any("S-1-5-83-0" in each for each in self.logon_as_service)
 
     @property
     def zone(self) -> timezone:

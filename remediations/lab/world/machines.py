@@ -39,6 +39,10 @@ class Machine:
     """Processor features that it was started with, and keeps until it is off; empty while it is off."""
     vendor: str = ""
     """Vendor of the processor that it was started on."""
+    switch: str = "Compute"
+    """Name of the virtual switch that its network adapter is connected to; empty for none."""
+    unreadable: bool = False
+    """Its saved state cannot be read: it will not start from there."""
     busy: str = ""
     """What holds it: `BackingUp`, or nothing."""
     hangs: bool = False
@@ -70,6 +74,10 @@ class Machine:
         self.state, self.started, self.vendor = "Running", now, cpu.vendor
         self.features = (BASELINE & cpu.features) if self.compatible else cpu.features
 
+    def restore(self, now: datetime) -> None:
+        """It goes on from its saved state, with the processor features that it had."""
+        self.state, self.started = "Running", now
+
     def power_off(self) -> None:
         """It is off."""
-        self.state, self.features, self.vendor = "Off", frozenset(), ""
+        self.state, self.features, self.vendor, self.unreadable = "Off", frozenset(), "", False

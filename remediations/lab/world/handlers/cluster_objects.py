@@ -191,10 +191,11 @@ def resources(cluster: Cluster) -> list[Resource]:
     for role in cluster.roles.values():
         if role.machine:
             state = {"Online": "Online", "Failed": "Failed"}.get(role.state, "Offline")
-            found.append(Resource(f"Virtual Machine {role.machine}", "Virtual Machine", role.name, state))
-            found.append(
-                Resource(f"Virtual Machine Configuration {role.machine}", "Virtual Machine Configuration", role.name, "Online")
-            )
+            for name in (role.machine, *role.others):
+                found.append(Resource(f"Virtual Machine {name}", "Virtual Machine", role.name, state))
+                found.append(
+                    Resource(f"Virtual Machine Configuration {name}", "Virtual Machine Configuration", role.name, "Online")
+                )
     return found
 
 

@@ -21,8 +21,13 @@ from remediations.lab.world.handlers.shape import vm_error
 from remediations.lab.world.text import say
 from remediations.lab.world.world import World
 
-MESSAGES: Mapping[str, int] = {"migration.cpu": 24008, "migration.version": 24004, "migration.memory": 20153}
-"""Compare-VM's message ids; Microsoft publishes no list of them, so match on any and read the text."""
+MESSAGES: Mapping[str, int] = {
+    "migration.switch": 33012,
+    "migration.cpu": 24008,
+    "migration.version": 24004,
+    "migration.memory": 20153,
+}
+"""Compare-VM's message ids; Microsoft publishes no list of them but 33012, so match on any and read the text."""
 
 
 def get_module(world: World, call: Call) -> None:

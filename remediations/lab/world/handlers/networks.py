@@ -20,6 +20,7 @@ from remediations.lab.world import network
 from remediations.lab.world.handlers.clustering import local_cluster
 from remediations.lab.world.handlers.shape import asked, cluster_object, clusters, vm_error, vm_object
 from remediations.lab.world.hosts import Host
+from remediations.lab.world.switches import uplinks
 from remediations.lab.world.text import say
 from remediations.lab.world.world import World
 
@@ -97,7 +98,7 @@ def get_adapters(world: World, call: Call) -> None:
     """Get-NetAdapter: disabled and disconnected ones among them."""
     host = world.host(call.host)
     numbers = {"Up": (1, 1), "Disconnected": (2, 2), "Disabled": (2, 2)}
-    for each in host.network.adapters:
+    for each in (*host.network.adapters, *uplinks(host.switches.values())):
         oper, media = numbers[each.status]
         mac = f"00-15-5D-{host.network.adapters[0].ip.rpartition('.')[2].zfill(2)}-00-{each.index:02X}"
         properties = {

@@ -27,6 +27,8 @@ _NUMBERS: Mapping[str, Mapping[str, int]] = {
     },
     "Microsoft.HyperV.PowerShell.MigrationAuthenticationType": {"CredSSP": 0, "Kerberos": 1},
     "Microsoft.HyperV.PowerShell.VMMigrationPerformance": {"TCPIP": 0, "Compression": 1, "SMB": 2},
+    "Microsoft.HyperV.PowerShell.VMSwitchType": {"Private": 0, "Internal": 1, "External": 2},
+    "Microsoft.HyperV.PowerShell.VMSwitchBandwidthMode": {"Default": 0, "Weight": 1, "Absolute": 2, "None": 3},
     "Microsoft.HyperV.PowerShell.VMHeartbeatStatus": {"Unknown": 0, "OkApplicationsUnknown": 3, "Disabled": 1},
     "Microsoft.HyperV.PowerShell.StartAction": {"Nothing": 2, "StartIfRunning": 3, "Start": 4},
     "Microsoft.HyperV.PowerShell.StopAction": {"TurnOff": 2, "Save": 3, "ShutDown": 4},

@@ -1,0 +1,211 @@
+"""Give the destination the virtual switch that a virtual machine uses, where it is certain which one that is.
+
+Three things that look alike: the switch is not there (event 21159, Compare-VM's 33012), it is there and disconnected (21145),
+or it is bound to the node that the virtual machine is on (21158). Only the first is mended here: by a rename where exactly one
+switch of the expected type has a name that site.yaml does not know, or by making an internal or private one. A switch that
+needs a physical adapter, or that others may use, is a person's; so is one that Network ATC or VMM keeps as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.facts.managers import Managers, managers
+from remediations.facts.switches import Connections, HostSwitches, Switch, connections, host_switches
+from remediations.model.causes import Cause
+from remediations.model.command import Command, command
+from remediations.model.diagnosis import Evidence
+from remediations.model.fact import NotApplicable, Unknown, changes
+from remediations.model.incident import Incident
+from remediations.model.names import HostName, VmName, same_host, same_name
+from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step
+from remediations.model.site import Site, SwitchKind
+from remediations.model.tier import Proof, Reversal, Tier
+
+
+class MatchVirtualSwitches(Repair):
+    """Rename or make a switch at the destination, to be called as the source's. Never takes an adapter or a switch away."""
+
+    id: ClassVar[str] = "match-virtual-switches"
+    title: ClassVar[str] = "Match virtual switches"
+    causes: ClassVar[tuple[Cause, ...]] = (Cause.SWITCH_MISSING, Cause.SWITCH_MISMATCH)
+    proof: ClassVar[Proof] = Proof.STATE
+    tier: ClassVar[Tier] = Tier.DIRECTORY
+    reversal: ClassVar[Reversal] = Reversal.EXACT
+
+    vm: VmName = Field(description="The virtual machine")
+    source: HostName = Field(description="The Hyper-V host that it is on")
+    destination: HostName = Field(description="The Hyper-V host that it is to move to")
+
+    @classmethod
+    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
+        """The incident's virtual machine and way."""
+        del site
+        if incident.vm is None or incident.source is None or incident.destination is None:
+            return []
+        if same_host(incident.source, incident.destination):
+            return []
+        return [cls(vm=incident.vm, source=incident.source, destination=incident.destination)]
+
+    def reads(self, site: Site, evidence: Evidence) -> Reads:
+        """What it is connected to, both hosts' switches, and who else manages the destination's."""
+        source, destination = site.host(self.source).name, site.host(self.destination).name
+        home = site.cluster_of(source)
+        expected = site.expect(destination).switches
+        return Reads(
+            {
+                "expected": None if expected is None else tuple(sorted(expected.items())),
+                "clustered": home is not None and home is site.cluster_of(destination),
+                "suspected": evidence.points_to(Cause.SWITCH_MISMATCH),
+            },
+            used={host: connections(self.vm, host) for host in (source, destination)},
+            switches={host: host_switches(host) for host in (source, destination)},
+            managed=managers(destination),
+        )
+
+    def plan(
+        self,
+        *,
+        expected: tuple[tuple[str, SwitchKind], ...] | None,
+        clustered: bool,
+        suspected: bool,
+        used: Connections,
+        switches: Mapping[str, Seen],
+        managed: Managers | Unknown | NotApplicable,
+    ) -> Iterator[Item]:
+        """One item for each switch that the virtual machine uses."""
+        here, there = (
+            next(seen for host, seen in switches.items() if same_host(host, end)) for end in (self.source, self.destination)
+        )
+        if not isinstance(here, HostSwitches) or not isinstance(there, HostSwitches):
+            pairs = ((self.source, here), (self.destination, there))
+            yield from (unread(f"switches of {host}", seen) for host, seen in pairs if not isinstance(seen, HostSwitches))
+            return
+        if not used.switches:
+            yield Satisfied(why=f"{self.vm} is connected to no switch")
+        for name in sorted(used.switches):
+            own, match = here.named(name), there.named(name)
+            if name.casefold() in (each.casefold() for each in there.doubled):
+                why = f"{self.destination} has several switches called {name}: commands go by name and would take all of them"
+                yield Manual(why=why, instructions=(f"On {self.destination}: Get-VMSwitch -Name '{name}'; rename all but one",))
+            elif match is None:
+                item = self._missing(name, own, there, None if expected is None else dict(expected))
+                yield self._owned(item, managed)
+            else:
+                yield self._there(match, own, there, stops=clustered or suspected, bound=suspected)
+
+    def _missing(self, name: str, own: Switch | None, there: HostSwitches, expected: Mapping[str, SwitchKind] | None) -> Item:
+        """What to do about a switch that the destination does not have."""
+        state = f"{self.destination} has no virtual switch {name}, which {self.vm} uses"
+        listed = "; ".join(_shown(each) for each in _ordered(there.switches)) or "none"
+        kind = next((kind for each, kind in (expected or {}).items() if same_name(each, name)), None)
+        if kind is None:
+            what = "does not say which switches are right" if expected is None else f"knows no switch {name}"
+            return Manual(
+                why=f"{state}; site.yaml {what}",
+                instructions=(
+                    f"Say what {self.destination} should have in site.yaml, expect.switches ({name}: …); it has: {listed}",
+                    f"Or connect {self.vm} to a switch that both have: on {self.source}: Get-VMNetworkAdapter -VMName "
+                    f"'{self.vm}', then Connect-VMNetworkAdapter -VMName '{self.vm}' -SwitchName '<name>'",
+                ),
+            )
+        strangers = [
+            each
+            for each in _ordered(there.switches)
+            if each.kind == kind and not any(same_name(each.name, known) for known in expected or {})
+        ]
+        alike = len(strangers) == 1 and (own is None or own.teaming == strangers[0].teaming)
+        if alike and strangers[0].name not in there.doubled:
+            renamed = strangers[0].model_copy(update={"name": name})
+            return self._step(
+                there,
+                (there.switches - {strangers[0]}) | {renamed},
+                command("Rename-VMSwitch", Name=strangers[0].name, NewName=name),
+                command("Rename-VMSwitch", Name=name, NewName=strangers[0].name),
+                f"{state}; its only {kind} switch that site.yaml does not know is {strangers[0].name}",
+            )
+        if kind != "External" and not strangers:
+            made = Switch(name=name, kind=kind, teaming="none", uplinks=frozenset())
+            return self._step(
+                there,
+                there.switches | {made},
+                command("New-VMSwitch", Name=name, SwitchType=kind),
+                command("Remove-VMSwitch", Name=name),
+                f"{state}; site.yaml expects an {kind} one, which needs no adapter",
+            )
+        like = f" as {self.source}'s ({_shown(own)})" if own else ""
+        return Manual(
+            why=f"{state}; which of its switches or adapters that should be is not certain: it has {listed}",
+            instructions=(
+                f"If it has another name on {self.destination}: Rename-VMSwitch -Name '<its name>' -NewName '{name}'",
+                f"Otherwise make it{like}: Get-NetAdapter, then New-VMSwitch -Name '{name}' -NetAdapterName '<one>','<other>' "
+                "-EnableEmbeddedTeaming $true -AllowManagementOS $false; it takes these adapters from whatever uses them now",
+            ),
+        )
+
+    def _there(self, match: Switch, own: Switch | None, there: HostSwitches, *, stops: bool, bound: bool) -> Item:
+        """What to say of a switch that the destination has."""
+        name = match.name
+        if own is not None and own.kind != "External" and bound:
+            return Manual(
+                why=f"{self.vm} depends on {name}, which is {own.kind.lower()} to {self.source} (event 21158)",
+                instructions=(
+                    f"On {self.source}: Connect-VMNetworkAdapter -VMName '{self.vm}' -SwitchName '<external switch>'",
+                    "Or leave it where it is: what an internal or private switch joins is on this host only",
+                ),
+            )
+        differs = own is not None and own.kind != match.kind
+        if stops and (differs or there.disconnected(match)):
+            state = (
+                f"{name} is {match.kind} on {self.destination}" + (f" and {own.kind} on {self.source}" if own else "")
+                if differs
+                else f"no adapter of {name} on {self.destination} has a link: {', '.join(sorted(match.uplinks)) or 'none'}"
+            )
+            return Manual(
+                why=f"{state}: {self.vm} would be cut off there (event 21145)",
+                instructions=(
+                    f"On {self.destination}: Get-VMSwitch -Name '{name}' | Format-List *; Get-NetAdapter: look for the "
+                    "adapters that it should have, their cables and drivers",
+                    f"If it lost them: Set-VMSwitch -Name '{name}' -NetAdapterName '<adapter>' (a team: Set-VMSwitchTeam -Name "
+                    f"'{name}' -NetAdapterName '<adapter>','<adapter>')",
+                    "If Network ATC or VMM manages it, mend it there",
+                ),
+            )
+        teams = (
+            f"; it is teamed {match.teaming}, on {self.source} {own.teaming}" if own and own.teaming != match.teaming else ""
+        )
+        return Satisfied(why=f"{self.destination} has the {match.kind} switch {name}{teams}")
+
+    def _step(self, there: HostSwitches, after: frozenset[Switch], sent: Command, back: Command, why: str) -> Step:
+        return Step(
+            target=there.target,
+            host=there.subject,
+            command=sent,
+            why=why,
+            changes=changes(there, there.model_copy(update={"switches": after})),
+            undo=back,
+        )
+
+    def _owned(self, item: Item, managed: Managers | Unknown | NotApplicable) -> Item:
+        """The item, or what stands against it where somebody else keeps the switches as they are."""
+        if not isinstance(item, Step):
+            return item
+        if not isinstance(managed, Managers):
+            return unread(f"who else manages {self.destination}", managed)
+        if owner := managed.of_switches:
+            why = f"{item.why}. {owner} manages switches of {self.destination} and would set them again: change it there"
+            return Blocked(obstacle=Obstacle.MANAGED_ELSEWHERE, why=why)
+        return item
+
+
+def _ordered(switches: Iterable[Switch]) -> list[Switch]:
+    return sorted(switches, key=lambda each: each.name.casefold())
+
+
+def _shown(switch: Switch) -> str:
+    team = "" if switch.teaming == "none" else f", {switch.teaming}"
+    return f"{switch.name} ({switch.kind}{team})"
