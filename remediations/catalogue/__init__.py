@@ -12,6 +12,7 @@ from remediations.catalogue.drain_node import DrainNode
 from remediations.catalogue.eject_media import EjectMedia
 from remediations.catalogue.enable_live_migration import EnableLiveMigration
 from remediations.catalogue.enable_processor_compatibility import EnableProcessorCompatibility
+from remediations.catalogue.inspect_network_path import InspectNetworkPath
 from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.open_firewall import OpenFirewall
 from remediations.catalogue.purge_kerberos_tickets import PurgeKerberosTickets
@@ -38,6 +39,7 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             OpenFirewall,
             ConfigureMigrationNetworks,
             SetPerformanceOption,
+            InspectNetworkPath,
             SetMigrationLimits,
             EjectMedia,
             AddPossibleOwner,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
+from typing import ClassVar
 
 from remediations.facts.cluster import NO_CLUSTER
 from remediations.facts.query import Query
@@ -85,6 +86,16 @@ class Interfaces(Fact):
         return any(each.within(subnet) for each in self.adapters)
 
 
+class Reach(Fact):
+    """Whether one host gets a TCP connection to another; `subject` is host>peer:port."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"connected", "address"})
+
+    connected: bool
+    address: str
+    """The address that it tried; empty if it found none."""
+
+
 class ClusterNetwork(Frozen):
     """A network of a cluster."""
 
@@ -117,6 +128,11 @@ def migration_networks(host: str) -> Query[MigrationNetworks]:
 def interfaces(host: str) -> Query[Interfaces]:
     """Reads a host's adapters and addresses."""
     return Query(host, (command("Get-NetAdapter"), command("Get-NetIPAddress")), partial(_interfaces, host))
+
+
+def reach(host: str, peer: str, port: int) -> Query[Reach]:
+    """Has a host connect to another and close again; where nothing answers it takes the host some twenty seconds."""
+    return Query(host, (command("Test-NetConnection", ComputerName=peer, Port=port),), partial(_reach, f"{host}>{peer}:{port}"))
 
 
 def cluster_networks(cluster: str, via: str) -> Query[ClusterNetworks]:
@@ -158,6 +174,12 @@ def _interfaces(host: str, replies: Sequence[Reply]) -> Interfaces:
             for record in many(replies[0])
         ),
     )
+
+
+def _reach(subject: str, replies: Sequence[Reply]) -> Reach:
+    record = one(replies[0])
+    address = str(record.get("RemoteAddress") or "")
+    return Reach(subject=subject, connected=bool(record["TcpTestSucceeded"]), address=address)
 
 
 def _is_local(address: IPv4Address | IPv6Address) -> bool:

@@ -19,7 +19,8 @@ from remediations.facts.query import Query, Unreadable
 from remediations.lab.lab import Lab
 from remediations.lab.world.faults import FAULTS
 from remediations.lab.world.world import World
-from remediations.model.diagnosis import Evidence
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Evidence, Hypothesis
 from remediations.model.fact import Fact, Unknown
 from remediations.model.incident import Incident, What
 from remediations.model.plan import Plan, Step, Verdict, Wait
@@ -118,6 +119,7 @@ def incident_of(cause: str) -> Incident:
 @pytest.mark.parametrize("cause", sorted(FAULTS))
 def test_a_fault_is_mended_by_its_own_repair_and_by_no_other(hands: Hands, cause: str) -> None:
     hands.lab.inject(cause)
+    hands.evidence = Evidence(hypotheses=(Hypothesis(cause=Cause(cause), score=0.9, evidence=("event",)),))
     state = hands.lab.world.state_hash()
     asked = candidates(hands.site, incident_of(cause))
     plans = [request.planned(inputs) for request, inputs in zip(asked, hands.inputs(asked), strict=True)]

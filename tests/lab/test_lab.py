@@ -76,6 +76,7 @@ TOLD = {
     "cpu_incompatible": (21502, "VM42", "CLUSTER1", "processor-specific features"),
     "firewall_blocked": (20406, "VM51", "", "0x8007274C"),
     "name_resolution": (20406, "VM51", "", "0x80072AF9"),
+    "network_unreachable": (21502, "VM42", "CLUSTER1", "0x800705B4"),
     "migration_not_enabled": (20406, "VM51", "", "0x8007274D"),
     "migration_network_missing": (20406, "VM51", "", "0x8007274D"),
     "node_drain_failed": (1677, "", "CLUSTER1", "Node drain failed on cluster node HV01"),

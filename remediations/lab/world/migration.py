@@ -155,6 +155,9 @@ def refusals(
         Refusal(code, (at_destination, reason), "destination")
         for code, reason in incompatibilities(world, machine, destination)
     )
+    if code := network.stall(source, destination):
+        reason = sentence("migration.send", why=system_message(code), code=f"0x{code:08X}")
+        yield Refusal(code, (at_source, reason))
 
 
 def incompatibilities(world: World, machine: Machine, destination: Host) -> Iterator[tuple[int, Sentence]]:

@@ -15,6 +15,7 @@ REFUSED, TIMED_OUT, FORBIDDEN = 0x8007274D, 0x8007274C, 0x8007271D
 UNKNOWN_HOST, WRONG_HOST = 0x80072AF9, 0x80090322
 NO_WINRM, NOT_WINRM, NOT_TRUSTED = 0x80338012, 0x80338131, 0x803380E4
 NO_CLUSTER_NETWORK = 0x800713AB
+STALLED = 0x800705B4
 
 MIGRATION_PORT, SMB_PORT, WINRM_PORT = 6600, 445, 5985
 
@@ -130,6 +131,8 @@ class Network:
     winrm: WinRm = field(default_factory=WinRm)
     migration_subnets: dict[str, int] = field(default_factory=dict)
     """Networks that migrations are taken on, with their priority, where not any network is."""
+    lossless: bool = True
+    """Whether its adapters and switches keep RDMA's frames (priority flow control): else moves over SMB Direct stall."""
     hosts_file: dict[str, str] = field(default_factory=dict)
     """Name → address, as in %SystemRoot%\\System32\\drivers\\etc\\hosts."""
     remembered: dict[str, str] = field(default_factory=dict)
@@ -202,6 +205,12 @@ def obstacle(world: World, source: Host, destination: Host) -> int:
     if not all(destination.network.firewall.lets_in(port) for port in ports):
         return TIMED_OUT
     return 0 if destination.migration.enabled else REFUSED
+
+
+def stall(source: Host, destination: Host) -> int:
+    """What becomes of a transfer that was begun: a code, or 0."""
+    lossless = source.network.lossless and destination.network.lossless
+    return STALLED if source.migration.performance == "SMB" and not lossless else 0
 
 
 def winrm_obstacle(source: Host, destination: Host) -> int:

@@ -28,7 +28,16 @@ def _name_resolution(world: World) -> None:
     world.host("HV03").network.remembered[world.host("HV04").fqdn] = ""
 
 
+def _network_unreachable(world: World) -> None:
+    """HV01 sends over SMB Direct, and HV02's new switch drops RDMA's frames."""
+    world.host("HV01").migration.performance = "SMB"
+    world.host("HV02").network.lossless = False
+
+
 NETWORK_FAULTS = (
+    Fault(
+        "network_unreachable", "moves over SMB Direct stall on the way to HV02", _network_unreachable, "HV01", "HV02", "VM42"
+    ),
     Fault("name_resolution", "HV03 remembers that HV04 does not exist", _name_resolution, "HV03", "HV04", "VM51"),
     Fault("firewall_blocked", "HV04's firewall drops TCP 6600", _firewall_blocked, "HV03", "HV04", "VM51"),
     Fault("migration_not_enabled", "live migration is off on HV04", _migration_not_enabled, "HV03", "HV04", "VM51"),

@@ -80,12 +80,17 @@ def forget(ask: Ask) -> None:
     assert not ask("HV03", "Clear-DnsClientCache").errors
 
 
+def compress(ask: Ask) -> None:
+    assert not ask("HV01", "Set-VMHost", VirtualMachineMigrationPerformanceOption="Compression").errors
+
+
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "access_denied_delegation": delegate,
     "credssp_no_credentials": use_kerberos,
     "credential_guard_blocks_credssp": use_kerberos,
     "firewall_blocked": open_port,
     "name_resolution": forget,
+    "network_unreachable": compress,
     "migration_not_enabled": enable,
     "migration_network_missing": add_network,
     "spn_missing": add_spn,

@@ -77,8 +77,8 @@ def set_vm_host(world: World, call: Call) -> None:
         settings.storage_maximum = int(number)
     if (kind := call.parameters.get("VirtualMachineMigrationAuthenticationType")) is not None:
         settings.authentication = "Kerberos" if str(kind).casefold() == "kerberos" else "CredSSP"
-    if (kind := call.parameters.get("VirtualMachineMigrationAuthenticationType")) is not None:
-        settings.authentication = "CredSSP" if str(kind).casefold() == "credssp" else "Kerberos"
+    if (option := call.parameters.get("VirtualMachineMigrationPerformanceOption")) is not None:
+        settings.performance = {"tcpip": "TCPIP", "smb": "SMB"}.get(str(option).casefold(), "Compression")
 
 
 async def stop_vm(world: World, call: Call) -> None:
