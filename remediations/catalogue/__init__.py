@@ -8,11 +8,19 @@ from types import MappingProxyType
 from remediations.catalogue.add_possible_owner import AddPossibleOwner
 from remediations.catalogue.configure_delegation import ConfigureDelegation
 from remediations.catalogue.configure_migration_networks import ConfigureMigrationNetworks
+from remediations.catalogue.delete_saved_state import DeleteSavedState
 from remediations.catalogue.drain_node import DrainNode
 from remediations.catalogue.eject_media import EjectMedia
 from remediations.catalogue.enable_live_migration import EnableLiveMigration
 from remediations.catalogue.enable_processor_compatibility import EnableProcessorCompatibility
+from remediations.catalogue.explain_broken_policy import ExplainBrokenPolicy
+from remediations.catalogue.explain_logon_right import ExplainLogonRight
+from remediations.catalogue.explain_machine_account import ExplainMachineAccount
+from remediations.catalogue.explain_share_permissions import ExplainSharePermissions
+from remediations.catalogue.explain_time_skew import ExplainTimeSkew
+from remediations.catalogue.explain_version_mismatch import ExplainVersionMismatch
 from remediations.catalogue.inspect_network_path import InspectNetworkPath
+from remediations.catalogue.match_virtual_switches import MatchVirtualSwitches
 from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.open_firewall import OpenFirewall
 from remediations.catalogue.purge_kerberos_tickets import PurgeKerberosTickets
@@ -23,6 +31,8 @@ from remediations.catalogue.resume_node import ResumeNode
 from remediations.catalogue.retry_drain import RetryDrain
 from remediations.catalogue.set_migration_limits import SetMigrationLimits
 from remediations.catalogue.set_performance_option import SetPerformanceOption
+from remediations.catalogue.start_saved_roles import StartSavedRoles
+from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
 from remediations.catalogue.use_kerberos_authentication import UseKerberosAuthentication
 from remediations.model.causes import Cause
 
@@ -30,10 +40,15 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
     {
         each.id: each
         for each in (
+            ExplainTimeSkew,
+            ExplainMachineAccount,
             RegisterSpns,
             ConfigureDelegation,
             PurgeKerberosTickets,
             UseKerberosAuthentication,
+            ExplainLogonRight,
+            ExplainBrokenPolicy,
+            ExplainSharePermissions,
             EnableLiveMigration,
             RepairNameResolution,
             OpenFirewall,
@@ -42,11 +57,16 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             InspectNetworkPath,
             SetMigrationLimits,
             EjectMedia,
+            MatchVirtualSwitches,
             AddPossibleOwner,
             EnableProcessorCompatibility,
+            ExplainVersionMismatch,
+            DeleteSavedState,
+            StartSavedRoles,
             RetryDrain,
             DrainNode,
             ResumeNode,
+            UpgradeVmVersion,
             MoveVm,
         )
     }

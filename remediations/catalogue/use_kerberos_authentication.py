@@ -33,7 +33,11 @@ class UseKerberosAuthentication(Repair):
 
     id: ClassVar[str] = "use-kerberos-authentication"
     title: ClassVar[str] = "Use Kerberos to authenticate migrations"
-    causes: ClassVar[tuple[Cause, ...]] = (Cause.CREDSSP_NO_CREDENTIALS, Cause.CREDENTIAL_GUARD_BLOCKS_CREDSSP)
+    causes: ClassVar[tuple[Cause, ...]] = (
+        Cause.CREDSSP_NO_CREDENTIALS,
+        Cause.CREDENTIAL_GUARD_BLOCKS_CREDSSP,
+        Cause.CREDSSP_PROTOCOL_MISMATCH,
+    )
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
@@ -68,6 +72,7 @@ class UseKerberosAuthentication(Repair):
             {
                 "cluster": same_cluster(source, destination, site),
                 "pointed": any(evidence.points_to(cause) for cause in self.causes),
+                "disagreed": evidence.points_to(Cause.CREDSSP_PROTOCOL_MISMATCH),
                 "expect": {host: site.expect(host) for host, _ in ends},
                 "services": {host: delegation_services(peer, site) for host, peer in ends},
             },
@@ -81,6 +86,7 @@ class UseKerberosAuthentication(Repair):
         *,
         cluster: str,
         pointed: bool,
+        disagreed: bool,
         expect: Mapping[str, Expectation],
         services: Mapping[str, tuple[str, ...]],
         guarding: CredentialGuard | Unknown | NotApplicable,
@@ -95,12 +101,21 @@ class UseKerberosAuthentication(Repair):
         if cluster:
             yield Satisfied(why=f"nodes of {cluster} act for themselves: the authentication type does not matter within it")
             return
+        reason = self._reason(guarding, disagreed=disagreed)
         away = [host for host, seen in kinds.items() if seen.kind == "CredSSP"]
         yield from (Satisfied(why=f"{host} uses Kerberos") for host in kinds if host not in away)
         to_change = [host for host in away if expect[host].authentication == "Kerberos"]
         for host in away:
             if host not in to_change:
-                yield self._undecided(host, expect[host], guarding, pointed=pointed, differ=len(away) == 1)
+                yield self._undecided(
+                    host,
+                    expect[host],
+                    reason,
+                    helped=not self._guarded(guarding),
+                    disagreed=disagreed,
+                    pointed=pointed,
+                    differ=len(away) == 1,
+                )
         if not to_change:
             return
         obstacles = list(self._not_yet(services, accounts))
@@ -108,41 +123,41 @@ class UseKerberosAuthentication(Repair):
             yield from obstacles
             return
         for host in to_change:
-            yield _switch(kinds[host], self._reason(guarding))
+            yield _switch(kinds[host], reason)
 
-    def _reason(self, guarding: CredentialGuard | Unknown | NotApplicable) -> str:
-        if isinstance(guarding, CredentialGuard) and guarding.running:
+    @staticmethod
+    def _guarded(guarding: CredentialGuard | Unknown | NotApplicable) -> bool:
+        return isinstance(guarding, CredentialGuard) and guarding.running
+
+    def _reason(self, guarding: CredentialGuard | Unknown | NotApplicable, *, disagreed: bool) -> str:
+        if self._guarded(guarding):
             return f"Credential Guard runs on {self.source} and keeps CredSSP from passing credentials on; it stays on"
+        if disagreed:
+            return "the two do not agree on a version of CredSSP or of TLS, which Kerberos does not need"
         return f"CredSSP only works for a move that is started on {self.source} itself"
 
     def _undecided(
-        self,
-        host: str,
-        expect: Expectation,
-        guarding: CredentialGuard | Unknown | NotApplicable,
-        *,
-        pointed: bool,
-        differ: bool,
+        self, host: str, expect: Expectation, reason: str, *, helped: bool, disagreed: bool, pointed: bool, differ: bool
     ) -> Item:
         """What to say of a host with CredSSP where site.yaml does not ask for Kerberos."""
-        guarded = isinstance(guarding, CredentialGuard) and guarding.running
         if not (pointed or (differ and expect.authentication is None)):
             return Satisfied(why=f"{host} uses CredSSP, and nothing points to it")
         say = (
             f"Say which is right in site.yaml, expect.authentication of {self.source} and {self.destination}: Kerberos is then "
         )
-        at_console = (
-            f"Or sign in to {self.source} itself (console or remote desktop, no remote PowerShell) and start the move there"
-        )
+        other = f"Or sign in to {self.source} itself (console or remote desktop, no remote PowerShell) and start the move there"
+        if disagreed:
+            other = (
+                "Or bring both hosts to the same updates (CVE-2018-0886 and newer; Get-HotFix), with one policy for Encryption "
+                "Oracle Remediation and at least one version of TLS in common"
+            )
         why = f"{host} uses CredSSP"
         if expect.authentication == "CredSSP":
             why += ", as site.yaml expects"
         elif differ:
             why += " and the other host Kerberos: two hosts differ"
-        return Manual(
-            why=f"{why}; {self._reason(guarding)}",
-            instructions=(f"{say}set, after constrained delegation", *(() if guarded else (at_console,))),
-        )
+        instructions = (f"{say}set, after constrained delegation", *((other,) if helped else ()))
+        return Manual(why=f"{why}; {reason}", instructions=instructions)
 
     def _not_yet(self, services: Mapping[str, tuple[str, ...]], accounts: Mapping[str, Seen]) -> Iterator[Blocked]:
         """Why Kerberos would not work yet, of each host."""

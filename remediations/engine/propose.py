@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,7 +55,10 @@ class Proposal:
     def cause(self) -> Cause | None:
         """The innermost cause that the plan is for."""
         first = self.chosen[0] if self.chosen else None
-        return first.causes[0] if isinstance(first, Repair) else None
+        if not isinstance(first, Repair):
+            return None
+        pointed = (each.cause for each in self.evidence.hypotheses if each.cause in first.causes)
+        return next(pointed, first.causes[0])
 
 
 def canonical(incident: Incident, site: Site) -> Incident:
@@ -120,7 +123,12 @@ def propose(
     )
     if base.over:
         return base
-    return _choose(base, [(repair, plan, own) for (_, repair), plan, own in by_candidate], tried)
+    chosen = _choose(base, [(repair, plan, own) for (_, repair), plan, own in by_candidate], tried)
+    if chosen.plan is None or base.retry is None or failed is None:
+        return chosen
+    # What is tried again is asked for together with the mend, so it is planned on what the mend leaves.
+    after = with_facts(inputs[-1], predict(facts_in(inputs[-1]), chosen.plan.changes))
+    return replace(chosen, retry=failed.planned(after))
 
 
 _Found = tuple[Repair, Plan, Mapping[str, Any]]

@@ -95,7 +95,7 @@ def activity(record: Record) -> frozenset[str]:
 
 
 def _machine(name: str, host: str, replies: Sequence[Reply]) -> Machine | NotApplicable:
-    record = _the_only(name, host, replies[0])
+    record = the_only(name, host, replies[0])
     if isinstance(record, NotApplicable):
         return record
     return Machine(
@@ -110,7 +110,7 @@ def _machine(name: str, host: str, replies: Sequence[Reply]) -> Machine | NotApp
 
 
 def _processor(name: str, host: str, replies: Sequence[Reply]) -> VirtualProcessor | NotApplicable:
-    record = _the_only(name, host, replies[0])
+    record = the_only(name, host, replies[0])
     if isinstance(record, NotApplicable):
         return record
     return VirtualProcessor(
@@ -128,7 +128,8 @@ def _report(name: str, destination: str, host: str, replies: Sequence[Reply]) ->
     return CompatibilityReport(subject=f"{name}@{destination}", messages=messages)
 
 
-def _the_only(name: str, host: str, reply: Reply) -> Mapping[str, object] | NotApplicable:
+def the_only(name: str, host: str, reply: Reply) -> Mapping[str, object] | NotApplicable:
+    """The one virtual machine of this name in a host's reply; `NotApplicable` for none, `Unreadable` for several."""
     if lacks_command(reply):
         raise Unreadable(f"{host} does not offer Hyper-V's cmdlets: {reply.errors[0].message}")
     if is_absent(reply) or (reply.ok and not reply.objects):

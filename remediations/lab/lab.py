@@ -26,6 +26,7 @@ from remediations.lab.world.world import World
 from remediations.model.site import Authentication, Cluster, Endpoint, Expectation, Host, SecondHop, SecretRef, Site
 
 _MODULE = Path("HyperVRemediation", "HyperVRemediation.psm1")
+_FAILED = 21024
 _OF_MIGRATIONS, _OF_DRAINS = frozenset({21501, 21502, 20406}), frozenset({1677})
 """Events that monitoring would be set up for."""
 
@@ -122,7 +123,12 @@ class Lab:
                     name=cluster.name,
                     nodes=tuple(cluster.nodes),
                     expect=Expectation.model_validate(
-                        {"simultaneous_migrations": 4, "possible_owners": list(cluster.nodes), **expected}
+                        {
+                            "simultaneous_migrations": 4,
+                            "possible_owners": list(cluster.nodes),
+                            "switches": {"Compute": "External"},
+                            **expected,
+                        }
                     ),
                 ),
             )
@@ -212,6 +218,8 @@ class Lab:
 
 def _told(events: list[Event], *, drain: bool) -> Event:
     found = [event for event in events if event.kind.id in (_OF_DRAINS if drain else _OF_MIGRATIONS)]
+    # Where the reason stands only in the destination's log, monitoring at the source sees no more than that it failed.
+    found = found or [event for event in events if event.kind.id == _FAILED]
     if not found:
         raise RuntimeError("the lab's fault left no event that tells of it")
     return found[-1]

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from remediations.lab.world import drain, migration
 from remediations.lab.world.cluster_faults import CLUSTER_FAULTS
-from remediations.lab.world.directory import CONTROL, DELEGATION, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH
+from remediations.lab.world.directory import DELEGATION, MIGRATION_SERVICE, SPN
 from remediations.lab.world.fault import Fault
 from remediations.lab.world.hosts import HASWELL
+from remediations.lab.world.identity_faults import IDENTITY_FAULTS
 from remediations.lab.world.machine_faults import MACHINE_FAULTS
 from remediations.lab.world.network_faults import NETWORK_FAULTS
 from remediations.lab.world.world import World
@@ -26,30 +27,6 @@ def _spn_missing(world: World) -> None:
         world.directory.remove_spns("DC1", account.guid, (lost,))
     cache = world.host("HV03").tickets
     cache.tickets = [ticket for ticket in cache.tickets if not ticket.server.startswith(MIGRATION_SERVICE)]
-
-
-def _access_denied_delegation(world: World) -> None:
-    """Two hours ago HV03's delegation was cut down to file access and Kerberos only; it has no ticket for the service left."""
-    directory, account = world.directory, world.directory.computer("HV03").guid
-    first = directory.controllers["DC1"]
-    with world.agenda.playing(world.now - timedelta(hours=2)):
-        kept = tuple(each for each in first.value(account, DELEGATION) if not each.startswith(MIGRATION_SERVICE))
-        directory.write("DC1", account, DELEGATION, kept)
-        directory.write("DC1", account, CONTROL, first.value(account, CONTROL) & ~TRUSTED_TO_AUTH)
-    cache = world.host("HV03").tickets
-    cache.tickets = [ticket for ticket in cache.tickets if not ticket.server.startswith(MIGRATION_SERVICE)]
-
-
-def _credssp_no_credentials(world: World) -> None:
-    """Both hosts were left with Windows' default, CredSSP; the move is asked for from another computer."""
-    for name in ("HV03", "HV04"):
-        world.host(name).migration.authentication = "CredSSP"
-
-
-def _credential_guard(world: World) -> None:
-    """Both hosts use CredSSP, and Credential Guard runs on HV04, as it does by default on Windows Server 2025."""
-    _credssp_no_credentials(world)
-    world.host("HV04").credential_guard = True
 
 
 def _kerberos_tickets_stale(world: World) -> None:
@@ -107,31 +84,6 @@ FAULTS: Mapping[str, Fault] = {
             "VM51",
         ),
         Fault(
-            "access_denied_delegation",
-            "HV03 may not act for others at HV04's migration service",
-            _access_denied_delegation,
-            "HV03",
-            "HV04",
-            "VM51",
-        ),
-        Fault(
-            "credssp_no_credentials",
-            "the hosts use CredSSP, and the move is started from elsewhere",
-            _credssp_no_credentials,
-            "HV03",
-            "HV04",
-            "VM51",
-            elsewhere=True,
-        ),
-        Fault(
-            "credential_guard_blocks_credssp",
-            "the hosts use CredSSP, and Credential Guard runs on HV04",
-            _credential_guard,
-            "HV04",
-            "HV03",
-            "VM52",
-        ),
-        Fault(
             "kerberos_tickets_stale",
             "HV03's Kerberos tickets are older than its delegation",
             _kerberos_tickets_stale,
@@ -149,6 +101,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault("cpu_incompatible", "HV02's processor lacks features that VM42 uses", _cpu_incompatible, "HV01", "HV02", "VM42"),
         Fault("node_drain_failed", "a drain of HV01 failed and left it paused", _node_drain_failed, "HV01", "HV02"),
+        *IDENTITY_FAULTS,
         *NETWORK_FAULTS,
         *CLUSTER_FAULTS,
         *MACHINE_FAULTS,

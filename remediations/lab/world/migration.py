@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from remediations.lab.world import devices, network
-from remediations.lab.world.directory import CONTROL, DELEGATION, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH, Account, Controller
+from remediations.lab.world import clustered, devices, identity, network
 from remediations.lab.world.hosts import GIB, Host
 from remediations.lab.world.machines import Machine
 from remediations.lab.world.text import Sentence, sentence, system_message
-from remediations.lab.world.tickets import Ticket
 
 if TYPE_CHECKING:
     from remediations.lab.world.world import World
 
-NO_CREDENTIALS, WRONG_PRINCIPAL = 0x8009030E, 0x80090322
 BUSY, OUT_OF_MEMORY, CPU = 0x800700AA, 0x8007000E, 0x80048054
 NOT_OWNER, PAUSED, NOT_AVAILABLE = 0x80071398, 0x800713CE, 0x8007138D
+
+_OWN_EVENTS = {"ha.switch_missing": 21159, "ha.switch_disconnected": 21145, "ha.switch_bound": 21158}
+"""Reasons that have an event of their own beside the free text of 21502."""
 
 HOST_RESERVE = 4 * GIB
 """What the host keeps for itself."""
@@ -145,12 +145,19 @@ def refusals(
         yield Refusal(0, (at_source, sentence("migration.disabled")))
     if code := network.obstacle(world, source, destination):
         yield Refusal(code, (at_source, _unreached(destination, code)))
-    code = authenticate(world, source, destination, delegates=delegates, mover=mover)
+    if destination.registry_pol_corrupt:
+        yield Refusal(network.TIMED_OUT, (at_source, _connect(destination, network.TIMED_OUT)))
+    code = identity.authenticate(world, source, destination, delegates=delegates, mover=mover)
     if code:
-        why = (sentence("migration.authenticate"),) if code == NO_CREDENTIALS else ()
+        why = (sentence("migration.authenticate"),) if code == identity.NO_CREDENTIALS else ()
         yield Refusal(code, (at_source, _connect(destination, code), *why))
     if reached := _full(world, machine, destination, storage):
         yield Refusal(0, (at_destination, reached), "destination", 21501)
+    yield from (
+        Refusal(code, (at_destination, reason), "destination") for code, reason in identity.denied(world, machine, destination)
+    )
+    for code, reason in clustered.obstacles(world, machine, source, destination):
+        yield Refusal(code, (reason,), "cluster")
     yield from (
         Refusal(code, (at_destination, reason), "destination")
         for code, reason in incompatibilities(world, machine, destination)
@@ -166,6 +173,8 @@ def incompatibilities(world: World, machine: Machine, destination: Host) -> Iter
     if machine.version not in destination.edition.versions:
         yield 0, sentence("migration.version", version=machine.version, **fixed)
     yield from devices.unopened(machine, destination)
+    if machine.switch and machine.switch not in destination.switches:
+        yield 0, sentence("migration.switch", switch=machine.switch)
     if machine.running:
         if machine.vendor != destination.cpu.vendor or not machine.features <= destination.cpu.features:
             yield CPU, sentence("migration.cpu", **fixed)
@@ -180,65 +189,6 @@ def memory_shortage(world: World, machine: Machine, host: Host) -> Sentence | No
         return None
     why, code = system_message(OUT_OF_MEMORY), f"0x{OUT_OF_MEMORY:08X}"
     return sentence("migration.memory", vm=machine.name, id=machine.id, why=why, code=code)
-
-
-def authenticate(world: World, source: Host, destination: Host, *, delegates: bool, mover: str) -> int:
-    """Make whoever asks for a move known at the destination. 0, or the code of what went wrong.
-
-    Within a cluster the nodes act for themselves. Else CredSSP needs credentials that it can pass on, which Credential Guard
-    keeps it from; and Kerberos lets the source act for the mover, if that account may be acted for.
-    """
-    if not _same_cluster(world, source, destination):
-        if source.migration.authentication == "CredSSP":
-            return 0 if delegates and not source.credential_guard else NO_CREDENTIALS
-        if not world.directory.may_be_delegated(mover):
-            return NO_CREDENTIALS
-    return kerberos(world, source, destination)
-
-
-def kerberos(world: World, source: Host, destination: Host) -> int:
-    """Let the source's LocalSystem ask for the destination's migration service. 0, or the code of what went wrong.
-
-    A ticket-granting ticket carries the source's rights as they were when it was given, so new delegation does not show until
-    it is renewed or purged. A cached service ticket that is older than the last change of either account is worth nothing.
-    """
-    now, directory = world.now, world.directory
-    here, there = directory.computer(source.name), directory.computer(destination.name)
-    granting = source.tickets.granting(now)
-    controller = directory.controllers[source.controller]
-    if granting is None:
-        granting = Ticket(f"krbtgt/{directory.domain.upper()}", now, f"{controller.name}.{directory.domain}")
-        source.tickets.add(granting)
-    for name in (destination.name, destination.fqdn):
-        spn = f"{MIGRATION_SERVICE}/{name}"
-        ticket = source.tickets.service(spn, now)
-        if ticket:
-            changed = max(controller.changed(there.guid, SPN, CONTROL), controller.changed(here.guid, DELEGATION, CONTROL))
-            if ticket.start < changed:
-                return NO_CREDENTIALS
-            continue
-        holders = directory.holders(controller.name, spn)
-        if len(holders) != 1:
-            return NO_CREDENTIALS
-        if holders[0] != there:
-            return WRONG_PRINCIPAL
-        if not _same_cluster(world, source, destination) and not _delegated(controller, here, spn, granting.start):
-            return NO_CREDENTIALS
-    for name in (destination.name, destination.fqdn):
-        if source.tickets.service(f"{MIGRATION_SERVICE}/{name}", now) is None:
-            source.tickets.add(Ticket(f"{MIGRATION_SERVICE}/{name}", now, granting.kdc))
-    return 0
-
-
-def _delegated(controller: Controller, source: Account, spn: str, moment: datetime) -> bool:
-    listed = controller.value(source.guid, DELEGATION, moment) or ()
-    control = controller.value(source.guid, CONTROL, moment) or 0
-    return spn.casefold() in (each.casefold() for each in listed) and bool(control & TRUSTED_TO_AUTH)
-
-
-def _same_cluster(world: World, source: Host, destination: Host) -> bool:
-    cluster = world.cluster_of(source.name)
-    return cluster is not None and cluster is world.cluster_of(destination.name)
 
 
 def _full(world: World, machine: Machine, host: Host, storage: bool) -> Sentence | None:
@@ -269,6 +219,9 @@ def _failed(world: World, move: Migration, machine: Machine, source: Host, desti
     for part in refusal.sentences:
         if part.key == "migration.connect":
             source.log.write(20406, world.now, **part.inserts)
+        if part.key == "migration.register":
+            destination.log.write(20100, world.now, **part.inserts)
+            destination.log.write(31010, world.now, path=machine.path.rpartition("\\")[0])
     cluster = world.cluster_of(source.name)
     role = cluster.role_of(machine.name) if cluster else None
     if role is not None:
@@ -278,6 +231,9 @@ def _failed(world: World, move: Migration, machine: Machine, source: Host, desti
         for host in (source, destination) if refusal.side == "destination" else (source,):
             parts = [part.text(host.culture) for part in (header, *refusal.sentences)]
             host.log.write(refusal.event, world.now, text="\r\n\r\n".join(parts))
+        for part in refusal.sentences:
+            if part.key in clustered.EVENTS:
+                source.log.write(clustered.EVENTS[part.key], world.now, **part.inserts)
         if refusal.code == BUSY:
             source.log.write(
                 1252, world.now, resource=resource, role=role.name, node=destination.name, code=f"0x{BUSY & 0xFFFF:X}"

@@ -49,6 +49,8 @@ class World:
         self.migrations: list[Migration] = []
         self.names: dict[str, str] = {}
         """What the domain's DNS servers answer: full name in lower case → address."""
+        self.shares: dict[str, set[str]] = {}
+        """File shares: path → computer accounts that have full access, as `HV03$`."""
         self.second_hops: dict[str, str] = {}
         """Host → none, gmsa, credssp or delegated: what its endpoints can do elsewhere as their caller. None if left out."""
 
@@ -152,6 +154,7 @@ class World:
                 "directory": {account.name: self._account(account.guid) for account in self.directory.accounts.values()},
                 "hosts": {host.name: _host(host) for host in self.hosts.values()},
                 "machines": {machine.name: _machine(machine) for machine in self.machines.values()},
+                "shares": {path: sorted(accounts) for path, accounts in self.shares.items()},
                 "cluster": _cluster(self.cluster) if self.cluster else None,
             }
 
@@ -175,6 +178,13 @@ def _host(host: Host) -> dict[str, Any]:
         "build": host.edition.build,
         "controller": host.controller,
         "network": host.network.state(),
+        "identity": {
+            "skew": host.skew.total_seconds(),
+            "secure channel": host.secure_channel,
+            "log on as a service": host.logon_as_service,
+            "registry.pol": not host.registry_pol_corrupt,
+        },
+        "switches": sorted([each.name, each.kind, str(each.id)] for each in host.switches.values()),
     }
 
 
@@ -189,6 +199,7 @@ def _machine(machine: Machine) -> dict[str, Any]:
         "compatible": machine.compatible,
         "features": sorted(machine.features),
         "media": {f"{number}:{location}": path for (number, location), path in sorted(machine.media.items())},
+        "switch": machine.switch,
         "snapshots": [snapshot.name for snapshot in machine.snapshots],
     }
 

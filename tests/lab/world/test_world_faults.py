@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from world_probe import Ask
@@ -80,11 +82,59 @@ def forget(ask: Ask) -> None:
     assert not ask("HV03", "Clear-DnsClientCache").errors
 
 
+def upgrade(ask: Ask) -> None:
+    for command, parameters in (("Stop-VM", {}), ("Update-VMVersion", {"Force": True}), ("Start-VM", {})):
+        assert not ask("HV01", command, Name=["VM42"], **parameters).errors
+
+
 def compress(ask: Ask) -> None:
     assert not ask("HV01", "Set-VMHost", VirtualMachineMigrationPerformanceOption="Compression").errors
 
 
+def rename_switch(ask: Ask) -> None:
+    for each in ask("HV02", "Get-VMSwitch").all:
+        if each["Name"] != "Compute":
+            assert not ask("HV02", "Rename-VMSwitch", Name=each["Name"], NewName="Compute").errors
+
+
+def bind_switch(ask: Ask) -> None:
+    """At the console: Set-VMSwitch -NetAdapterName, which this program never sends."""
+    assert isinstance(ask, partial)
+    switch = ask.args[0].host("HV02").switches.get("Compute")
+    if switch is not None:
+        switch.kind, switch.uplinks = "External", ("Slot 3 Port 1", "Slot 3 Port 2")
+
+
+def start(ask: Ask) -> None:
+    assert not ask("HV01", "Start-ClusterGroup", Name="VM44").errors
+
+
+def delete_state(ask: Ask) -> None:
+    assert ask("HV01", "Remove-VMSavedState", VMName="VM44") is not None
+    start(ask)
+
+
+def by_hand(change: Callable[[World], object]) -> Callable[[Ask], None]:
+    """What a person does at the console, or elsewhere in the domain."""
+
+    def mend(ask: Ask) -> None:
+        assert isinstance(ask, partial)
+        change(ask.args[0])
+
+    return mend
+
+
+def set_of(host: str, **values: object) -> Callable[[Ask], None]:
+    return by_hand(lambda world: vars(world.host(host)).update(values))
+
+
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {
+    "credssp_protocol_mismatch": use_kerberos,
+    "time_skew": set_of("HV04", skew=timedelta()),
+    "machine_account": set_of("HV03", secure_channel=True),
+    "user_rights_logon_as_service": set_of("HV02", logon_as_service=None),
+    "gpo_registry_pol_corrupt": set_of("HV04", registry_pol_corrupt=False),
+    "smb_permissions": by_hand(lambda world: [accounts.add("HV04$") for accounts in world.shares.values()]),
     "access_denied_delegation": delegate,
     "credssp_no_credentials": use_kerberos,
     "credential_guard_blocks_credssp": use_kerberos,
@@ -99,7 +149,12 @@ REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "cpu_incompatible": restart_compatible,
     "node_drain_failed": drain_again,
     "dvd_or_iso_attached": eject,
+    "vm_in_use_or_busy": start,
+    "saved_state_corrupt": delete_state,
+    "config_version_mismatch": upgrade,
     "possible_owner_excluded": let_own,
+    "switch_missing": rename_switch,
+    "switch_mismatch": bind_switch,
 }
 MIGRATIONS = [fault for fault in FAULTS.values() if fault.vm]
 ADDS = frozenset({"spn_missing", "access_denied_delegation"})

@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from remediations.lab.cmdlet import Call, CommandError, Handler, Surface
-from remediations.lab.world.handlers import clustering, devices, directory, firewall, hyperv, module, networks, windows
+from remediations.lab.world.handlers import (
+    clustering,
+    devices,
+    directory,
+    firewall,
+    hyperv,
+    module,
+    networks,
+    states,
+    switching,
+    windows,
+)
 from remediations.lab.world.world import World
 from remediations.model.contract import contracts
 
@@ -36,6 +47,10 @@ HYPERV: Mapping[str, Simulated] = {
     "Get-VMHost": _does(hyperv.get_vm_host),
     "Get-VMProcessor": _does(hyperv.get_vm_processor, "VMName"),
     "Get-VMSnapshot": _does(hyperv.get_vm_snapshot, "VMName"),
+    "Get-VMHostSupportedVersion": _does(states.get_supported_version),
+    "Update-VMVersion": _does(states.update_version, "Name", "Force"),
+    "Save-VM": _does(states.save_vm, "Name"),
+    "Remove-VMSavedState": _does(states.remove_saved_state, "VMName"),
     "Get-VMDvdDrive": _does(devices.get_dvd_drive, "VMName"),
     "Set-VMDvdDrive": _does(devices.set_dvd_drive, "VMName", "ControllerNumber", "ControllerLocation", "Path"),
     "Stop-VM": _does(hyperv.stop_vm, "Name"),
@@ -53,6 +68,11 @@ HYPERV: Mapping[str, Simulated] = {
     "Get-VMMigrationNetwork": _does(networks.get_networks),
     "Add-VMMigrationNetwork": _does(networks.add_network, "Subnet"),
     "Remove-VMMigrationNetwork": _does(networks.remove_network, "Subnet"),
+    "Get-VMSwitch": _does(switching.get_switch, "Name"),
+    "Rename-VMSwitch": _does(switching.rename_switch, "Name", "NewName"),
+    "New-VMSwitch": _does(switching.new_switch, "Name", "SwitchType"),
+    "Remove-VMSwitch": _does(switching.remove_switch, "Name"),
+    "Get-VMNetworkAdapter": _does(switching.get_network_adapter, "VMName"),
     "Move-VM": _does(hyperv.move_vm, "Name", "DestinationHost", "IncludeStorage", "DestinationStoragePath"),
 }
 CLUSTERING: Mapping[str, Simulated] = {
@@ -85,6 +105,7 @@ DIRECTORY: Mapping[str, Simulated] = {
 WINDOWS: Mapping[str, Simulated] = {
     "Get-WinEvent": _does(windows.get_win_event, "FilterHashtable", "MaxEvents"),
     "Get-CimInstance": _does(windows.get_cim_instance, "ClassName", "Namespace", "Filter"),
+    "Test-ComputerSecureChannel": _does(windows.test_secure_channel),
     "Get-StorageJob": _does(windows.get_storage_job),
     "Get-NetAdapter": _does(networks.get_adapters),
     "Get-NetIPAddress": _does(networks.get_addresses),
@@ -99,6 +120,8 @@ WINDOWS: Mapping[str, Simulated] = {
     "Clear-DnsClientCache": _does(networks.clear_cache),
     "Test-NetConnection": _does(networks.test_connection, "ComputerName", "Port"),
 }
+ATC: Mapping[str, Simulated] = {"Get-NetIntent": _does(switching.get_intent)}
+"""Network ATC's, on hosts that have the feature."""
 MODULE: Mapping[str, Simulated] = {
     "Get-RemediationModule": _does(module.get_module),
     "Get-RemediationTicket": _does(module.get_ticket),
@@ -136,6 +159,7 @@ class Commands(Mapping[str, Handler]):
         if host is not None:
             found = {**HYPERV, **WINDOWS, **DIRECTORY, **(CLUSTERING if host.cluster_tools else {})}
             found |= MODULE if host.module is not None else {}
+            found |= ATC if host.intents is not None else {}
         return {name: each for name, each in found.items() if name in contracts()}
 
 
@@ -161,7 +185,7 @@ def bound(world: World, simulated: Simulated) -> Handler:
 
 def surfaces(world: World) -> list[Surface]:
     """Every computer's plain and JEA configuration. JEA shows the same commands by name, and refuses scripts."""
-    everything = frozenset({*HYPERV, *CLUSTERING, *DIRECTORY, *WINDOWS, *MODULE})
+    everything = frozenset({*HYPERV, *CLUSTERING, *DIRECTORY, *WINDOWS, *ATC, *MODULE})
     found = []
     for computer in (*world.hosts, *world.directory.controllers):
         commands, host = Commands(world, computer), world.hosts.get(computer)

@@ -36,7 +36,7 @@ def _operating_system(world: World, host: Host) -> Iterator[Properties]:
         "CurrentTimeZone": int(host.offset.total_seconds() // 60),
         "Distributed": False,
         "LastBootUpTime": host.booted.astimezone(host.zone),
-        "LocalDateTime": world.clock.now().astimezone(host.zone),
+        "LocalDateTime": (world.clock.now() + host.skew).astimezone(host.zone),
         "MaxNumberOfProcesses": UInt32(4_294_967_295),
         "MaxProcessMemorySize": UInt64(137_438_953_344),
         "NumberOfLicensedUsers": UInt32(0),
@@ -146,6 +146,30 @@ def _processors(world: World, host: Host) -> Iterator[Properties]:
         }
 
 
+def _services(world: World, host: Host) -> Iterator[Properties]:
+    cluster = world.cluster_of(host.name)
+    known = {"vmms": "Running", "WinRM": "Running", "LanmanServer": "Running", **host.services}
+    if cluster is not None:
+        known["ClusSvc"] = "Stopped" if cluster.nodes[host.name].state == "Down" else "Running"
+    for name, state in known.items():
+        yield {
+            "Name": name,
+            "DisplayName": name,
+            "Caption": name,
+            "Status": "OK",
+            "State": state,
+            "Started": state == "Running",
+            "StartMode": "Auto",
+            "ExitCode": UInt32(0),
+            "ProcessId": UInt32(2048 if state == "Running" else 0),
+            "ServiceType": "Own Process",
+            "StartName": "LocalSystem",
+            "CreationClassName": "Win32_Service",
+            "SystemCreationClassName": "Win32_ComputerSystem",
+            "SystemName": host.name,
+        }
+
+
 def _device_guard(world: World, host: Host) -> Iterator[Properties]:
     running = [1, 2] if host.credential_guard else [2]
     yield {
@@ -160,6 +184,24 @@ def _device_guard(world: World, host: Host) -> Iterator[Properties]:
         "VirtualizationBasedSecurityStatus": UInt32(2),
         "VirtualMachineIsolation": False,
         "VirtualMachineIsolationProperties": [0],
+    }
+
+
+def _privilege_rights(world: World, host: Host) -> Iterator[Properties]:
+    """What group policy gave rights to (RSOP): one instance a right and object; none for what no object says."""
+    if host.logon_as_service is None:
+        return
+    yield {
+        "AccountList": list(host.logon_as_service),
+        "creationTime": None,
+        "ErrorCode": UInt32(0),
+        "GPOID": f"CN={{31B2F340-016D-11D2-945F-00C04FB984F9}},CN=Policies,CN=System,{world.directory.base}",
+        "id": f"{{{str(guid(f'rsop {host.name}')).upper()}}}",
+        "name": None,
+        "precedence": UInt32(1),
+        "SOMID": world.directory.base,
+        "Status": UInt32(1),
+        "UserRight": "SeServiceLogonRight",
     }
 
 
@@ -296,9 +338,11 @@ CLASSES: Mapping[str, Mapping[str, Callable[[World, Host], Iterator[Properties]]
         "Win32_OperatingSystem": _operating_system,
         "Win32_Processor": _processors,
         "Win32_ComputerSystem": _computer_system,
+        "Win32_Service": _services,
     },
     "root/virtualization/v2": {"Msvm_ComputerSystem": _virtual_systems, "Msvm_MigrationJob": _migration_jobs},
     "root/microsoft/windows/deviceguard": {"Win32_DeviceGuard": _device_guard},
+    "root/rsop/computer": {"RSOP_UserPrivilegeRight": _privilege_rights},
     "root/mscluster": {"MSCluster_Node": _cluster_nodes},
 }
 """Namespace → class → its instances on a host."""

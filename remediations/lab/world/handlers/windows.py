@@ -12,6 +12,10 @@
 - Msvm_MigrationJob (root/virtualization/v2): VirtualSystemName (the VM's id), DestinationHost, JobState (4 running),
   PercentComplete, StartTime
 - MSCluster_Node (root/mscluster): Name, State, NodeDrainStatus (0 to 3)
+- Win32_DeviceGuard (root/Microsoft/Windows/DeviceGuard): SecurityServicesConfigured, SecurityServicesRunning (1: Credential
+  Guard)
+- RSOP_UserPrivilegeRight (root/rsop/computer): UserRight, AccountList, GPOID, precedence
+- Test-ComputerSecureChannel: true or false
 - StorageJob: Name, JobState, PercentComplete, UniqueId
 """
 
@@ -144,6 +148,11 @@ def _event_object(host: Host, event: Event) -> Object:
         },
         f"{_READER}.EventLogRecord",
     )
+
+
+def test_secure_channel(world: World, call: Call) -> None:
+    """Test-ComputerSecureChannel: whether the domain takes the machine account's password."""
+    call.output(world.host(call.host).secure_channel)
 
 
 def get_cim_instance(world: World, call: Call) -> None:
