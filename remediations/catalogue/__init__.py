@@ -17,6 +17,7 @@ from remediations.catalogue.explain_broken_policy import ExplainBrokenPolicy
 from remediations.catalogue.explain_logon_right import ExplainLogonRight
 from remediations.catalogue.explain_machine_account import ExplainMachineAccount
 from remediations.catalogue.explain_share_permissions import ExplainSharePermissions
+from remediations.catalogue.explain_switch_mismatch import ExplainSwitchMismatch
 from remediations.catalogue.explain_time_skew import ExplainTimeSkew
 from remediations.catalogue.explain_version_mismatch import ExplainVersionMismatch
 from remediations.catalogue.inspect_network_path import InspectNetworkPath
@@ -58,6 +59,7 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             SetMigrationLimits,
             EjectMedia,
             MatchVirtualSwitches,
+            ExplainSwitchMismatch,
             AddPossibleOwner,
             EnableProcessorCompatibility,
             ExplainVersionMismatch,

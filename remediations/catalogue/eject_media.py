@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
+from remediations.catalogue.places import homes
 from remediations.catalogue.remediation import Reads, Repair
 from remediations.facts.media import Drive, Media, media_on
 from remediations.facts.vm import Machine, virtual_machine_on
@@ -69,12 +70,6 @@ class EjectMedia(Repair):
                 guards=(guard(machine, "host", Test.EQUALS, machine.host),),
             )
             loaded = loaded.without(drive)
-
-
-def homes(host: str, site: Site) -> tuple[str, ...]:
-    """The hosts that a virtual machine may be on by now: the one that is known, and the other nodes of its cluster."""
-    first, cluster = site.host(host).name, site.cluster_of(host)
-    return tuple(dict.fromkeys([first, *(cluster.nodes if cluster else ())]))
 
 
 def _reason(machine: Machine, drive: Drive) -> str:

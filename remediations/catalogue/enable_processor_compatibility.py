@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
+from remediations.catalogue.powered_off import at_home, while_off
 from remediations.catalogue.remediation import Reads, Repair, Seen, unread
 from remediations.facts.cluster import Role, from_any, role, witnesses
 from remediations.facts.host import HostProcessor, host_processor
@@ -28,17 +29,12 @@ from remediations.facts.vm import (
 from remediations.model.causes import Cause
 from remediations.model.command import Command, command
 from remediations.model.diagnosis import Evidence
-from remediations.model.fact import Guard, NotApplicable, Test, Unknown, changes, guard
+from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
 from remediations.model.incident import Incident
 from remediations.model.names import HostName, VmName, same_host
-from remediations.model.plan import Blocked, Close, Item, Manual, Obstacle, Satisfied, Step
+from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step
 from remediations.model.site import SecondHop, Site
 from remediations.model.tier import Proof, Reversal, Tier
-
-BRACKET = "powered off"
-SHUTDOWN_TIME = 600.0
-"""Seconds that a guest gets to shut down; it is never turned off."""
-START_TIME = 300.0
 
 
 class EnableProcessorCompatibility(Repair):
@@ -154,48 +150,16 @@ def _between(
 
 
 def _steps(machine: Machine, processor: VirtualProcessor, group: Role | None, there: HostProcessor) -> Iterator[Item]:
-    owner = (guard(group, "owner", Test.EQUALS, group.owner),) if group else ()
-    at_home: tuple[Guard, ...] = (guard(machine, "host", Test.EQUALS, machine.host), *owner)
-    off = machine.model_copy(update={"state": "Off"})
-    stop, start = command("Stop-VM", Name=machine.name), _start(machine, group)
-    runs = machine.state == "Running"
-    if runs:
-        yield Step(
-            target=machine.target,
-            host=machine.host,
-            command=stop,
-            why=f"{machine.name} is down from here until it is started again: its guest shuts down (up to "
-            f"{SHUTDOWN_TIME / 60:.0f} minutes, never turned off), the setting is made, it boots",
-            changes=changes(machine, off),
-            undo=start,
-            guards=(*at_home, guard(machine, "state", Test.EQUALS, "Running"), guard(machine, "activity", Test.EQUALS, [])),
-            opens=BRACKET,
-            close=Close(host=machine.host, command=start, changes=changes(off, machine)),
-            settles=SHUTDOWN_TIME,
-            deadline=SHUTDOWN_TIME,
-        )
-    yield Step(
+    setting = Step(
         target=machine.target,
         host=machine.host,
         command=_compatibility(machine, on=True),
         why=f"{machine.name} uses processor features that {there.subject} ({there.model}) may lack.{_price(processor)}",
         changes=changes(processor, processor.model_copy(update={"compatibility": True})),
         undo=_compatibility(machine, on=False),
-        guards=(*at_home, guard(machine, "state", Test.EQUALS, "Off")),
+        guards=(*at_home(machine, group), guard(machine, "state", Test.EQUALS, "Off")),
     )
-    if runs:
-        yield Step(
-            target=group.target if group else machine.target,
-            host=machine.host,
-            command=start,
-            why=f"{machine.name} ran before",
-            changes=changes(off, machine),
-            undo=stop,
-            guards=at_home,
-            closes=BRACKET,
-            settles=START_TIME,
-            deadline=START_TIME,
-        )
+    yield from while_off(machine, group, [setting], meanwhile="the setting is made")
 
 
 def _price(processor: VirtualProcessor) -> str:
@@ -212,7 +176,3 @@ def _price(processor: VirtualProcessor) -> str:
 
 def _compatibility(machine: Machine, *, on: bool) -> Command:
     return command("Set-VMProcessor", VMName=machine.name, CompatibilityForMigrationEnabled=on)
-
-
-def _start(machine: Machine, group: Role | None) -> Command:
-    return command("Start-ClusterGroup", Name=group.name) if group else command("Start-VM", Name=machine.name)

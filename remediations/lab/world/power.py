@@ -20,13 +20,25 @@ def shut_down(world: World, machine: Machine) -> None:
 
 
 def switch_on(world: World, machine: Machine) -> None:
-    """Start it; after a while it is Running, or Off again if the host has not the memory (a role is then Failed)."""
+    """Start it; after a while it is Running, or what it was, if it cannot (a role is then Failed)."""
+    saved = machine.state == "Saved"
     machine.state = "Starting"
-    world.agenda.after(world.pace.start, lambda: _on(world, machine))
+    world.agenda.after(world.pace.start, lambda: _on(world, machine, saved=saved))
+
+
+def save(world: World, machine: Machine) -> None:
+    """Keep its memory in a file, as a host does that shuts down."""
+    machine.state = "Saved"
+    world.host(machine.host).log.write(18510, world.now, vm=machine.name, id=machine.id)
+    _offline(world, machine)
 
 
 def _off(world: World, machine: Machine) -> None:
     machine.power_off()
+    _offline(world, machine)
+
+
+def _offline(world: World, machine: Machine) -> None:
     cluster = world.cluster_of(machine.host)
     role = cluster.role_of(machine.name) if cluster else None
     if role is not None:
@@ -34,18 +46,27 @@ def _off(world: World, machine: Machine) -> None:
         world.host(machine.host).log.write(1204, world.now, role=role.name)
 
 
-def _on(world: World, machine: Machine) -> None:
+def _on(world: World, machine: Machine, *, saved: bool) -> None:
     host = world.host(machine.host)
     cluster = world.cluster_of(machine.host)
     role = cluster.role_of(machine.name) if cluster else None
-    if memory_shortage(world, machine, host):
-        machine.power_off()
+    unreadable = saved and machine.unreadable
+    if unreadable or memory_shortage(world, machine, host):
+        if saved:
+            machine.state = "Saved"
+        else:
+            machine.power_off()
+        if unreadable:
+            host.log.write(15130, world.now, vm=machine.name, id=machine.id)
         if role is not None:
             role.state = "Failed"
             resource = f"Virtual Machine {machine.name}"
             host.log.write(1069, world.now, resource=resource, type="Virtual Machine", role=role.name)
         return
-    machine.power_on(host.cpu, world.now)
+    if saved:
+        machine.restore(world.now)
+    else:
+        machine.power_on(host.cpu, world.now)
     if role is not None:
         role.state = "Online"
         host.log.write(21119, world.now, resource=f"Virtual Machine {machine.name}")

@@ -91,7 +91,7 @@ async def stop_vm(world: World, call: Call) -> None:
             if machine.state == "Off":
                 call.warning(say("vm.already", culture))
             elif machine.state != "Running":
-                call.error(_state_error(call, machine, culture))
+                call.error(state_error(call, machine, culture))
             else:
                 power.shut_down(world, machine)
     begun = world.clock.now()
@@ -115,14 +115,17 @@ async def start_vm(world: World, call: Call) -> None:
             if machine.state == "Running":
                 call.warning(say("vm.already", culture))
             elif machine.state not in ("Off", "Saved"):
-                call.error(_state_error(call, machine, culture))
+                call.error(state_error(call, machine, culture))
             else:
                 power.switch_on(world, machine)
     while any(machine.state == "Starting" for machine in machines):
         await world.clock.sleep(world.pace.poll)
         world.settle()
     for machine in machines:
-        if machine.state == "Off":
+        if machine.state == "Saved" and machine.unreadable:
+            text = say("vm.unrestored", culture, vm=machine.name, id=machine.id)
+            call.error(vm_error(call, text, "OperationFailed", "NotSpecified", target=machine.name, hresult=-1070137305))
+        elif machine.state in ("Off", "Saved"):
             shortage = migration.memory_shortage(world, machine, world.host(machine.host))
             why = f"\r\n\r\n{shortage.text(culture)}" if shortage else ""
             text = say("vm.failed", culture, vm=machine.name, id=machine.id) + why
@@ -203,5 +206,6 @@ def machines_asked(world: World, call: Call, parameter: str) -> list[Machine]:
     return found
 
 
-def _state_error(call: Call, machine: Machine, culture: str) -> CommandError:
+def state_error(call: Call, machine: Machine, culture: str) -> CommandError:
+    """What the module says of a command that a virtual machine's state does not allow."""
     return vm_error(call, say("vm.state", culture), "InvalidState", "InvalidOperation", target=machine.name)

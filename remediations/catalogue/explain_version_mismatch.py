@@ -1,0 +1,95 @@
+"""Say which way a configuration version does not fit, and what can be done about it.
+
+A virtual machine with a version that the destination no longer supports can be upgraded, for good. One with a version that
+the destination does not support yet cannot move there at all: no upgrade helps, and there is no downgrade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from remediations.catalogue.places import homes, ways
+from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
+from remediations.facts.version import SupportedVersions, number, supported_versions
+from remediations.facts.vm import Machine, virtual_machine_on
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Evidence
+from remediations.model.incident import Incident
+from remediations.model.names import HostName, VmName
+from remediations.model.plan import Item, Manual, Satisfied
+from remediations.model.site import Site
+from remediations.model.tier import Proof, Reversal, Tier
+
+
+class ExplainVersionMismatch(Repair):
+    """Whether the destination runs the virtual machine's version; if not, whether an upgrade would help."""
+
+    id: ClassVar[str] = "explain-version-mismatch"
+    title: ClassVar[str] = "Configuration version that the destination does not run"
+    causes: ClassVar[tuple[Cause, ...]] = (Cause.CONFIG_VERSION_MISMATCH,)
+    proof: ClassVar[Proof] = Proof.STATE
+    tier: ClassVar[Tier] = Tier.PERSON
+    reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
+    needs_vm_off: ClassVar[bool] = True
+
+    vm: VmName = Field(description="The virtual machine")
+    source: HostName = Field(description="Host it is on, as far as known")
+    destination: HostName = Field(description="Host it has to be able to move to")
+
+    @classmethod
+    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
+        """The virtual machine and its destination; with any, every other node of the cluster is one."""
+        return [cls(vm=vm, source=here, destination=there) for vm, here, there in ways(incident, site)]
+
+    def reads(self, site: Site, evidence: Evidence) -> Reads:
+        """The virtual machine's version, and those that either end supports."""
+        del evidence
+        source, destination = site.host(self.source).name, site.host(self.destination).name
+        hosts = tuple(dict.fromkeys([*homes(source, site), destination]))
+        given = {"alone": site.cluster_of(source) is None, "to": destination}
+        return Reads(
+            given,
+            machine=virtual_machine_on(self.vm, hosts),
+            here=supported_versions(source),
+            there=supported_versions(destination),
+        )
+
+    def plan(
+        self, *, alone: bool, to: str, machine: Machine, here: SupportedVersions, there: SupportedVersions
+    ) -> Iterator[Item]:
+        """One item."""
+        known = f"{to} supports {', '.join(sorted(there.versions, key=number))}"
+        if machine.version in there.versions:
+            yield Satisfied(why=f"{to} runs configuration version {machine.version}, which {machine.name} has")
+        elif number(machine.version) > max(map(number, there.versions)):
+            yield Manual(
+                why=f"{machine.name} has configuration version {machine.version}, which is newer than {to} knows ({known}): "
+                f"no upgrade of it helps, and there is no downgrade",
+                instructions=(
+                    f"Move {machine.name} to a host that supports {machine.version}, or bring {to} to a newer Windows Server",
+                    f"If it has to run on {to}: while it is off, create a new virtual machine there with New-VM -Version "
+                    f"{max(there.versions, key=number)} and attach copies of its disks, without checkpoints",
+                ),
+            )
+        elif here.default not in there.versions:
+            yield Manual(
+                why=f"{machine.name} has configuration version {machine.version}, which {to} no longer runs ({known}), and "
+                f"{machine.host} would raise it to {here.default}, which {to} does not run either",
+                instructions=(f"Shut {machine.name} down, export it, and import it on a host between these releases first",),
+            )
+        else:
+            also = f" --also {to}" if alone else ""
+            asked = f"remediate apply {UpgradeVmVersion.id} --vm {machine.name} --host {machine.host}{also}"
+            yield Manual(
+                why=f"{machine.name} has configuration version {machine.version}, which {to} no longer runs ({known}); "
+                f"{machine.host} can raise it to {here.default}, for good",
+                instructions=(
+                    f"Decide whether {machine.name} may never run on an older host again; take a backup: there is no way back",
+                    f"Then ask for the upgrade, which shuts it down, and needs two approvals: {asked}",
+                    f"Or by hand on {machine.host}, while it is off: Update-VMVersion -Name '{machine.name}'",
+                ),
+            )

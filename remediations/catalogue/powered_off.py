@@ -1,0 +1,73 @@
+"""What can only be done while a virtual machine is off: its guest shuts down, the change is made, it starts again.
+
+It is shut down by its guest with Stop-VM, also where it is clustered: taking its role offline would save it (the role's
+default offline action is Save). It comes back through its role, on the node that owns it. One that was off stays off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from remediations.facts.cluster import Role
+from remediations.facts.vm import Machine
+from remediations.model.command import Command, command
+from remediations.model.fact import Change, Guard, Test, changes, guard
+from remediations.model.plan import Close, Step
+
+BRACKET = "powered off"
+SHUTDOWN_TIME = 600.0
+"""Seconds that a guest gets to shut down; it is never turned off."""
+START_TIME = 300.0
+
+
+def at_home(machine: Machine, group: Role | None) -> tuple[Guard, ...]:
+    """That the virtual machine is still where it was seen, and owned there."""
+    owner = (guard(group, "owner", Test.EQUALS, group.owner),) if group else ()
+    return (guard(machine, "host", Test.EQUALS, machine.host), *owner)
+
+
+def while_off(machine: Machine, group: Role | None, within: Iterable[Step], *, meanwhile: str) -> Iterator[Step]:
+    """The steps `within`, between a shutdown and a start where it runs. `meanwhile` says what is done in between."""
+    off = machine.model_copy(update={"state": "Off"})
+    stop, start = command("Stop-VM", Name=machine.name), start_command(machine, group)
+    here, runs = at_home(machine, group), machine.state == "Running"
+    if runs:
+        yield Step(
+            target=machine.target,
+            host=machine.host,
+            command=stop,
+            why=f"{machine.name} is down from here until it is started again: its guest shuts down (up to "
+            f"{SHUTDOWN_TIME / 60:.0f} minutes, never turned off), {meanwhile}, it boots",
+            changes=changes(machine, off),
+            undo=start,
+            guards=(*here, guard(machine, "state", Test.EQUALS, "Running"), guard(machine, "activity", Test.EQUALS, [])),
+            opens=BRACKET,
+            close=Close(host=machine.host, command=start, changes=changes(off, machine)),
+            settles=SHUTDOWN_TIME,
+            deadline=SHUTDOWN_TIME,
+        )
+    yield from within
+    if runs:
+        yield Step(
+            target=group.target if group else machine.target,
+            host=machine.host,
+            command=start,
+            why=f"{machine.name} ran before",
+            changes=changes(off, machine),
+            undo=stop,
+            guards=here,
+            closes=BRACKET,
+            settles=START_TIME,
+            deadline=START_TIME,
+        )
+
+
+def start_command(machine: Machine, group: Role | None) -> Command:
+    """How a virtual machine is started: through its role, if it has one."""
+    return command("Start-ClusterGroup", Name=group.name) if group else command("Start-VM", Name=machine.name)
+
+
+def running(machine: Machine, group: Role | None) -> tuple[Change, ...]:
+    """What a start does to a virtual machine, and to its role."""
+    made = changes(machine, machine.model_copy(update={"state": "Running"}))
+    return (*made, *changes(group, group.model_copy(update={"resource": "Online"}))) if group else made

@@ -1,0 +1,100 @@
+"""Start a virtual machine again that a drain or a restart of its host left saved.
+
+A saved virtual machine cannot be migrated live. Being saved is a normal state: only where the evidence points to it, and only
+if a host saved it by itself, is it started; what somebody saved on purpose is theirs to start. Its state is never deleted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from remediations.catalogue.powered_off import START_TIME, at_home, running, start_command
+from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.saved import drained, reads, story
+from remediations.facts.cluster import Role
+from remediations.facts.vm import Machine
+from remediations.model.causes import Cause
+from remediations.model.command import command
+from remediations.model.diagnosis import Evidence
+from remediations.model.fact import NotApplicable, Test, Unknown, guard
+from remediations.model.incident import Incident
+from remediations.model.names import HostName, VmName
+from remediations.model.plan import Item, Manual, Satisfied, Step
+from remediations.model.site import Site
+from remediations.model.tier import Proof, Reversal, Tier
+
+
+class StartSavedRoles(Repair):
+    """Start a virtual machine that its host saved. Keeps the saved state, also where it does not start."""
+
+    id: ClassVar[str] = "start-saved-roles"
+    title: ClassVar[str] = "Start a virtual machine that was left saved"
+    causes: ClassVar[tuple[Cause, ...]] = (Cause.VM_IN_USE_OR_BUSY,)
+    proof: ClassVar[Proof] = Proof.STATE
+    tier: ClassVar[Tier] = Tier.WORKLOAD
+    reversal: ClassVar[Reversal] = Reversal.EXACT
+
+    vm: VmName = Field(description="The virtual machine")
+    source: HostName = Field(description="Host it is on, as far as known")
+
+    @classmethod
+    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
+        """The virtual machine that would not move."""
+        del site
+        return [cls(vm=incident.vm, source=incident.source)] if incident.vm and incident.source else []
+
+    def reads(self, site: Site, evidence: Evidence) -> Reads:
+        """The virtual machine, its role, and what the hosts' logs say of saving it."""
+        return reads(self.vm, self.source, site, {"suspected": evidence.points_to(Cause.VM_IN_USE_OR_BUSY)})
+
+    def plan(
+        self,
+        *,
+        suspected: bool,
+        machine: Machine,
+        group: Role | Unknown | NotApplicable,
+        histories: Mapping[str, Seen],
+        drains: Mapping[str, Seen],
+    ) -> Iterator[Item]:
+        """One item."""
+        told = story(histories, machine.host)
+        if machine.state != "Saved":
+            yield Satisfied(why=f"{machine.name} is {machine.state}, not saved")
+        elif not suspected:
+            yield Satisfied(why=f"{machine.name} is saved, which is a normal state, and nothing points to it")
+        elif told is None:
+            yield unread(f"events of {machine.host}", histories[machine.host])
+        elif told.refused:
+            yield Satisfied(why=f"{machine.name} was started since it was saved, and its state could not be read: not this")
+        elif machine.clustered and not isinstance(group, Role):
+            yield unread(f"role of {machine.name}, which is clustered,", group)
+        else:
+            reason = f"{told.restarted} saved it and started again soon after" if told.restarted else ""
+            reason = reason or (f"{node} was drained" if (node := drained(drains)) else "")
+            yield _start(machine, group if isinstance(group, Role) else None, reason)
+
+
+def _start(machine: Machine, group: Role | None, reason: str) -> Item:
+    start = start_command(machine, group)
+    if not reason:
+        return Manual(
+            why=f"{machine.name} is saved, and no host saved it by itself, as far as the logs tell: it may be so on purpose",
+            instructions=(
+                f"Ask whoever owns {machine.name} whether it may run. Do not delete its saved state: its memory is in it",
+                f"Then on {machine.host}: {start.text}",
+            ),
+        )
+    return Step(
+        target=group.target if group else machine.target,
+        host=machine.host,
+        command=start,
+        why=f"{machine.name} is saved and cannot be migrated live: {reason}. It goes on from where it was",
+        changes=running(machine, group),
+        undo=command("Save-VM", Name=machine.name),
+        guards=(*at_home(machine, group), guard(machine, "activity", Test.EQUALS, [])),
+        settles=START_TIME,
+        deadline=START_TIME,
+    )

@@ -1,0 +1,60 @@
+"""Versions and saved states of virtual machines: what Hyper-V refuses, and what it leaves in the log."""
+
+from __future__ import annotations
+
+import pytest
+from world_probe import Ask
+
+from remediations.lab.world.events import VMMS, WORKER
+from remediations.lab.world.world import World
+
+
+@pytest.mark.parametrize("state", ["Running", "Saved", "Paused"])
+def test_a_version_is_only_raised_while_off(world: World, ask: Ask, state: str) -> None:
+    machine = world.machine("VM51")
+    machine.state, machine.version = state, "5.0"
+    assert ask("HV03", "Update-VMVersion", Name=["VM51"], Force=True).ids == ["InvalidState"]
+    assert machine.version == "5.0"
+    machine.state = "Off"
+    assert not ask("HV03", "Update-VMVersion", Name=["VM51"], Force=True).errors
+    assert machine.version == "9.0"
+
+
+def test_a_host_names_one_default_version(ask: Ask) -> None:
+    shown = ask("HV04", "Get-VMHostSupportedVersion").all
+    assert [each["Version"] for each in shown if each["IsDefault"]] == ["12.0"]
+    assert "5.0" not in [each["Version"] for each in shown]
+
+
+def test_a_saved_machine_cannot_move_and_goes_on_from_where_it_was(world: World, ask: Ask) -> None:
+    machine = world.machine("VM44")
+    before = machine.features
+    assert not ask("HV01", "Save-VM", Name=["VM44"]).errors
+    assert (machine.state, ask("HV01", "Get-ClusterGroup", Name=["VM44"]).only["State"]) == ("Saved", "Offline")
+    told = world.host("HV01").log.newest(18510)
+    assert told is not None
+    assert told.kind.channel == WORKER
+    move = world.move("VM44", "HV02")
+    assert move.refusal is not None
+    assert not ask("HV01", "Start-ClusterGroup", Name="VM44").errors
+    assert (machine.state, machine.features) == ("Running", before)
+
+
+def test_an_unreadable_state_keeps_a_machine_from_starting_until_it_is_deleted(world: World, ask: Ask) -> None:
+    machine = world.machine("VM51")
+    assert not ask("HV03", "Save-VM", Name=["VM51"]).errors
+    machine.unreadable = True
+    refused = ask("HV03", "Start-VM", Name=["VM51"])
+    assert "0xC0370027" in str(refused.errors[0])
+    assert machine.state == "Saved"
+    told = world.host("HV03").log.newest(15130)
+    assert told is not None
+    assert told.kind.channel == VMMS
+    assert not ask("HV03", "Remove-VMSavedState", VMName="VM51").errors
+    assert (machine.state, machine.features) == ("Off", frozenset())
+    assert not ask("HV03", "Start-VM", Name=["VM51"]).errors
+
+
+def test_there_is_nothing_to_delete_of_a_running_machine(world: World, ask: Ask) -> None:
+    assert ask("HV03", "Remove-VMSavedState", VMName="VM51").ids == ["InvalidState"]
+    assert world.machine("VM51").state == "Running"
