@@ -1,9 +1,9 @@
 """Give the destination the virtual switch that a virtual machine uses, where it is certain which one that is.
 
-Three things that look alike: the switch is not there (event 21159, Compare-VM's 33012), it is there and disconnected (21145),
-or it is bound to the node that the virtual machine is on (21158). Only the first is mended here: by a rename where exactly one
-switch of the expected type has a name that site.yaml does not know, or by making an internal or private one. A switch that
-needs a physical adapter, or that others may use, is a person's; so is one that Network ATC or VMM keeps as it is.
+Three things look alike: the switch is not there (event 21159, Compare-VM's 33012), it is there and disconnected (21145), or it
+is bound to the node that the virtual machine is on (21158). Only the first is mended, and here: by a rename where exactly one
+switch of the expected type and teaming has a name that site.yaml does not know, or by making an internal or private one. A
+switch that needs a physical adapter is a person's; one that Network ATC or VMM keeps as it is, is theirs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class MatchVirtualSwitches(Repair):
 
     id: ClassVar[str] = "match-virtual-switches"
     title: ClassVar[str] = "Match virtual switches"
-    causes: ClassVar[tuple[Cause, ...]] = (Cause.SWITCH_MISSING, Cause.SWITCH_MISMATCH)
+    causes: ClassVar[tuple[Cause, ...]] = (Cause.SWITCH_MISSING,)
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.DIRECTORY
     reversal: ClassVar[Reversal] = Reversal.EXACT
@@ -53,15 +53,11 @@ class MatchVirtualSwitches(Repair):
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """What it is connected to, both hosts' switches, and who else manages the destination's."""
+        del evidence
         source, destination = site.host(self.source).name, site.host(self.destination).name
-        home = site.cluster_of(source)
         expected = site.expect(destination).switches
         return Reads(
-            {
-                "expected": None if expected is None else tuple(sorted(expected.items())),
-                "clustered": home is not None and home is site.cluster_of(destination),
-                "suspected": evidence.points_to(Cause.SWITCH_MISMATCH),
-            },
+            {"expected": None if expected is None else tuple(sorted(expected.items()))},
             used={host: connections(self.vm, host) for host in (source, destination)},
             switches={host: host_switches(host) for host in (source, destination)},
             managed=managers(destination),
@@ -71,8 +67,6 @@ class MatchVirtualSwitches(Repair):
         self,
         *,
         expected: tuple[tuple[str, SwitchKind], ...] | None,
-        clustered: bool,
-        suspected: bool,
         used: Connections,
         switches: Mapping[str, Seen],
         managed: Managers | Unknown | NotApplicable,
@@ -96,7 +90,7 @@ class MatchVirtualSwitches(Repair):
                 item = self._missing(name, own, there, None if expected is None else dict(expected))
                 yield self._owned(item, managed)
             else:
-                yield self._there(match, own, there, stops=clustered or suspected, bound=suspected)
+                yield Satisfied(why=f"{self.destination} has the {match.kind} switch {match.name}")
 
     def _missing(self, name: str, own: Switch | None, there: HostSwitches, expected: Mapping[str, SwitchKind] | None) -> Item:
         """What to do about a switch that the destination does not have."""
@@ -110,7 +104,7 @@ class MatchVirtualSwitches(Repair):
                 instructions=(
                     f"Say what {self.destination} should have in site.yaml, expect.switches ({name}: …); it has: {listed}",
                     f"Or connect {self.vm} to a switch that both have: on {self.source}: Get-VMNetworkAdapter -VMName "
-                    f"'{self.vm}', then Connect-VMNetworkAdapter -VMName '{self.vm}' -SwitchName '<name>'",
+                    f"'{self.vm}', then Connect-VMNetworkAdapter -VMName '{self.vm}' -SwitchName 'ITS NAME'",
                 ),
             )
         strangers = [
@@ -141,44 +135,11 @@ class MatchVirtualSwitches(Repair):
         return Manual(
             why=f"{state}; which of its switches or adapters that should be is not certain: it has {listed}",
             instructions=(
-                f"If it has another name on {self.destination}: Rename-VMSwitch -Name '<its name>' -NewName '{name}'",
-                f"Otherwise make it{like}: Get-NetAdapter, then New-VMSwitch -Name '{name}' -NetAdapterName '<one>','<other>' "
+                f"If it has another name on {self.destination}: Rename-VMSwitch -Name 'ITS NAME' -NewName '{name}'",
+                f"Otherwise make it{like}: Get-NetAdapter, then New-VMSwitch -Name '{name}' -NetAdapterName 'ONE','OTHER' "
                 "-EnableEmbeddedTeaming $true -AllowManagementOS $false; it takes these adapters from whatever uses them now",
             ),
         )
-
-    def _there(self, match: Switch, own: Switch | None, there: HostSwitches, *, stops: bool, bound: bool) -> Item:
-        """What to say of a switch that the destination has."""
-        name = match.name
-        if own is not None and own.kind != "External" and bound:
-            return Manual(
-                why=f"{self.vm} depends on {name}, which is {own.kind.lower()} to {self.source} (event 21158)",
-                instructions=(
-                    f"On {self.source}: Connect-VMNetworkAdapter -VMName '{self.vm}' -SwitchName '<external switch>'",
-                    "Or leave it where it is: what an internal or private switch joins is on this host only",
-                ),
-            )
-        differs = own is not None and own.kind != match.kind
-        if stops and (differs or there.disconnected(match)):
-            state = (
-                f"{name} is {match.kind} on {self.destination}" + (f" and {own.kind} on {self.source}" if own else "")
-                if differs
-                else f"no adapter of {name} on {self.destination} has a link: {', '.join(sorted(match.uplinks)) or 'none'}"
-            )
-            return Manual(
-                why=f"{state}: {self.vm} would be cut off there (event 21145)",
-                instructions=(
-                    f"On {self.destination}: Get-VMSwitch -Name '{name}' | Format-List *; Get-NetAdapter: look for the "
-                    "adapters that it should have, their cables and drivers",
-                    f"If it lost them: Set-VMSwitch -Name '{name}' -NetAdapterName '<adapter>' (a team: Set-VMSwitchTeam -Name "
-                    f"'{name}' -NetAdapterName '<adapter>','<adapter>')",
-                    "If Network ATC or VMM manages it, mend it there",
-                ),
-            )
-        teams = (
-            f"; it is teamed {match.teaming}, on {self.source} {own.teaming}" if own and own.teaming != match.teaming else ""
-        )
-        return Satisfied(why=f"{self.destination} has the {match.kind} switch {name}{teams}")
 
     def _step(self, there: HostSwitches, after: frozenset[Switch], sent: Command, back: Command, why: str) -> Step:
         return Step(
