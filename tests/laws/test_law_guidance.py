@@ -7,6 +7,7 @@ from conftest import Bench, never
 from law_faults import GUIDED
 
 from remediations.catalogue import CATALOGUE
+from remediations.engine.render import escape
 from remediations.model.outcome import Ending
 from remediations.model.plan import Manual, Plan, Verdict
 
@@ -41,8 +42,8 @@ def test_a_person_is_told_what_to_do(bench: Bench, cause: str) -> None:
     told = manuals(report.plan)
     assert told, report.plan.items
     for item in told:
-        assert item.why in report.markdown
-        assert all(line in report.markdown for line in item.instructions), report.markdown
+        assert escape(item.why) in report.markdown
+        assert all(escape(line) in report.markdown for line in item.instructions), report.markdown
     (looked,) = [each for each in report.considered if each.hypothesis.cause.value == cause]
     assert looked.verdict is Verdict.PRESENT
     assert looked.hypothesis.evidence
