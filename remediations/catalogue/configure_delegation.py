@@ -91,6 +91,7 @@ class ConfigureDelegation(Repair):
                 "services": delegation_services(destination, site),
             },
             account=computer_account(source, site),
+            peer=computer_account(destination, site),
             authentication=host_authentication(source),
             found=tickets(source),
             installed=module(source),
@@ -105,6 +106,7 @@ class ConfigureDelegation(Repair):
         wanted: bool,
         services: tuple[str, ...],
         account: ComputerAccount,
+        peer: ComputerAccount,
         authentication: HostAuthentication,
         found: Tickets | Unknown | NotApplicable,
         installed: Module | Unknown | NotApplicable,
@@ -117,6 +119,9 @@ class ConfigureDelegation(Repair):
             yield Satisfied(why=reason)
             return
         yield from self._cannot_be_acted_for(movers)
+        if peer.lets(account):
+            yield Satisfied(why=f"{peer.name} lets {account.name} act for others at it (resource-based delegation)")
+            return
         missing = account.undelegated(services)
         if account.unconstrained and (missing or not account.any_protocol):
             why = f"{account.name} has unconstrained delegation, which a person should take away: nothing is added beside it"
@@ -183,7 +188,8 @@ class ConfigureDelegation(Repair):
                 name = view.subject.rpartition("@")[2]
                 why = f"{name}, which gives {self.source} its tickets, has to show the change (directory replication)"
                 yield Wait(until=there, poll=15, at_most=REPLICATION_TIME, why=why)
-            yield purge(found, old, f"tickets of {self.source} are from before the change, and {LIFETIME}")
+            why = f"tickets of {self.source} are from before the change, and {LIFETIME} unless it is purged"
+            yield purge(found, old, why)
 
     def _by_hand(self, reason: str) -> Manual:
         return Manual(

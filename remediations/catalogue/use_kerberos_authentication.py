@@ -164,6 +164,8 @@ class UseKerberosAuthentication(Repair):
         for host, account in accounts.items():
             if not isinstance(account, ComputerAccount):
                 yield unread(f"computer account of {host}", account)
+            elif any(isinstance(peer, ComputerAccount) and peer.lets(account) for peer in accounts.values()):
+                continue
             elif account.undelegated(services[host]) or not account.any_protocol:
                 why = f"{host} may not delegate to its peer yet, and without that every move with Kerberos fails"
                 yield Blocked(obstacle=Obstacle.PRECONDITION, why=f"{why}: configure-delegation comes first")

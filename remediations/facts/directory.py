@@ -38,7 +38,10 @@ _CHANGE = re.compile(
 )
 _TICKETS_DEPEND_ON = frozenset({"serviceprincipalname", "msds-allowedtodelegateto", "useraccountcontrol"})
 
-_ATTRIBUTES = ("servicePrincipalName", DELEGATION, "userAccountControl", "dNSHostName")
+_LETS_ACT = "PrincipalsAllowedToDelegateToAccount"
+"""Who may act for others at an account (resource-based delegation), as the cmdlet shows it: distinguished names."""
+
+_ATTRIBUTES = ("servicePrincipalName", DELEGATION, "userAccountControl", "dNSHostName", _LETS_ACT)
 
 
 class ComputerAccount(Fact):
@@ -58,6 +61,10 @@ class ComputerAccount(Fact):
     """TRUSTED_TO_AUTH_FOR_DELEGATION: needed since Windows Server 2016."""
     unconstrained: bool = False
     """TRUSTED_FOR_DELEGATION: whoever logs on to the host can be acted for anywhere."""
+    dn: str = ""
+    """Its distinguished name."""
+    lets_act: frozenset[str] = frozenset()
+    """Distinguished names of the accounts that may act for others at this one: resource-based constrained delegation."""
 
     def has_spn(self, spn: str) -> bool:
         """Whether the account holds this SPN; the directory compares without case, so do we."""
@@ -66,6 +73,10 @@ class ComputerAccount(Fact):
     def with_spn(self, spn: str) -> ComputerAccount:
         """The account with this SPN added."""
         return self.model_copy(update={"spns": self.spns | {spn}})
+
+    def lets(self, other: ComputerAccount) -> bool:
+        """Whether this account lets another one act for others at it, whatever that one itself is allowed."""
+        return bool(other.dn) and any(same_name(other.dn, each) for each in self.lets_act)
 
     def undelegated(self, services: Sequence[str]) -> tuple[str, ...]:
         """Those of `services` that the account may not delegate to; without case, as the directory compares."""
@@ -166,6 +177,8 @@ def _computer_account(seen_from: str, server: str, replies: Sequence[Reply]) -> 
         spns=frozenset(texts(record.get("servicePrincipalName"))),
         delegates_to=frozenset(texts(record.get(DELEGATION))),
         any_protocol=bool(int(record["userAccountControl"]) & TRUSTED_TO_AUTH_FOR_DELEGATION),
+        dn=str(record.get("DistinguishedName") or ""),
+        lets_act=frozenset(texts(record.get(_LETS_ACT))),
         unconstrained=bool(int(record["userAccountControl"]) & TRUSTED_FOR_DELEGATION),
     )
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from remediations.facts.authentication import CredentialGuard, HostAuthentication, credential_guard, host_authentication
 from remediations.facts.delegation import DelegationShown, Mover, delegation_services, delegation_shown, mover
+from remediations.facts.directory import ComputerAccount, computer_account
 from remediations.facts.query import Unreadable
 from remediations.model.command import command
 from remediations.model.fact import NotApplicable
@@ -130,3 +131,29 @@ def test_credential_guard_that_may_not_be_read_is_unknown() -> None:
 def test_delegation_is_added_to_and_nothing_else(name: str, parameters: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         command(name, Identity="HV03", Server="dc1.contoso.com", **parameters)
+
+
+def account(**changed: Any) -> ComputerAccount:
+    shown = {
+        "ObjectGUID": "5b0c1c1e-2f3d-4b5a-8a51-0d8a4b1f2c03",
+        "SamAccountName": "HV03$",
+        "DistinguishedName": "CN=HV03,OU=Hyper-V,DC=contoso,DC=com",
+        "userAccountControl": 0x1000,
+        **changed,
+    }
+    found = computer_account("HV03", SITE).parse(answered(**shown))
+    assert isinstance(found, ComputerAccount)
+    return found
+
+
+def test_an_account_may_be_let_in_by_the_other_side() -> None:
+    source = account()
+    assert account(PrincipalsAllowedToDelegateToAccount=[source.dn.upper()]).lets(source)
+    assert not account(PrincipalsAllowedToDelegateToAccount=["CN=HV05,OU=Hyper-V,DC=contoso,DC=com"]).lets(source)
+    assert not account(PrincipalsAllowedToDelegateToAccount=None).lets(source)
+    assert not account(PrincipalsAllowedToDelegateToAccount=[""]).lets(source.model_copy(update={"dn": ""}))
+
+
+@pytest.mark.parametrize(("bits", "unconstrained"), [(0x1000, False), (0x81000, True), (0x1001000, False)])
+def test_unconstrained_delegation_is_a_bit_of_its_own(bits: int, unconstrained: bool) -> None:
+    assert account(userAccountControl=bits).unconstrained is unconstrained

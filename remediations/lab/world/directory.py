@@ -14,6 +14,8 @@ NORMAL, WORKSTATION_TRUST, SERVER_TRUST = 0x200, 0x1000, 0x82000
 NOT_DELEGATED, TRUSTED_TO_AUTH = 0x100000, 0x1000000
 
 SPN, DELEGATION, CONTROL = "servicePrincipalName", "msDS-AllowedToDelegateTo", "userAccountControl"
+LETS_ACT = "msDS-AllowedToActOnBehalfOfOtherIdentity"
+"""Resource-based delegation: here the distinguished names of who may act, in Windows a security descriptor."""
 
 NAMESPACE = UUID("5b3f4a62-0d0a-4c0e-9d0b-0c0d0e0f1011")
 """Everything in the lab that has a GUID gets it from its name, so two labs are alike."""

@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from remediations.lab.world.directory import CONTROL, DELEGATION, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH, Account, Controller
+from remediations.lab.world.directory import (
+    CONTROL,
+    DELEGATION,
+    LETS_ACT,
+    MIGRATION_SERVICE,
+    SPN,
+    TRUSTED_TO_AUTH,
+    Account,
+    Controller,
+)
 from remediations.lab.world.hosts import Host
 from remediations.lab.world.machines import Machine
 from remediations.lab.world.text import Sentence, sentence, system_message
@@ -72,7 +81,8 @@ def kerberos(world: World, source: Host, destination: Host) -> int:
             return NO_CREDENTIALS
         if holders[0] != there:
             return WRONG_PRINCIPAL
-        if not same_cluster(world, source, destination) and not _delegated(controller, here, spn, granting.start):
+        allowed = _delegated(controller, here, spn, granting.start) or here.dn in (controller.value(there.guid, LETS_ACT) or ())
+        if not same_cluster(world, source, destination) and not allowed:
             return NO_CREDENTIALS
     for name in (destination.name, destination.fqdn):
         if source.tickets.service(f"{MIGRATION_SERVICE}/{name}", now) is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remediations.lab.world.directory import CONTROL, DELEGATION, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH
+from remediations.lab.world.directory import CONTROL, DELEGATION, LETS_ACT, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH
 from remediations.lab.world.events import HIGH_AVAILABILITY, SYSTEM, VMMS
 from remediations.lab.world.hosts import EDITIONS, EPYC, GIB, HASWELL
 from remediations.lab.world.migration import Migration, start
@@ -121,6 +121,18 @@ RULES = (
         NO_CREDENTIALS,
         "migration.authenticate",
         (rewrite("HV03", CONTROL, lambda bits: bits | TRUSTED_TO_AUTH), fresh("HV03")),
+    ),
+    Rule(
+        "resource-based delegation does as well",
+        (
+            rewrite("HV03", DELEGATION, lambda _: ()),
+            rewrite("HV04", LETS_ACT, lambda _: ("CN=HV03,OU=Hyper-V,DC=contoso,DC=com",)),
+            fresh("HV03"),
+        ),
+        *ALONE,
+        0,
+        "",
+        (),
     ),
     Rule(
         "CredSSP with Credential Guard",

@@ -1,0 +1,53 @@
+"""Delegation in a whole site: in one plan with what needs it, and told by the controller that gives the tickets."""
+
+from __future__ import annotations
+
+from conftest import Bench
+
+from remediations.lab.world.directory import CONTROL, NOT_DELEGATED
+from remediations.model.causes import Cause
+from remediations.model.outcome import Ending
+from remediations.model.plan import Wait
+
+DELEGATION, CREDSSP = Cause.ACCESS_DENIED_DELEGATION.value, Cause.CREDSSP_NO_CREDENTIALS.value
+
+
+def test_delegation_comes_before_kerberos_in_one_plan(bench: Bench) -> None:
+    bench.lab.inject(DELEGATION)
+    report = bench.mend(bench.lab.fail(CREDSSP))
+    assert (report.outcome.ending, report.retried) == (Ending.MENDED, True), report.markdown
+    assert len(bench.asked) == 1
+    assert [(host, name) for host, name, _ in bench.changes()] == [
+        ("DC1", "Set-ADComputer"),
+        ("DC1", "Set-ADAccountControl"),
+        ("HV03", "Clear-RemediationTicket"),
+        ("HV03", "Set-VMHost"),
+        ("HV04", "Set-VMHost"),
+        ("HV03", "Move-VM"),
+    ]
+
+
+def test_the_controller_that_gives_the_tickets_has_to_show_the_change(bench: Bench) -> None:
+    world = bench.lab.world
+    with world.lock:
+        world.directory.lag = 1.5
+        host = world.host("HV03")
+        host.controller = "DC2"
+        host.tickets.tickets = [type(each)(each.server, each.start, "DC2.contoso.com") for each in host.tickets.tickets]
+    report = bench.mend(bench.lab.fail(DELEGATION))
+    assert report.plan is not None
+    assert [item.why for item in report.plan.items if isinstance(item, Wait)]
+    assert any(piece.startswith("wait: DC2, which gives HV03 its tickets") for piece in bench.pieces)
+    assert (report.outcome.ending, report.retried) == (Ending.MENDED, True), report.markdown
+
+
+def test_who_may_not_be_acted_for_is_a_persons_business(bench: Bench) -> None:
+    directory = bench.lab.world.directory
+    with bench.lab.world.lock:
+        account = directory.computer("svc-remediate")
+        bits = directory.controllers["DC1"].value(account.guid, CONTROL)
+        directory.write("DC1", account.guid, CONTROL, bits | NOT_DELEGATED)
+    report = bench.mend(bench.lab.fail(DELEGATION))
+    assert report.outcome.ending is Ending.NEEDS_PERSON
+    assert "svc-remediate, which asks for the move" in report.outcome.summary
+    assert bench.lab.world.machine("VM51").host == "HV03"
