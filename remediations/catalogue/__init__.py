@@ -13,10 +13,18 @@ from remediations.catalogue.drain_node import DrainNode
 from remediations.catalogue.eject_media import EjectMedia
 from remediations.catalogue.enable_live_migration import EnableLiveMigration
 from remediations.catalogue.enable_processor_compatibility import EnableProcessorCompatibility
+from remediations.catalogue.explain_attached_disks import ExplainAttachedDisks
 from remediations.catalogue.explain_broken_policy import ExplainBrokenPolicy
+from remediations.catalogue.explain_cluster_health import ExplainClusterHealth
+from remediations.catalogue.explain_integration_services import ExplainIntegrationServices
+from remediations.catalogue.explain_leftover import ExplainLeftover
 from remediations.catalogue.explain_logon_right import ExplainLogonRight
 from remediations.catalogue.explain_machine_account import ExplainMachineAccount
+from remediations.catalogue.explain_memory import ExplainMemory
 from remediations.catalogue.explain_share_permissions import ExplainSharePermissions
+from remediations.catalogue.explain_shared_role import ExplainSharedRole
+from remediations.catalogue.explain_storage import ExplainStorage
+from remediations.catalogue.explain_stuck_stopping import ExplainStuckStopping
 from remediations.catalogue.explain_switch_mismatch import ExplainSwitchMismatch
 from remediations.catalogue.explain_time_skew import ExplainTimeSkew
 from remediations.catalogue.explain_version_mismatch import ExplainVersionMismatch
@@ -32,9 +40,11 @@ from remediations.catalogue.resume_node import ResumeNode
 from remediations.catalogue.retry_drain import RetryDrain
 from remediations.catalogue.set_migration_limits import SetMigrationLimits
 from remediations.catalogue.set_performance_option import SetPerformanceOption
+from remediations.catalogue.share_key_protectors import ShareKeyProtectors
 from remediations.catalogue.start_saved_roles import StartSavedRoles
 from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
 from remediations.catalogue.use_kerberos_authentication import UseKerberosAuthentication
+from remediations.catalogue.wait_until_free import WaitUntilFree
 from remediations.model.causes import Cause
 
 CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
@@ -60,11 +70,21 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             EjectMedia,
             MatchVirtualSwitches,
             ExplainSwitchMismatch,
+            ExplainClusterHealth,
             AddPossibleOwner,
+            ShareKeyProtectors,
+            ExplainStorage,
+            ExplainLeftover,
+            ExplainSharedRole,
+            ExplainMemory,
             EnableProcessorCompatibility,
             ExplainVersionMismatch,
             DeleteSavedState,
             StartSavedRoles,
+            ExplainAttachedDisks,
+            ExplainStuckStopping,
+            ExplainIntegrationServices,
+            WaitUntilFree,
             RetryDrain,
             DrainNode,
             ResumeNode,

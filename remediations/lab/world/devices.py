@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from remediations.lab.world.hosts import Host
-from remediations.lab.world.machines import Machine
+from remediations.lab.world.machines import Disk, Machine
 from remediations.lab.world.text import Sentence, sentence, system_message
 
-NO_PATH = 0x80070003
+NO_PATH, NOT_SUPPORTED = 0x80070003, 0x80070032
 
 
 def is_local(path: str) -> bool:
@@ -18,8 +18,20 @@ def is_local(path: str) -> bool:
 
 
 def unopened(machine: Machine, destination: Host) -> Iterator[tuple[int, Sentence]]:
-    """Code and reason for each attachment that the destination cannot open."""
+    """Code and reason for each attached thing that the destination cannot take."""
     for path in machine.media.values():
         if is_local(path):
             why = system_message(NO_PATH)
             yield NO_PATH, sentence("migration.attachment", vm=machine.name, path=path, why=why, code=f"0x{NO_PATH:08X}")
+    for disk in machine.disks:
+        if disk.number is not None:
+            yield NOT_SUPPORTED, _unsupported("migration.physical", machine, disk)
+        elif disk.shared and is_local(disk.path):
+            yield NOT_SUPPORTED, _unsupported("migration.shared", machine, disk)
+    if machine.outdated:
+        yield 0, sentence("migration.device", vm=machine.name, id=machine.id, device=machine.outdated)
+
+
+def _unsupported(key: str, machine: Machine, disk: Disk) -> Sentence:
+    code = f"0x{NOT_SUPPORTED:08X}"
+    return sentence(key, vm=machine.name, path=disk.path, why=system_message(NOT_SUPPORTED), code=code)

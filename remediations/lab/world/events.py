@@ -33,7 +33,7 @@ PROVIDERS: Mapping[str, UUID] = {
     "Microsoft-Windows-SMBClient": UUID("988c59c5-0a1c-45b6-a555-0c62276e327d"),
 }
 
-ERROR, WARNING, INFORMATION = 2, 3, 4
+CRITICAL, ERROR, WARNING, INFORMATION = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,20 @@ KINDS: Mapping[int, Kind] = {
         Kind(20413, VMMS, _VMMS, INFORMATION, "migration.started"),
         Kind(20415, VMMS, _VMMS, INFORMATION, "migration.completed"),
         Kind(21024, VMMS, _VMMS, ERROR, "migration.source"),
+        Kind(21109, HIGH_AVAILABILITY, _HA, ERROR, "ha.not_stopped"),
         Kind(21111, HIGH_AVAILABILITY, _HA, ERROR, "ha.failed"),
         Kind(21119, HIGH_AVAILABILITY, _HA, INFORMATION, "ha.started"),
         Kind(21121, HIGH_AVAILABILITY, _HA, ERROR, "ha.leftover"),
         Kind(21124, HIGH_AVAILABILITY, _HA, ERROR, "ha.several"),
         Kind(21145, HIGH_AVAILABILITY, _HA, ERROR, "ha.switch_disconnected"),
+        Kind(21153, HIGH_AVAILABILITY, _HA, ERROR, "ha.directory"),
         Kind(21158, HIGH_AVAILABILITY, _HA, ERROR, "ha.switch_bound"),
         Kind(21159, HIGH_AVAILABILITY, _HA, ERROR, "ha.switch_missing"),
         Kind(21501, HIGH_AVAILABILITY, _HA, WARNING, "ha.free"),
         Kind(21502, HIGH_AVAILABILITY, _HA, ERROR, "ha.free"),
         Kind(1069, SYSTEM, _FC, ERROR, "fc.1069"),
+        Kind(1135, SYSTEM, _FC, CRITICAL, "fc.1135"),
+        Kind(5120, SYSTEM, _FC, ERROR, "fc.5120"),
         Kind(1137, SYSTEM, _FC, ERROR, "fc.1137"),
         Kind(1155, SYSTEM, _FC, WARNING, "fc.1155"),
         Kind(1252, SYSTEM, _FC, WARNING, "fc.1252"),

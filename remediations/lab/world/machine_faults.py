@@ -7,6 +7,7 @@ from datetime import timedelta
 from remediations.lab.world import power
 from remediations.lab.world.fault import Fault
 from remediations.lab.world.hosts import EDITIONS
+from remediations.lab.world.machines import Disk
 from remediations.lab.world.world import World
 
 
@@ -40,6 +41,29 @@ def _saved_state_corrupt(world: World) -> None:
         world.agenda.settle()
 
 
+def _shared_disk(world: World) -> None:
+    """VM44 is a node of a guest cluster, whose shared disk somebody made on HV01's own disk."""
+    world.machine("VM44").disks.append(Disk("D:\\shared\\quorum.vhds", shared=True))
+
+
+def _pass_through_disk(world: World) -> None:
+    """VM44 was given a LUN of HV01."""
+    world.machine("VM44").disks.append(Disk("Disk 3 500.00 GB Bus 0 Lun 2 Target 0", number=3))
+
+
+def _stuck_stopping(world: World) -> None:
+    """VM44 was told to shut down two minutes ago, and hangs."""
+    machine = world.machine("VM44")
+    machine.state = "Stopping"
+    with world.agenda.playing(world.now - timedelta(minutes=2)):
+        world.host("HV01").log.write(21109, world.now, resource="Virtual Machine VM44")
+
+
+def _integration_services(world: World) -> None:
+    """VM44's guest brings a driver of another generation."""
+    world.machine("VM44").outdated = "Heartbeat"
+
+
 MACHINE_FAULTS: tuple[Fault, ...] = (
     Fault(
         "dvd_or_iso_attached", "an image on HV01's own disk is in VM44's drive", _dvd_or_iso_attached, "HV01", "HV02", "VM44"
@@ -47,4 +71,8 @@ MACHINE_FAULTS: tuple[Fault, ...] = (
     Fault("config_version_mismatch", "HV02 no longer runs VM42's version", _config_version_mismatch, "HV01", "HV02", "VM42"),
     Fault("vm_in_use_or_busy", "HV01 restarted and left VM44 saved", _left_saved, "HV01", "HV02", "VM44"),
     Fault("saved_state_corrupt", "VM44's saved state cannot be read", _saved_state_corrupt, "HV01", "HV02", "VM44"),
+    Fault("shared_disk_unsupported", "VM44 shares a disk that only HV01 has", _shared_disk, "HV01", "HV02", "VM44"),
+    Fault("pass_through_disk", "a disk of HV01 is passed through to VM44", _pass_through_disk, "HV01", "HV02", "VM44"),
+    Fault("stuck_stopping", "VM44 hangs in Stopping", _stuck_stopping, "HV01", "HV02", "VM44"),
+    Fault("integration_services_outdated", "VM44's Heartbeat is too old", _integration_services, "HV01", "HV02", "VM44"),
 )

@@ -19,6 +19,17 @@ class Snapshot:
     kind: str = "Standard"
 
 
+@dataclass(frozen=True)
+class Disk:
+    """A hard disk that a virtual machine has attached."""
+
+    path: str
+    shared: bool = False
+    """Attached with persistent reservations, or a VHD set: other virtual machines have it too."""
+    number: int | None = None
+    """Of a disk of the host that is passed through."""
+
+
 @dataclass
 class Machine:
     """One virtual machine."""
@@ -43,6 +54,8 @@ class Machine:
     """Name of the virtual switch that its network adapter is connected to; empty for none."""
     unreadable: bool = False
     """Its saved state cannot be read: it will not start from there."""
+    owner: str = ""
+    """Thumbprint of the certificate that its key protector is sealed to; empty without a virtual TPM."""
     busy: str = ""
     """What holds it: `BackingUp`, or nothing."""
     hangs: bool = False
@@ -50,6 +63,10 @@ class Machine:
     started: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
     created: datetime = field(default_factory=lambda: datetime(2025, 6, 1, 9, tzinfo=UTC))
     snapshots: list[Snapshot] = field(default_factory=list)
+    disks: list[Disk] = field(default_factory=list)
+    """Hard disks beside the first, which is in `path`."""
+    outdated: str = ""
+    """Name of the integration service that is too old for its hosts, if one is."""
     media: dict[tuple[int, int], str] = field(default_factory=dict)
     """What stands in its DVD drives: controller and location → path. Drive 0 at location 1 is always there."""
     guid: UUID | None = None

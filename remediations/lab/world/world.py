@@ -184,6 +184,8 @@ def _host(host: Host) -> dict[str, Any]:
             "log on as a service": host.logon_as_service,
             "registry.pol": not host.registry_pol_corrupt,
         },
+        "shielded": sorted(host.shielded),
+        "planned": sorted(map(str, host.planned)),
         "switches": sorted([each.name, each.kind, str(each.id)] for each in host.switches.values()),
     }
 
@@ -198,8 +200,10 @@ def _machine(machine: Machine) -> dict[str, Any]:
         "memory": machine.memory,
         "compatible": machine.compatible,
         "features": sorted(machine.features),
+        "disks": [disk.path for disk in machine.disks],
         "media": {f"{number}:{location}": path for (number, location), path in sorted(machine.media.items())},
         "switch": machine.switch,
+        "tpm": machine.owner,
         "snapshots": [snapshot.name for snapshot in machine.snapshots],
     }
 
@@ -211,6 +215,7 @@ def _cluster(cluster: Cluster) -> Mapping[str, Any]:
         "roles": {
             role.name: {
                 "owner": role.owner,
+                "others": list(role.others),
                 "state": role.state,
                 "possible": [list(role.possible), list(role.possible_configuration)],
             }

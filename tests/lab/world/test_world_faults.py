@@ -9,8 +9,10 @@ from functools import partial
 import pytest
 from world_probe import Ask
 
+from remediations.lab.world.cluster import Role
 from remediations.lab.world.directory import DELEGATION, MIGRATION_SERVICE
 from remediations.lab.world.faults import FAULTS, Fault
+from remediations.lab.world.hosts import GIB
 from remediations.lab.world.world import World
 from remediations.model.causes import Cause
 
@@ -27,7 +29,7 @@ def purge(ask: Ask) -> None:
 
 
 def raise_limit(ask: Ask) -> None:
-    assert not ask("HV02", "Set-RemediationClusterLimit", Maximum=4).errors
+    assert not ask("HV01", "Set-RemediationClusterLimit", Maximum=4).errors
 
 
 def restart_compatible(ask: Ask) -> None:
@@ -128,6 +130,42 @@ def set_of(host: str, **values: object) -> Callable[[Ask], None]:
     return by_hand(lambda world: vars(world.host(host)).update(values))
 
 
+def in_world(mend: Callable[[World], object]) -> Callable[[Ask], None]:
+    """What a person does at the machine, or by commands that this program never sends."""
+
+    def remedy(ask: Ask) -> None:
+        assert isinstance(ask, partial)
+        mend(ask.args[0])
+
+    return remedy
+
+
+def split_role(world: World) -> None:
+    roles = world.cluster.roles if world.cluster else {}
+    if roles["VM42"].others:
+        roles["VM42"].others = ()
+        roles["VM44"] = Role("VM44", roles["VM42"].owner, "VM44")
+
+
+def join_again(world: World) -> None:
+    if world.cluster and world.cluster.nodes["HV02"].state == "Down":
+        world.cluster.nodes["HV02"].state = "Up"
+
+
+def find_paths(world: World) -> None:
+    for volume in world.cluster.volumes.values() if world.cluster else ():
+        volume.unreachable.clear()
+
+
+def detach(ask: Ask) -> None:
+    """A person's work: no command of ours detaches a disk, updates a guest, or frees a worker process."""
+    machine = ask.args[0].machine("VM44")  # type: ignore[attr-defined] # the fixture is a partial over its world
+    machine.disks.clear()
+    machine.outdated = ""
+    if machine.state == "Stopping":
+        machine.state = "Running"
+
+
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "credssp_protocol_mismatch": use_kerberos,
     "time_skew": set_of("HV04", skew=timedelta()),
@@ -149,11 +187,21 @@ REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "cpu_incompatible": restart_compatible,
     "node_drain_failed": drain_again,
     "dvd_or_iso_attached": eject,
+    "shared_disk_unsupported": detach,
+    "pass_through_disk": detach,
+    "stuck_stopping": detach,
+    "integration_services_outdated": detach,
     "vm_in_use_or_busy": start,
     "saved_state_corrupt": delete_state,
     "config_version_mismatch": upgrade,
     "possible_owner_excluded": let_own,
     "switch_missing": rename_switch,
+    "insufficient_memory": in_world(lambda world: setattr(world.host("HV02"), "memory", 512 * GIB)),
+    "quorum_or_cluster_health": in_world(join_again),
+    "cluster_group_multi_vm": in_world(split_role),
+    "duplicate_vm": in_world(lambda world: world.host("HV02").planned.clear()),
+    "storage_unreachable": in_world(find_paths),
+    "vtpm_key_protector": in_world(lambda world: world.host("HV02").shielded.update(world.host("HV01").shielded)),
     "switch_mismatch": bind_switch,
 }
 MIGRATIONS = [fault for fault in FAULTS.values() if fault.vm]

@@ -51,6 +51,8 @@ HYPERV: Mapping[str, Simulated] = {
     "Update-VMVersion": _does(states.update_version, "Name", "Force"),
     "Save-VM": _does(states.save_vm, "Name"),
     "Remove-VMSavedState": _does(states.remove_saved_state, "VMName"),
+    "Get-VMHardDiskDrive": _does(devices.get_hard_disk_drive, "VMName"),
+    "Get-VMIntegrationService": _does(devices.get_integration_service, "VMName"),
     "Get-VMDvdDrive": _does(devices.get_dvd_drive, "VMName"),
     "Set-VMDvdDrive": _does(devices.set_dvd_drive, "VMName", "ControllerNumber", "ControllerLocation", "Path"),
     "Stop-VM": _does(hyperv.stop_vm, "Name"),
@@ -72,6 +74,7 @@ HYPERV: Mapping[str, Simulated] = {
     "Rename-VMSwitch": _does(switching.rename_switch, "Name", "NewName"),
     "New-VMSwitch": _does(switching.new_switch, "Name", "SwitchType"),
     "Remove-VMSwitch": _does(switching.remove_switch, "Name"),
+    "Get-VMSecurity": _does(hyperv.get_vm_security, "VMName"),
     "Get-VMNetworkAdapter": _does(switching.get_network_adapter, "VMName"),
     "Move-VM": _does(hyperv.move_vm, "Name", "DestinationHost", "IncludeStorage", "DestinationStoragePath"),
 }
@@ -83,6 +86,7 @@ CLUSTERING: Mapping[str, Simulated] = {
     "Get-ClusterOwnerNode": _does(clustering.get_owner_node, "Group", "Resource"),
     "Set-ClusterOwnerNode": _does(clustering.set_owner_node, "Resource", "Owners"),
     "Get-ClusterSharedVolume": _does(clustering.get_shared_volume, "Name"),
+    "Get-ClusterSharedVolumeState": _does(clustering.get_volume_state),
     "Get-ClusterQuorum": _does(clustering.get_quorum),
     "Get-ClusterNetwork": _does(networks.get_cluster_networks),
     "Get-ClusterNetworkInterface": _does(networks.get_cluster_interfaces),
@@ -128,6 +132,7 @@ MODULE: Mapping[str, Simulated] = {
     "Clear-RemediationTicket": _does(module.clear_ticket),
     "Set-RemediationClusterLimit": _does(module.set_cluster_limit, "Maximum"),
     "Get-RemediationClusterMigration": _does(module.get_cluster_migration),
+    "Get-RemediationShieldedCertificate": _does(module.get_shielded_certificate),
     "Compare-RemediationVM": _does(module.compare_vm, "Name", "DestinationHost"),
 }
 
