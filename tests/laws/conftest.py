@@ -135,6 +135,18 @@ def planned_changes(*plans: Plan | None) -> list[tuple[str, str, dict[str, objec
     ]
 
 
+def assert_hidden(bench: Bench, *texts: str) -> None:
+    """The operator's password is in none of these texts, nor in the ledger's files."""
+    secret = bench.lab.password
+    assert len(secret) > 10
+    for text in texts:
+        assert secret not in text
+    files = [path for path in bench.path.glob("ledger.db*") if path.is_file()]
+    assert files
+    for path in files:
+        assert secret.encode() not in path.read_bytes()
+
+
 def mend_only() -> Policy:
     """A policy that leaves the move itself to people."""
     return Policy(windows={}, retry=Retry.NEVER)

@@ -1,12 +1,13 @@
-"""Laws 1, 2 and 3: dry run changes nothing, what was approved is what ran, apply does what it said, undo takes it back."""
+"""Laws 1, 2, 3 and 8 for every fault that is mended: one scenario forward, one back; a run in the lab is dear."""
 
 from __future__ import annotations
 
 import json
+import logging
 from uuid import UUID
 
 import pytest
-from conftest import Bench, mend_only, planned_changes
+from conftest import Bench, assert_hidden, mend_only, planned_changes
 from law_faults import MENDED
 
 from remediations.engine.gather import facts_in, read_for
@@ -32,40 +33,38 @@ def comparable(sent: list[tuple[str, str, dict[str, object]]]) -> list[str]:
     return [json.dumps([host, name, plain(parameters)], sort_keys=True) for host, name, parameters in sent]
 
 
-def test_a_dry_run_changes_nothing(bench: Bench, cause: str) -> None:
+def test_dry_run_then_apply_then_nothing_left(bench: Bench, cause: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     failure = bench.lab.fail(cause)
-    before = bench.lab.world.state_hash()
-    report = bench.look(failure)
-    assert report.outcome.ending is Ending.PROPOSED, report.outcome
-    assert report.plan is not None
-    assert report.plan.appliable
-    assert bench.changes() == []
-    assert bench.lab.world.state_hash() == before
+    broken = bench.lab.world.state_hash()
 
+    looked = bench.look(failure)
+    assert looked.outcome.ending is Ending.PROPOSED, looked.outcome
+    assert looked.plan is not None
+    assert looked.plan.appliable
+    assert bench.changes() == [], "a dry run changes nothing"
+    assert bench.lab.world.state_hash() == broken
 
-def test_the_fault_is_mended_and_stays_so(bench: Bench, cause: str) -> None:
-    failure = bench.lab.fail(cause)
     report = bench.mend(failure)
     assert (report.outcome.ending, report.verified, report.retried) == (Ending.MENDED, True, True), report.markdown
-    mended = bench.lab.world.state_hash()
-    sent = len(bench.changes())
+    (asked,) = bench.asked
+    assert report.plan == asked.plan
+    assert comparable(bench.changes()) == comparable(planned_changes(asked.plan, asked.retry)), "what was approved is what ran"
 
+    mended, sent = bench.lab.world.state_hash(), len(bench.changes())
     again = bench.mend(failure, run="run-2")
     assert (again.outcome.ending, again.outcome.reason) == (Ending.NOTHING_TO_DO, Reason.SYMPTOM_GONE)
-    assert bench.lab.world.state_hash() == mended
+    assert bench.lab.world.state_hash() == mended, "a second run changes nothing"
     assert len(bench.changes()) == sent
 
-
-def test_what_was_approved_is_what_ran(bench: Bench, cause: str) -> None:
-    report = bench.mend(bench.lab.fail(cause))
-    (asked,) = bench.asked
-    assert comparable(bench.changes()) == comparable(planned_changes(asked.plan, asked.retry))
-    assert report.plan == asked.plan
+    told = [looked.model_dump_json(), report.model_dump_json(), asked.model_dump_json(), again.model_dump_json(), caplog.text]
+    assert_hidden(bench, *told)
 
 
-def test_apply_has_the_effects_that_the_plan_predicted(bench: Bench, cause: str) -> None:
-    report = bench.mend(bench.lab.fail(cause), policy=mend_only())
-    plan = report.plan
+def test_apply_does_what_it_predicted_and_undo_takes_it_back(bench: Bench, cause: str) -> None:
+    failure = bench.lab.fail(cause)
+    before = bench.lab.world.state_hash()
+    plan = bench.mend(failure, policy=mend_only()).plan
     assert plan is not None
     facts = {}
     for inputs in read_for(bench.remoting, bench.lab.site(), Evidence(), parts_of(plan)):
@@ -78,13 +77,6 @@ def test_apply_has_the_effects_that_the_plan_predicted(bench: Bench, cause: str)
     assert [change for change in last.values() if not change.holds_after(facts)] == []
     assert bench.engine().applier(Evidence()).again(plan).verdict is Verdict.ABSENT
 
-
-def test_undo_restores_what_was_there(bench: Bench, cause: str) -> None:
-    failure = bench.lab.fail(cause)
-    before = bench.lab.world.state_hash()
-    report = bench.mend(failure, policy=mend_only())
-    plan = report.plan
-    assert plan is not None
     sealed = bench.ledger.sealed("run-1", round=1, part="repair")
     assert sealed is not None
     applied = bench.engine().applier(Evidence()).take_back("run-1", sealed, "the law asks for it")
