@@ -11,6 +11,7 @@
         'Clear-RemediationTicket'
         'Set-RemediationClusterLimit'
         'Compare-RemediationVM'
+        'Get-RemediationShieldedCertificate'
         'Get-RemediationClusterMigration'
     )
     CmdletsToExport   = @()

@@ -67,5 +67,21 @@ function Get-RemediationClusterMigration {
     [pscustomobject]@{ Exclude = [string]$found['MigrationExcludeNetworks']; Order = [string]$found['MigrationNetworkOrder'] }
 }
 
+function Get-RemediationShieldedCertificate {
+    # Which certificates open this host's virtual TPMs. Never a key: only whether there is one.
+    [CmdletBinding()]
+    param()
+    $store = 'Cert:\LocalMachine\Shielded VM Local Certificates'
+    if (-not (Microsoft.PowerShell.Management\Test-Path -LiteralPath $store)) { return }
+    foreach ($each in Microsoft.PowerShell.Management\Get-ChildItem -LiteralPath $store -ErrorAction Stop) {
+        [pscustomobject]@{
+            Thumbprint    = [string]$each.Thumbprint
+            Subject       = [string]$each.Subject
+            NotAfter      = $each.NotAfter.ToUniversalTime()
+            HasPrivateKey = [bool]$each.HasPrivateKey
+        }
+    }
+}
+
 Export-ModuleMember -Function Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
-    Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration
+    Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration, Get-RemediationShieldedCertificate

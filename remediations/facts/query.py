@@ -39,5 +39,6 @@ class Query(Generic[FactT]):
     def id(self) -> str:
         """Stable name of the query: host, parser and commands."""
         parse = self.parse
-        bound = [parse.func.__qualname__, repr(parse.args)] if isinstance(parse, partial) else [parse.__qualname__]
+        by = parse.func if isinstance(parse, partial) else parse
+        bound = [by.__module__, by.__qualname__, repr(parse.args) if isinstance(parse, partial) else ""]
         return digest([self.host.casefold(), *bound, *(each.to_json() for each in self.commands)])[:16]

@@ -64,6 +64,8 @@ class Volume:
     owner: str
     path: str
     state: str = "Online"
+    unreachable: set[str] = field(default_factory=set)
+    """Nodes that have no path to it, neither direct nor over the network."""
     size: int = 2 * 1024**4
     free: int = 1024**4
 

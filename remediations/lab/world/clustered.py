@@ -17,6 +17,7 @@ ALREADY_EXISTS = 0x80071392
 EVENTS: Mapping[str, int] = {
     "ha.several": 21124,
     "ha.leftover": 21121,
+    "ha.directory": 21153,
     "ha.switch_missing": 21159,
     "ha.switch_disconnected": 21145,
     "ha.switch_bound": 21158,
@@ -38,6 +39,12 @@ def obstacles(world: World, machine: Machine, source: Host, destination: Host) -
             ALREADY_EXISTS,
             sentence("ha.leftover", resource=f"Virtual Machine Configuration {machine.name}", why=why, code=code),
         )
+    for volume in cluster.volumes.values() if cluster else ():
+        if destination.name in volume.unreachable and machine.path.startswith(volume.path):
+            yield (
+                0,
+                sentence("ha.directory", resource=f"Virtual Machine Configuration {machine.name}", path=machine.path),
+            )
     yield from ((0, reason) for reason in _switch(machine, source, destination))
 
 

@@ -142,6 +142,8 @@ class Host:
     network: Network = field(default_factory=Network)
     switches: dict[str, Switch] = field(default_factory=dict)
     """Virtual switches by name."""
+    shielded: dict[str, str] = field(default_factory=dict)
+    """Certificates with private keys in Shielded VM Local Certificates: thumbprint and subject."""
     planned: set[UUID] = field(default_factory=set)
     """Ids of virtual machines of which a failed migration left a planned one here."""
     intents: dict[str, tuple[str, ...]] | None = None

@@ -159,11 +159,13 @@ def find_paths(world: World) -> None:
 
 def detach(ask: Ask) -> None:
     """A person's work: no command of ours detaches a disk, updates a guest, or frees a worker process."""
-    machine = ask.args[0].machine("VM44")  # type: ignore[attr-defined] # the fixture is a partial over its world
+    world = ask.args[0]  # type: ignore[attr-defined] # the fixture is a partial over its world
+    machine = world.machine("VM44")
     machine.disks.clear()
     machine.outdated = ""
     if machine.state == "Stopping":
         machine.state = "Running"
+        world.cluster.roles["VM44"].state = "Online"
 
 
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {

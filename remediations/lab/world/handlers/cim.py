@@ -284,6 +284,13 @@ def _virtual(name: str, shown: str, state: int) -> Properties:
     }
 
 
+def _planned(world: World, host: Host) -> Iterator[Properties]:
+    for machine in world.machines.values():
+        if machine.id in host.planned:
+            shown = _virtual(str(machine.id).upper(), machine.name, 3)
+            yield {**shown, "CreationClassName": "Msvm_PlannedComputerSystem", "Caption": "Planned Virtual Machine"}
+
+
 def _migration_jobs(world: World, host: Host) -> Iterator[Properties]:
     now = world.clock.now()
     for move in world.active_migrations():
@@ -340,7 +347,11 @@ CLASSES: Mapping[str, Mapping[str, Callable[[World, Host], Iterator[Properties]]
         "Win32_ComputerSystem": _computer_system,
         "Win32_Service": _services,
     },
-    "root/virtualization/v2": {"Msvm_ComputerSystem": _virtual_systems, "Msvm_MigrationJob": _migration_jobs},
+    "root/virtualization/v2": {
+        "Msvm_ComputerSystem": _virtual_systems,
+        "Msvm_MigrationJob": _migration_jobs,
+        "Msvm_PlannedComputerSystem": _planned,
+    },
     "root/microsoft/windows/deviceguard": {"Win32_DeviceGuard": _device_guard},
     "root/rsop/computer": {"RSOP_UserPrivilegeRight": _privilege_rights},
     "root/mscluster": {"MSCluster_Node": _cluster_nodes},

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from remediations.lab.cmdlet import Call, CommandError, Object
 from remediations.lab.world import drain, migration, power
 from remediations.lab.world.cluster import Cluster, Node, Role
+from remediations.lab.world.directory import guid
 from remediations.lab.world.handlers.cluster_objects import (
     cluster_shown,
     group_object,
@@ -118,6 +119,26 @@ def get_shared_volume(world: World, call: Call) -> None:
     cluster = local_cluster(world, call)
     for name in _asked_for(call, "Name", cluster.volumes, "resource"):
         call.output(volume_object(cluster.volumes[name]))
+
+
+def get_volume_state(world: World, call: Call) -> None:
+    """Get-ClusterSharedVolumeState: one object for each volume and node."""
+    cluster = local_cluster(world, call)
+    for volume in cluster.volumes.values():
+        for node in cluster.nodes.values():
+            if node.state == "Down":
+                continue
+            state = "Unavailable" if node.name in volume.unreachable else "Direct"
+            properties = {
+                "BlockRedirectedIOReason": "NotBlockRedirected",
+                "FileSystemRedirectedIOReason": "NotFileSystemRedirected",
+                "Name": volume.name,
+                "Node": node.name,
+                "StateInfo": clusters("VolumeStateInfo", state),
+                "VolumeFriendlyName": volume.path.rpartition("\\")[2],
+                "VolumeName": f"\\\\?\\Volume{{{guid(f'volume {volume.name}')}}}\\",
+            }
+            call.output(cluster_object("ClusterSharedVolumeStateInfo", volume.name, properties))
 
 
 def get_quorum(world: World, call: Call) -> None:

@@ -19,7 +19,7 @@ from uuid import UUID
 from remediations.lab.cmdlet import Call, CommandError
 from remediations.lab.world import migration, power
 from remediations.lab.world.handlers.hyperv_objects import host_object, machine_object, processor_object, snapshot_object
-from remediations.lab.world.handlers.shape import asked, matching, vm_error, wild
+from remediations.lab.world.handlers.shape import asked, matching, vm_error, vm_object, wild
 from remediations.lab.world.hosts import Host
 from remediations.lab.world.machines import Machine
 from remediations.lab.world.migration import Migration
@@ -49,6 +49,24 @@ def get_vm_snapshot(world: World, call: Call) -> None:
     for machine in machines_asked(world, call, "VMName"):
         for snapshot in machine.snapshots:
             call.output(snapshot_object(world, machine, snapshot))
+
+
+def get_vm_security(world: World, call: Call) -> None:
+    """Get-VMSecurity -VMName."""
+    for machine in machines_asked(world, call, "VMName"):
+        properties = {
+            "TpmEnabled": bool(machine.owner),
+            "KsdEnabled": False,
+            "Shielded": False,
+            "EncryptStateAndVmMigrationTraffic": bool(machine.owner),
+            "VirtualizationBasedSecurityOptOut": False,
+            "BindToHostTpm": False,
+            "VMId": machine.id,
+            "VMName": machine.name,
+            "ComputerName": machine.host,
+            "IsDeleted": False,
+        }
+        call.output(vm_object("VMSecurity", "VMSecurity", properties))
 
 
 def set_vm_processor(world: World, call: Call) -> None:

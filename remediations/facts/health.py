@@ -1,0 +1,154 @@
+"""A cluster's health as its nodes show it: nodes, witness, shared volumes, and whether a role is fit to be moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from remediations.facts.query import Query, Unreadable
+from remediations.facts.read import lacks_command, many, one
+from remediations.model.base import Frozen
+from remediations.model.command import command
+from remediations.model.fact import Fact, NotApplicable
+from remediations.model.names import VmName, same_host, same_name
+from remediations.model.reply import Reply
+
+_REACHED = frozenset({"Direct", "FileSystemRedirected", "BlockRedirected"})
+"""States of a shared volume in which a node reads and writes it; redirected ones are slower."""
+
+
+class NodeSeen(Frozen):
+    """A node as the cluster has it."""
+
+    name: str
+    state: str
+    """Up, Paused, Down or Joining."""
+    status: str
+    """StatusInformation: Normal, Isolated, Quarantined."""
+
+
+class ClusterHealth(Fact):
+    """Nodes and witness; `subject` is the cluster."""
+
+    nodes: frozenset[NodeSeen]
+    witness: str
+    """Name of the witness resource; empty without one."""
+    witness_state: str
+
+    def node(self, name: str) -> NodeSeen | None:
+        """The node of this name."""
+        return next((each for each in self.nodes if same_host(each.name, name)), None)
+
+
+class ClusterService(Fact):
+    """The cluster service of a host; `subject` is the host."""
+
+    state: str
+    """Running, Stopped, …"""
+
+
+class RoleMachines(Fact):
+    """The virtual machines in a clustered role; `subject` is the role's name."""
+
+    machines: frozenset[str]
+    """Names of their resources."""
+
+
+class VolumePaths(Fact):
+    """Which shared volumes each node reaches; `subject` is the cluster."""
+
+    unreached: frozenset[str]
+    """Volume's friendly name@node, for those that are paused or unavailable there."""
+    volumes: frozenset[str]
+    """Friendly names: the folders below C:\\ClusterStorage."""
+
+    def reaches(self, node: str, volume: str) -> bool:
+        """Whether a node reads and writes a volume."""
+        return not any(same_name(each, f"{volume}@{node}") for each in self.unreached)
+
+
+class VmFolder(Fact):
+    """Where a virtual machine's configuration lies; `subject` is its id."""
+
+    name: str
+    path: str
+
+
+def cluster_health(cluster: str, via: str) -> Query[ClusterHealth]:
+    """Reads nodes and witness of a cluster."""
+    reads = (command("Get-ClusterNode"), command("Get-ClusterQuorum"), command("Get-ClusterResource"))
+    return Query(via, reads, partial(_health, cluster))
+
+
+def cluster_service(host: str) -> Query[ClusterService]:
+    """Reads whether a node's cluster service runs."""
+    read = command("Get-CimInstance", ClassName="Win32_Service", Filter="Name='ClusSvc'")
+    return Query(host, (read,), partial(_service, host))
+
+
+def role_machines(vm: VmName, via: str) -> Query[RoleMachines]:
+    """Reads which virtual machines are in one's role; `NotApplicable` if it is in none."""
+    return Query(via, (command("Get-ClusterResource"),), partial(_role, vm))
+
+
+def volume_paths(cluster: str, via: str) -> Query[VolumePaths]:
+    """Reads which node reaches which shared volume."""
+    return Query(via, (command("Get-ClusterSharedVolumeState"),), partial(_paths, cluster))
+
+
+def vm_folder(vm: VmName, host: str) -> Query[VmFolder]:
+    """Reads where a virtual machine lies; `NotApplicable` on a host that does not have it."""
+    return Query(host, (command("Get-VM", Name=vm),), partial(_folder, vm, host))
+
+
+def _health(cluster: str, replies: Sequence[Reply]) -> ClusterHealth:
+    nodes, quorum, resources = many(replies[0]), one(replies[1]), many(replies[2])
+    witness = str(quorum.get("QuorumResource") or "")
+    states = [str(each["State"]) for each in resources if same_name(str(each["Name"]), witness)]
+    return ClusterHealth(
+        subject=cluster,
+        nodes=frozenset(
+            NodeSeen(name=str(each["Name"]), state=str(each["State"]), status=str(each["StatusInformation"])) for each in nodes
+        ),
+        witness=witness,
+        witness_state=states[0] if states else "",
+    )
+
+
+def _service(host: str, replies: Sequence[Reply]) -> ClusterService | NotApplicable:
+    found = many(replies[0])
+    if not found:
+        return NotApplicable(reason=f"{host} has no cluster service")
+    return ClusterService(subject=host, state=str(found[0]["State"]))
+
+
+def _role(vm: str, replies: Sequence[Reply]) -> RoleMachines | NotApplicable:
+    machines = [each for each in many(replies[0]) if str(each["ResourceType"]) == "Virtual Machine"]
+    own = [str(each["OwnerGroup"]) for each in machines if same_name(str(each["Name"]), f"Virtual Machine {vm}")]
+    if not own:
+        return NotApplicable(reason=f"the cluster has no resource Virtual Machine {vm}")
+    together = frozenset(str(each["Name"]) for each in machines if same_name(str(each["OwnerGroup"]), own[0]))
+    return RoleMachines(subject=own[0], machines=together)
+
+
+def _paths(cluster: str, replies: Sequence[Reply]) -> VolumePaths | NotApplicable:
+    found = many(replies[0])
+    if not found:
+        return NotApplicable(reason=f"{cluster} has no shared volumes")
+    return VolumePaths(
+        subject=cluster,
+        volumes=frozenset(str(each["VolumeFriendlyName"]) for each in found),
+        unreached=frozenset(
+            f"{each['VolumeFriendlyName']}@{each['Node']}" for each in found if str(each["StateInfo"]) not in _REACHED
+        ),
+    )
+
+
+def _folder(vm: str, host: str, replies: Sequence[Reply]) -> VmFolder | NotApplicable:
+    reply = replies[0]
+    if lacks_command(reply):
+        raise Unreadable(f"{host} does not offer Hyper-V's cmdlets: {reply.errors[0].message}")
+    if reply.errors or not reply.objects:
+        return NotApplicable(reason=f"{host} has no virtual machine {vm}")
+    record = one(reply)
+    return VmFolder(subject=str(record["Id"]), name=str(record["Name"]), path=str(record["Path"]))

@@ -1,0 +1,60 @@
+"""Virtual TPMs: which virtual machine has one, and which certificates a host has that could open it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from remediations.facts.query import Query, Unreadable
+from remediations.facts.read import is_absent, lacks_command, many, one
+from remediations.model.command import command
+from remediations.model.fact import Fact, NotApplicable, Unknown
+from remediations.model.names import VmName
+from remediations.model.reply import Reply
+
+
+class Security(Fact):
+    """A virtual machine's security settings; `subject` is its id."""
+
+    name: str
+    tpm: bool
+    shielded: bool
+
+
+class Certificates(Fact):
+    """Certificates in a host's store Shielded VM Local Certificates; `subject` is the host."""
+
+    thumbprints: frozenset[str]
+    """Of those that have their private key: only these open a key protector."""
+
+
+def security(vm: VmName, host: str) -> Query[Security]:
+    """Reads whether a virtual machine has a virtual TPM; `NotApplicable` on a host that does not have it."""
+    return Query(host, (command("Get-VMSecurity", VMName=vm),), partial(_security, vm, host))
+
+
+def certificates(host: str) -> Query[Certificates]:
+    """Reads which certificates a host has; Unknown without the module, for no cmdlet lists a store."""
+    return Query(host, (command("Get-RemediationShieldedCertificate"),), partial(_certificates, host))
+
+
+def _security(vm: str, host: str, replies: Sequence[Reply]) -> Security | NotApplicable:
+    reply = replies[0]
+    if lacks_command(reply):
+        raise Unreadable(f"{host} does not offer Hyper-V's cmdlets: {reply.errors[0].message}")
+    if is_absent(reply) or (reply.ok and not reply.objects):
+        return NotApplicable(reason=f"{host} has no virtual machine {vm}")
+    record = one(reply)
+    return Security(
+        subject=str(record["VMId"]),
+        name=str(record["VMName"]),
+        tpm=bool(record["TpmEnabled"]),
+        shielded=bool(record.get("Shielded")),
+    )
+
+
+def _certificates(host: str, replies: Sequence[Reply]) -> Certificates | Unknown:
+    if lacks_command(replies[0]):
+        return Unknown(reason=f"{host} has no module HyperVRemediation that lists them")
+    held = (each for each in many(replies[0]) if each["HasPrivateKey"])
+    return Certificates(subject=host, thumbprints=frozenset(str(each["Thumbprint"]).upper() for each in held))
