@@ -34,7 +34,7 @@ def comparable(sent: list[tuple[str, str, dict[str, object]]]) -> list[str]:
 
 
 def test_dry_run_then_apply_then_nothing_left(bench: Bench, cause: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.INFO)
     failure = bench.lab.fail(cause)
     broken = bench.lab.world.state_hash()
 
