@@ -56,7 +56,7 @@ class Served:
             parameters = {"expires_at": expires_at.isoformat(), "host": host}
             return client.create_flow_run_from_deployment(deployment, parameters=parameters)
 
-    def until(self, run: UUID, *states: str, seconds: float = 40) -> FlowRun:
+    def until(self, run: UUID, *states: str, seconds: float = 120) -> FlowRun:
         """The run, once it is in one of these states."""
         return eventually(lambda: _in(self, run, states), seconds, f"run {run} to be one of {states}")
 

@@ -18,7 +18,7 @@ from flows import approvals, deployments
 from flows.fate import fate
 from remediations.model.outcome import Reason
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 def later(seconds: float = 3600) -> datetime:
@@ -37,7 +37,7 @@ def asked(served: Served, run: UUID) -> approvals.Waiting:
         with served.client() as client:
             return next((each for each in approvals.waiting(client) if each.run == run), None)
 
-    return eventually(look, 40, f"the question of {run}")
+    return eventually(look, 120, f"the question of {run}")
 
 
 def test_what_cannot_be_is_refused_and_waits_on_then_the_answer_counts_once(served: Served, gated_deployment: UUID) -> None:
