@@ -34,6 +34,7 @@ from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.open_firewall import OpenFirewall
 from remediations.catalogue.purge_kerberos_tickets import PurgeKerberosTickets
 from remediations.catalogue.register_spns import RegisterSpns
+from remediations.catalogue.release_backing_up import ReleaseBackingUp
 from remediations.catalogue.remediation import Remediation, Repair
 from remediations.catalogue.repair_name_resolution import RepairNameResolution
 from remediations.catalogue.resume_node import ResumeNode
@@ -84,6 +85,7 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             ExplainAttachedDisks,
             ExplainStuckStopping,
             ExplainIntegrationServices,
+            ReleaseBackingUp,
             WaitUntilFree,
             RetryDrain,
             DrainNode,

@@ -66,7 +66,7 @@ class ExplainStuckStopping(Repair):
                     "Install the latest cumulative update of Windows Server on all hosts, which has the known defects mended",
                     "Where that is not possible: ask Microsoft support for the hotfix, and give them case number "
                     f"{CASE} (a virtual port is left behind after a migration; a live kernel dump shows it)",
-                    f"To free {name} before that: restart {host}, or end its worker process (vmwp.exe with the id {machine.subject} on "
+                    f"To free {name} before that: restart {host}, or end its worker process (vmwp.exe, {machine.subject} on "
                     "its command line). Either cuts its power, so its owner decides; nothing of it is deleted",
                 ),
             )

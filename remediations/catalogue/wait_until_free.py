@@ -12,6 +12,7 @@ from pydantic import Field
 
 from remediations.catalogue.places import homes
 from remediations.catalogue.remediation import Reads, Repair
+from remediations.facts.backup import BACKING_UP
 from remediations.facts.vm import MIGRATING, STORAGE_MIGRATING, Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
@@ -57,6 +58,8 @@ class WaitUntilFree(Repair):
         held = ", ".join(sorted(machine.activity))
         if not machine.activity:
             yield Satisfied(why=f"nothing holds {machine.name}")
+        elif machine.activity == {BACKING_UP}:
+            yield Satisfied(why=f"a backup holds {machine.name}, which is waited for, or ended, by a remediation of its own")
         elif often and MIGRATING not in machine.activity:
             yield Manual(
                 why=f"{machine.name} is held again and again, now by {held}: waiting once more is no answer",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from remediations.lab.world import power
 from remediations.lab.world.fault import Fault
 from remediations.lab.world.hosts import EDITIONS
-from remediations.lab.world.machines import Disk
+from remediations.lab.world.machines import Disk, Snapshot
 from remediations.lab.world.world import World
 
 
@@ -55,6 +55,8 @@ def _stuck_stopping(world: World) -> None:
     """VM44 was told to shut down two minutes ago, and hangs."""
     machine = world.machine("VM44")
     machine.state = "Stopping"
+    assert world.cluster is not None
+    world.cluster.roles["VM44"].state = "Pending"
     with world.agenda.playing(world.now - timedelta(minutes=2)):
         world.host("HV01").log.write(21109, world.now, resource="Virtual Machine VM44")
 
@@ -62,6 +64,14 @@ def _stuck_stopping(world: World) -> None:
 def _integration_services(world: World) -> None:
     """VM44's guest brings a driver of another generation."""
     world.machine("VM44").outdated = "Heartbeat"
+
+
+def _backing_up_stuck(world: World) -> None:
+    """Windows Server Backup began to back VM44 up three hours ago, and hangs."""
+    machine = world.machine("VM44")
+    machine.busy, machine.held_by = "BackingUp", "wbengine"
+    machine.snapshots.append(Snapshot("VM44 - Backup", world.now - timedelta(hours=3), "Recovery"))
+    world.host("HV01").services["wbengine"] = "Running"
 
 
 MACHINE_FAULTS: tuple[Fault, ...] = (
@@ -75,4 +85,5 @@ MACHINE_FAULTS: tuple[Fault, ...] = (
     Fault("pass_through_disk", "a disk of HV01 is passed through to VM44", _pass_through_disk, "HV01", "HV02", "VM44"),
     Fault("stuck_stopping", "VM44 hangs in Stopping", _stuck_stopping, "HV01", "HV02", "VM44"),
     Fault("integration_services_outdated", "VM44's Heartbeat is too old", _integration_services, "HV01", "HV02", "VM44"),
+    Fault("backing_up_stuck", "a backup has held VM44 for hours", _backing_up_stuck, "HV01", "HV02", "VM44"),
 )

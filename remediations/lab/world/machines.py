@@ -58,6 +58,8 @@ class Machine:
     """Thumbprint of the certificate that its key protector is sealed to; empty without a virtual TPM."""
     busy: str = ""
     """What holds it: `BackingUp`, or nothing."""
+    held_by: str = ""
+    """Name of the service that holds it while it is backed up."""
     hangs: bool = False
     """Its guest does not react to a shutdown."""
     started: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))

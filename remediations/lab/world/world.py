@@ -204,7 +204,7 @@ def _machine(machine: Machine) -> dict[str, Any]:
         "media": {f"{number}:{location}": path for (number, location), path in sorted(machine.media.items())},
         "switch": machine.switch,
         "tpm": machine.owner,
-        "snapshots": [snapshot.name for snapshot in machine.snapshots],
+        "snapshots": [snapshot.name for snapshot in machine.snapshots if snapshot.kind != "Recovery"],
     }
 
 

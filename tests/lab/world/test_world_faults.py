@@ -168,6 +168,10 @@ def detach(ask: Ask) -> None:
         world.cluster.roles["VM44"].state = "Online"
 
 
+def restart_backup(ask: Ask) -> None:
+    ask("HV01", "Restart-Service", Name=["wbengine"])
+
+
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "credssp_protocol_mismatch": use_kerberos,
     "time_skew": set_of("HV04", skew=timedelta()),
@@ -189,6 +193,7 @@ REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "cpu_incompatible": restart_compatible,
     "node_drain_failed": drain_again,
     "dvd_or_iso_attached": eject,
+    "backing_up_stuck": restart_backup,
     "shared_disk_unsupported": detach,
     "pass_through_disk": detach,
     "stuck_stopping": detach,
