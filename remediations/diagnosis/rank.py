@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 from remediations.diagnosis.names import incident_of
 from remediations.diagnosis.parse import parse_text
-from remediations.diagnosis.reading import Reading, Sign, Weights, score_of, verdict_of
+from remediations.diagnosis.reading import Reading, Weighed, Weights, score_of, verdict_of
 from remediations.diagnosis.report import ReportedEvent
 from remediations.diagnosis.signatures import Knowledge
 from remediations.model.causes import Cause
@@ -41,19 +41,19 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
         event = report
     reading = Reading(event, known)
     verdict = reading.verdict
-    weights = reading.weights
+    hypotheses = _ranked(reading.weighed) if verdict is TextVerdict.CAUSES else ()
     if event.related and verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
-        weights = _with_related(weights, event.related, known)
+        weights = _with_related(reading.weights, event.related, known)
         verdict = verdict_of(weights) or verdict
+        hypotheses = _hypotheses(weights) if verdict is TextVerdict.CAUSES else ()
     if given is not None and given.what is What.DRAIN and verdict is TextVerdict.UNKNOWN:
-        weights = {Cause.NODE_DRAIN_FAILED: [(_REPORTED, "reported as the failed drain of a node", "")]}
+        hypotheses = _hypotheses({Cause.NODE_DRAIN_FAILED: [(_REPORTED, "reported as the failed drain of a node", "")]})
         verdict = TextVerdict.CAUSES
-    hypotheses = tuple(_hypotheses(weights)) if verdict is TextVerdict.CAUSES else ()
     incident = given
     if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
         told = incident_of(event, drained=bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED)
         incident = told if given is None else _completed(given, told)
-    return Diagnosis(verdict=verdict, hypotheses=hypotheses, incident=incident)
+    return Diagnosis.model_construct(verdict=verdict, hypotheses=hypotheses, incident=incident)  # each of them checked already
 
 
 def _completed(given: Incident, told: Incident | None) -> Incident:
@@ -68,20 +68,21 @@ def _completed(given: Incident, told: Incident | None) -> Incident:
     return given.model_copy(update=missing) if missing else given
 
 
-def _hypotheses(weights: Weights) -> Iterator[Hypothesis]:
-    ranked = sorted((-score_of(signs), key.value, key) for key, signs in weights.items() if isinstance(key, Cause))
-    for score, _, cause in ranked[:_SHOWN]:
-        signs = weights[cause]
-        yield _hypothesis(cause, round(-score, 3), tuple(signs))
-
-
 @lru_cache(maxsize=8192)
-def _hypothesis(cause: Cause, score: float, signs: tuple[Sign, ...]) -> Hypothesis:
-    return Hypothesis(
-        cause=cause,
-        score=score,
-        evidence=tuple(dict.fromkeys(evidence for _, evidence, _ in signs)),
-        against=tuple(dict.fromkeys(decides for _, _, decides in signs if decides)),
+def _ranked(found: Weighed) -> tuple[Hypothesis, ...]:
+    return _hypotheses(found.weights)
+
+
+def _hypotheses(weights: Weights) -> tuple[Hypothesis, ...]:
+    ranked = sorted((-score_of(signs), key.value, key) for key, signs in weights.items() if isinstance(key, Cause))
+    return tuple(
+        Hypothesis(
+            cause=cause,
+            score=round(-score, 3),
+            evidence=tuple(dict.fromkeys(evidence for _, evidence, _ in weights[cause])),
+            against=tuple(dict.fromkeys(decides for _, _, decides in weights[cause] if decides)),
+        )
+        for score, _, cause in ranked[:_SHOWN]
     )
 
 

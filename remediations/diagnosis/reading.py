@@ -9,35 +9,43 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
+from remediations.diagnosis.activity import cmdlet, foreign, other_attempt, other_cmdlet
 from remediations.diagnosis.report import ReportedEvent
-from remediations.diagnosis.signatures import CODE, HYPER_V, MIGRATION, OTHER, PEER, Code, Knowledge, Known, Says
+from remediations.diagnosis.signatures import CODE, HYPER_V, MIGRATION, MOVING, OTHER, PEER, WINDOWS, Knowledge, Known, Says
 from remediations.diagnosis.text import Words
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import TextVerdict
 
+_DEFINITE = 0.72  # the weight from which a cause needs no help from the words around it
+_BY_BUILD = 0.8  # what the build of a sentence says against a migration
+_OURS = frozenset({HYPER_V, WINDOWS})
+_ANOTHERS_CAUSE = frozenset({"live", "limit", "drain", "policy_words", "version_unsupported"})
 LEAST = 0.25  # below this, nothing is known
 _AGREES = 0.25  # how much a second, independent sign of the same cause adds
 _TELLING = 0.9  # the weight from which a code is seldom seen elsewhere
 _BARE = 8  # words; so short a text with a code in it is a code that someone pasted
 
+_SENTENCES = re.compile(r"[.!?;:](?=\s|$)|\n|[。！？；：]")
+_READ = 16_384  # characters of which sentences are read one by one
 _GLUED = re.compile(r"[0o]x[0-9a-f]{1,8}(?![0-9a-f])")
 _NUMBERED = re.compile(
     r" (?:error|errors|code|fehler|fehlercode|erreur|errore|erro|codigo|win32|エラー|コード|错误|錯誤)"
     r"(?: (?:code|was|is|wert|value|de|d|erreur|error|errore|erro|war|lautet))? (\d{4,5})(?= )"
 )
-_SPEAKS_OF_MOVING = re.compile(
-    r"migr|verschieb|verschob| mov[eia]| moving| moved|deplac|spost| mueve|移行|迁移|遷移|移轉|移动|移動|移至|миграц|перемест|"
-    r"przenie|presun|"
-    r"verplaats|flytta|tası|gecis|attelep|" + "|".join(unicodedata.normalize("NFKD", word) for word in ("마이그레이션", "이동"))
-)
-_SPEAKS_OF_MACHINES = re.compile(
-    r" vms? |virtual|virtuel|virtuell|hyper v|cluster|failover|仮想|虚拟|虛擬|クラスタ|群集|叢集|"
-    + unicodedata.normalize("NFKD", "가상")
-)
+_MOVES = (
+    "migr", "verschieb", "verschob", " move", " movi", " moving", "deplac", "spost", "mueve", "移行", "迁移", "遷移", "移轉",
+    "移动", "移動", "移至", "миграц", "перемест", "przenie", "presun", "verplaats", "flytta", "tası", "gecis", "attelep",
+    *(unicodedata.normalize("NFKD", word) for word in ("마이그레이션", "이동")),
+)  # fmt: skip
+_MACHINES = (
+    " vm ", " vms ", "virtual", "virtuel", "hyper v", "cluster", "failover", "仮想", "虚拟", "虛擬", "クラスタ", "群集", "叢集",
+    unicodedata.normalize("NFKD", "가상"),
+)  # fmt: skip
 # A few words that nearly every sentence has, of the languages whose sentences are in the signatures.
 _EVERYDAY = """
 the is of to was not has been failed error with and in on for from can could no contains der die das
@@ -62,118 +70,100 @@ def score_of(signs: list[Sign]) -> float:
     return min(0.99, 1 - doubt)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """What a text's phrases, codes and origin alone lead to; the same for every text of the same sentences."""
+
+    codes: frozenset[int]
+    plain: tuple[Known, ...]
+    others: tuple[Known, ...]
+    """Those that tell of something else than a migration, where the text does not say that one failed."""
+    conditional: tuple[Known, ...]
+    asks: tuple[Known, ...]
+    """Those whose words are there, if one sentence has them together."""
+    marks: frozenset[str]
+    evidence: Mapping[Known, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What a text's sentences are like, as far as it matters: see `remediations.diagnosis.activity`."""
+
+    cmdlet: bool = False
+    other_cmdlet: str | None = None
+    other_attempt: str | None = None
+    foreign: bool = False
+    bare: bool = False
+    together: frozenset[Known] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighed:
+    """What it all comes to."""
+
+    marks: frozenset[str]
+    weights: Weights
+    verdict: TextVerdict | None
+
+
 class Reading:
     """One event, read: its words, codes and marks, and what each signature that it matches says."""
 
     def __init__(self, event: ReportedEvent, known: Knowledge) -> None:
         self.known = known
-        self.words = Words.of(event.whole)
+        self.text = event.whole
+        self.words = Words.of(self.text)
         self.hits = frozenset(known.index.within(self.words))
-        self.codes = frozenset(self._codes())
-        self.event = event.event_id
-        self.origins = _origins(event.provider, event.channel)
-        self.marks: set[str] = set(_marks_of(self.origins))
-        if self.codes:
-            self.marks.add(CODE)
-        self.weights: Weights = {}
-        self._weigh()
+        self.codes = self._codes()
+        outline = _outline(known, self.hits, self.codes, event.event_id, _origins(event.provider, event.channel))
+        self.weighed = _weighed(known, outline, self._build(outline))
+        self.marks, self.weights = self.weighed.marks, self.weighed.weights
 
     @property
     def verdict(self) -> TextVerdict:
         """What this event is by itself."""
-        return verdict_of(self.weights) or self._by_default()
+        return self.weighed.verdict or self._by_default()
 
-    def _codes(self) -> Iterator[int]:
+    def _codes(self) -> frozenset[int]:
         known, words = self.known, self.words
+        found: set[int] = set()
         for word in known.words.intersection(words.tokens):
             if word in known.code_words:
-                yield known.code_words[word]
-            elif any(found[1] == word for found in _NUMBERED.finditer(words.spaced)):
-                yield known.win32_words[word]
+                found.add(known.code_words[word])
+            elif any(number[1] == word for number in _NUMBERED.finditer(words.spaced)):
+                found.add(known.win32_words[word])
         if words.squeezed:  # no space between a code and the text around it
-            for found in _GLUED.finditer(words.spaced):
-                if found[0] in known.code_words:
-                    yield known.code_words[found[0]]
-        for hit in self.hits:
-            yield from known.code_of_phrase.get(hit, ())
+            for glued in _GLUED.finditer(words.spaced):
+                if glued[0] in known.code_words:
+                    found.add(known.code_words[glued[0]])
+        for hit in known.code_phrases & self.hits:
+            found.update(known.code_of_phrase[hit])
+        return frozenset(found)
 
-    def _weigh(self) -> None:
-        plain: list[Known] = []
-        conditional: list[Known] = []
-        for each in self._candidates():
-            (plain if each.free else conditional).append(each)
-        for each in plain:
-            self._take(each)
-        if MIGRATION in self.marks:
-            self.marks.discard(OTHER)
-        before = frozenset(self.marks)
-        for each in conditional:
-            if each.needs <= before and not each.unless & before and (not each.given or each.given & before):
-                self._take(each)
-        counts = self._codes_count()
-        for number in self.codes:
-            code = self.known.codes[number]
-            if counts or (code.anywhere and OTHER not in self.marks):
-                self._take_code(code)
-        if OTHER in self.marks:  # whatever stands in it, it is not about a migration
-            for key in [key for key in self.weights if isinstance(key, Cause)]:
-                del self.weights[key]
-
-    def _candidates(self) -> list[Known]:
-        known = self.known
-        found: dict[Known, None] = {}
-        for hit in self.hits:
-            for each in known.by_phrase.get(hit, ()):
-                if each.by_words or self._holds(each):
-                    found[each] = None
-        others = list(known.by_event.get(self.event or 0, ()))
-        for code in self.codes:
-            others += known.by_code.get(code, ())
-        for origin in self.origins:
-            others += known.by_origin.get(origin, ())
-        for each in others:
-            if self._holds(each):
-                found[each] = None
-        return list(found)
-
-    def _holds(self, each: Known) -> bool:
-        if each.events:
-            if self.event not in each.events:
-                return False
-            if each.origin and (not each.origin & self.origins if self.origins else (self.event or 0) < 1000):
-                return False
-        elif each.origin and not each.origin & self.origins:
-            return False
-        return (not each.phrases or not each.phrases.isdisjoint(self.hits)) and (
-            not each.codes or not each.codes.isdisjoint(self.codes)
+    def _build(self, outline: Outline) -> Build:
+        together = frozenset(each for each in outline.asks if self._together(each)) if outline.asks else _NONE
+        if MIGRATION in outline.marks:
+            return Build(together=together) if together else _NOTHING_TO_ASK
+        tokens, spaced = self.words.tokens, self.words.spaced
+        return Build(
+            cmdlet=cmdlet(self.text),
+            other_cmdlet=other_cmdlet(self.text),
+            other_attempt=other_attempt(spaced, tokens),
+            foreign=_OURS.isdisjoint(outline.marks) and _speaks_of(_MOVES, spaced) and foreign(self.text, tokens),
+            bare=len(tokens) <= _BARE,
+            together=together,
         )
 
-    def _take(self, each: Known) -> None:
-        signature = each.signature
-        self.marks.update(signature.marks)
-        if not each.says:
-            return
-        evidence = self._evidence(each)
-        for key, weight in each.says:
-            self.weights.setdefault(key, []).append((weight, evidence, signature.decides))
+    def _together(self, each: Known) -> bool:
+        """Whether one sentence has a member of every group."""
+        phrases = self.known.phrases
+        wanted = [[phrases[number] for number in group & self.hits] for group in each.together]
+        return any(all(any(phrase.within(sentence) for phrase in group) for group in wanted) for sentence in self._sentences)
 
-    def _take_code(self, code: Code) -> None:
-        evidence = code.evidence
-        for cause, weight in code.causes.items():
-            self.weights.setdefault(cause, []).append((weight, evidence, code.decides))
-        if code.unknown:
-            self.weights.setdefault(TextVerdict.UNKNOWN, []).append((code.unknown, evidence, code.decides))
-
-    def _evidence(self, each: Known) -> str:
-        phrase = min(each.phrases & self.hits) if each.phrases else None
-        code = min(each.codes & self.codes) if each.codes else None
-        return _quote(self.known, each, phrase, self.event if each.events else None, code)
-
-    def _codes_count(self) -> bool:
-        """Whether any code may be taken for a migration's: the text says so, or there is little else in it."""
-        if MIGRATION in self.marks or PEER in self.marks:
-            return True
-        return OTHER not in self.marks and len(self.words.tokens) <= _BARE
+    @cached_property
+    def _sentences(self) -> list[Words]:
+        split = [each for each in _SENTENCES.split(self.text[:_READ]) if each.strip()]
+        return [self.words] if len(split) == 1 else [Words.of(each) for each in split]
 
     def _by_default(self) -> TextVerdict:
         if MIGRATION in self.marks:
@@ -181,7 +171,7 @@ class Reading:
         if OTHER in self.marks:
             return TextVerdict.NOT_A_MIGRATION_FAILURE
         text = self.words.squeezed or self.words.spaced
-        if _SPEAKS_OF_MOVING.search(text) or (self.codes and _SPEAKS_OF_MACHINES.search(text)):
+        if _speaks_of(_MOVES, text) or (self.codes and _speaks_of(_MACHINES, text)):
             return TextVerdict.UNKNOWN
         if any(max(self.known.codes[code].causes.values(), default=0.0) >= _TELLING for code in self.codes):
             return TextVerdict.UNKNOWN
@@ -191,30 +181,150 @@ class Reading:
         return TextVerdict.UNKNOWN
 
 
+_NONE: frozenset[Known] = frozenset()
+_NOTHING_TO_ASK = Build()
+
+
 @lru_cache(maxsize=8192)
-def _quote(known: Knowledge, each: Known, phrase: int | None, event: int | None, code: int | None) -> str:
+def _outline(
+    known: Knowledge, hits: frozenset[int], codes: frozenset[int], event: int | None, origins: frozenset[str]
+) -> Outline:
+    """Which signatures the phrases, codes and origin of a text lead to."""
+
+    def holds(each: Known) -> bool:
+        if each.events:
+            if event not in each.events:
+                return False
+            if each.origin and (not each.origin & origins if origins else (event or 0) < 1000):
+                return False
+        elif each.origin and not each.origin & origins:
+            return False
+        return (not each.phrases or not each.phrases.isdisjoint(hits)) and (not each.codes or not each.codes.isdisjoint(codes))
+
+    found = [each for hit in hits for each in known.by_phrase.get(hit, ())]
+    found += known.by_event.get(event or 0, ())
+    found += [each for code in codes for each in known.by_code.get(code, ())]
+    found += [each for origin in origins for each in known.by_origin.get(origin, ())]
+    there = [each for each in dict.fromkeys(found) if holds(each)]
+    at_once = [each for each in there if not each.together]
+    free = [each for each in at_once if each.free]
+    marks = frozenset(_marks_of(origins)).union(*(each.signature.marks for each in free))
+    marks |= {CODE} if codes else frozenset()
+    if MIGRATION in marks:
+        marks -= {OTHER}
+        asks = []
+    else:
+        asks = [each for each in there if each.together and all(not group.isdisjoint(hits) for group in each.together)]
+    rest = [each for each in at_once if not each.free]
+    outline = Outline(
+        codes=codes,
+        plain=tuple(free),
+        others=tuple(each for each in rest if OTHER in each.signature.marks),
+        conditional=tuple(each for each in rest if OTHER not in each.signature.marks),
+        asks=(),
+        marks=marks,
+        evidence={},
+    )
+    may_move = MOVING in marks or any(MOVING in each.signature.marks for each in asks)
+    if may_move if MIGRATION not in marks else not _definite(_weighed(known, outline, _NOTHING_TO_ASK).weights):
+        asks += dict.fromkeys(each for hit in hits for each in known.topics.get(hit, ()))
+    asks = [each for each in asks if all(not group.isdisjoint(hits) for group in each.together)]
+    evidence = {each: _quote(known, each, hits, codes, event) for each in (*at_once, *asks) if each.says}
+    return replace(outline, asks=tuple(asks), evidence=evidence)
+
+
+def _definite(weights: Weights) -> bool:
+    """Whether a cause needs no help from the words around it."""
+    return any(isinstance(key, Cause) and max(signs)[0] >= _DEFINITE for key, signs in weights.items())
+
+
+@lru_cache(maxsize=8192)
+def _weighed(known: Knowledge, outline: Outline, build: Build) -> Weighed:
+    """Signatures in order: what asks for nothing, what tells of something else, what depends on those, codes, topics."""
+    marks = set(outline.marks)
+    weights: Weights = {}
+
+    def take(each: Known) -> None:
+        marks.update(each.signature.marks)
+        for key, weight in each.says:
+            weights.setdefault(key, []).append((weight, outline.evidence.get(each, ""), each.signature.decides))
+
+    def take_where_they_apply(conditional: Iterable[Known]) -> None:
+        before = frozenset(marks)
+        for each in conditional:
+            if each.needs <= before and not each.unless & before and (not each.given or each.given & before):
+                take(each)
+
+    for each in outline.plain:
+        take(each)
+    if MIGRATION in marks:
+        marks.discard(OTHER)
+        take_where_they_apply(outline.others)
+    else:
+        for each in build.together:
+            if each.free:
+                take(each)
+        if build.cmdlet:
+            marks.add(WINDOWS)
+        if told := _something_else(marks, build):
+            marks.add(OTHER)
+            weights.setdefault(TextVerdict.NOT_A_MIGRATION_FAILURE, []).append((_BY_BUILD, told, ""))
+        take_where_they_apply(outline.others)
+        if MOVING in marks and OTHER not in marks:
+            marks.add(MIGRATION)
+    take_where_they_apply(outline.conditional)
+    counts = MIGRATION in marks or PEER in marks or (OTHER not in marks and build.bare)
+    for number in sorted(outline.codes):
+        code = known.codes[number]
+        if counts or (code.anywhere and OTHER not in marks):
+            for key, weight in code.says:
+                weights.setdefault(key, []).append((weight, code.evidence, code.decides))
+    if MIGRATION in marks and not _definite(weights):
+        take_where_they_apply(each for each in outline.asks if not each.free and each in build.together)
+    if OTHER in marks:  # whatever stands in it, it is not about a migration
+        weights = {key: signs for key, signs in weights.items() if not isinstance(key, Cause)}
+    return Weighed(frozenset(marks), weights, verdict_of(weights))
+
+
+def _something_else(marks: set[str], build: Build) -> str | None:
+    """What else than a move of Hyper-V's the text's build tells of, in words; None if nothing."""
+    if build.other_cmdlet:
+        return f"said by {build.other_cmdlet}, which moves nothing"
+    if build.other_attempt and not marks & _ANOTHERS_CAUSE:
+        return f"an attempt to {build.other_attempt}, not to move"
+    return "another platform's words" if build.foreign else None
+
+
+def _quote(known: Knowledge, each: Known, hits: frozenset[int], codes: frozenset[int], event: int | None) -> str:
     """What of a signature was in the report, for people, with its source."""
     said = []
-    if phrase is not None:
-        said.append(f"“{known.phrases[phrase].text}”")
-    if event is not None:
+    if each.phrases:
+        said.append(f"“{known.phrases[min(each.phrases & hits)].text}”")
+    if each.together:
+        said.append(" and ".join(f"“{known.phrases[min(group & hits)].text}”" for group in each.together))
+    if each.events:
         said.append(f"event {event}")
-    if code is not None:
-        said.append(f"0x{code:08X}")
-    if each.origin and event is None:
+    if each.codes:
+        said.append(f"0x{min(each.codes & codes):08X}")
+    if each.origin and not each.events:
         said.append(f"from {', '.join(sorted(each.origin)[:3])}")
     return f"{' with '.join(said)} ({each.signature.source})"
+
+
+def _speaks_of(words: tuple[str, ...], text: str) -> bool:
+    return any(word in text for word in words)
 
 
 def verdict_of(weights: Weights) -> TextVerdict | None:
     """The verdict that the weights give; None where they are too light for any."""
     not_one = unknown = best = 0.0
     for key, signs in weights.items():
+        if key is TextVerdict.UNKNOWN:  # wrappers around wrappers say no more than one of them
+            unknown = max(signs)[0]
+            continue
         score = score_of(signs)
         if key is TextVerdict.NOT_A_MIGRATION_FAILURE:
             not_one = score
-        elif key is TextVerdict.UNKNOWN:
-            unknown = score
         elif score > best:
             best = score
     if not_one >= max(best, unknown, LEAST):

@@ -35,8 +35,12 @@ PEER = "peer"
 """The mark of a text about a connection to another host."""
 CODE = "code"
 """The mark of a text that has a known code in it."""
+MOVING = "moving"
+"""The mark of a text that says a machine would not move, but not whose: a migration unless it is about something else."""
+WINDOWS = "windows"
+"""The mark of a text that something of Windows wrote: its cluster, its remoting, one of its commands."""
 
-_BUILT_IN_MARKS = frozenset({MIGRATION, HYPER_V, OTHER, PEER, CODE})
+_BUILT_IN_MARKS = frozenset({MIGRATION, HYPER_V, OTHER, PEER, CODE, MOVING, WINDOWS})
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast, where it is built in
 
 
@@ -55,6 +59,9 @@ class Signature(Frozen):
     origin: tuple[str, ...] = Field(default=(), alias="from", description="Log or provider families, as hyper-v-vmms")
     codes: tuple[int, ...] = ()
     phrases: tuple[str, ...] = Field(default=(), description="Words as they stand in the text; … is up to 160 characters")
+    together: tuple[tuple[str, ...], ...] = Field(
+        default=(), description="Groups of words of which one sentence must have one each: a thing and what is said of it"
+    )
     needs: tuple[str, ...] = Field(default=(), description="Marks that the text must have, all of them")
     given: tuple[str, ...] = Field(default=(), description="Marks of which the text must have at least one")
     unless: tuple[str, ...] = Field(default=(), description="Marks that the text must not have")
@@ -64,8 +71,10 @@ class Signature(Frozen):
     def _says_something(self) -> Signature:
         if not self.says and not self.marks:
             raise ValueError("says: give a cause or verdict with its weight, or marks")
-        if not (self.events or self.origin or self.codes or self.phrases):
-            raise ValueError("phrases: give phrases, codes, events or from, else it would match everything")
+        if not (self.events or self.origin or self.codes or self.phrases or self.together):
+            raise ValueError("phrases: give phrases, together, codes, events or from, else it would match everything")
+        if self.together and (len(self.together) < 2 or not all(self.together)):
+            raise ValueError("together: give two groups or more, and words in each of them")
         for key, weight in self.says.items():
             if not 0 < weight <= 1:
                 raise ValueError(f"says.{key}: {weight} is no weight, give a number above 0 and at most 1")
@@ -95,6 +104,12 @@ class Code(Frozen):
         """What it says, for people, with its source."""
         return f"{self.text} {self.name}: {self.meaning} ({self.source})"
 
+    @cached_property
+    def says(self) -> tuple[tuple[Says, float], ...]:
+        """What it says for each cause, and that the cause is none of the list."""
+        causes: tuple[tuple[Says, float], ...] = tuple(self.causes.items())
+        return (*causes, (TextVerdict.UNKNOWN, self.unknown)) if self.unknown else causes
+
     @property
     def spellings(self) -> frozenset[str]:
         """Every way it is written in logs, lower case and without punctuation: hexadecimal, short, bare, both decimals."""
@@ -123,11 +138,10 @@ class Known:
     events: frozenset[int]
     origin: frozenset[str]
     codes: frozenset[int]
+    together: tuple[frozenset[int], ...]
     needs: frozenset[str]
     given: frozenset[str]
     unless: frozenset[str]
-    by_words: bool
-    """Whether its phrases are all that it asks of the event itself."""
     free: bool
     """Whether it asks for no marks."""
 
@@ -159,10 +173,10 @@ class Knowledge:
                 events=frozenset(each.events),
                 origin=frozenset(each.origin),
                 codes=frozenset(each.codes),
+                together=tuple(frozenset(number(text, f"signature {each.id}") for text in group) for group in each.together),
                 needs=frozenset(each.needs),
                 given=frozenset(each.given),
                 unless=frozenset(each.unless),
-                by_words=bool(each.phrases) and not (each.events or each.origin or each.codes),
                 free=not (each.needs or each.given or each.unless),
             )
             for each in self.signatures.values()
@@ -171,6 +185,7 @@ class Knowledge:
         for code in self.codes.values():
             for text in code.phrases:
                 self.code_of_phrase.setdefault(number(text, f"code {code.text}"), []).append(code.code)
+        self.code_phrases = frozenset(self.code_of_phrase)
         self.phrases = tuple(phrases)
         self.index = PhraseIndex(phrases)
         self._check_marks()
@@ -187,8 +202,12 @@ class Knowledge:
                     )
 
     def _make_triggers(self) -> None:
-        """By what each signature is found: its phrases, else its events, else its codes, else where it comes from."""
+        """By what each signature is found: its phrases, else words together, else its events, codes, or where it is from.
+
+        `topics` are apart: what words together say of a migration is asked only where nothing more definite was said.
+        """
         self.by_phrase: dict[int, list[Known]] = {}
+        self.topics: dict[int, list[Known]] = {}
         self.by_event: dict[int, list[Known]] = {}
         self.by_code: dict[int, list[Known]] = {}
         self.by_origin: dict[str, list[Known]] = {}
@@ -196,6 +215,10 @@ class Knowledge:
             if each.phrases:
                 for phrase in each.phrases:
                     self.by_phrase.setdefault(phrase, []).append(each)
+            elif each.together:
+                found_by = self.topics if MIGRATION in each.needs else self.by_phrase
+                for phrase in min(each.together, key=self._commonness):
+                    found_by.setdefault(phrase, []).append(each)
             elif each.events:
                 for event in each.events:
                     self.by_event.setdefault(event, []).append(each)
@@ -208,6 +231,10 @@ class Knowledge:
         self.code_words = {word: code.code for code in self.codes.values() for word in code.spellings}
         self.win32_words = {code.win32: code.code for code in self.codes.values() if code.win32}
         self.words = frozenset(self.code_words) | frozenset(self.win32_words)
+
+    def _commonness(self, group: frozenset[int]) -> int:
+        """In how many groups of words the members of this one stand: the rarer, the better to find a signature by."""
+        return sum(len(group & other) for each in self.known for other in each.together)
 
     def with_site(self, path: Path) -> Knowledge:
         """This and a site's own signatures; its entries replace those of the same id. Raises `SignatureError`, `OSError`."""

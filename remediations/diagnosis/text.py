@@ -67,7 +67,7 @@ class Words:
 
     tokens: list[str]
     spaced: str
-    """The words between single spaces, with one at either end."""
+    """The words between single spaces, with one at either end, without English articles."""
     squeezed: str
     """The same without spaces, where the text has Chinese, Japanese or Korean in it; else empty."""
 
@@ -77,7 +77,7 @@ class Words:
         text = considered(text)
         tokens = words_of(text)
         eastern = not text.isascii() and _EAST.search(text) is not None
-        return cls(tokens, f" {' '.join(tokens)} ", "".join(tokens) if eastern else "")
+        return cls(tokens, _spaced(tokens), "".join(tokens) if eastern else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,10 @@ class Phrase:
             if min(map(len, whole)) < 2:
                 raise ValueError(f"{text!r} is no phrase: give at least two characters on both sides of each …")
             return cls(whole, eastern=True, text=text)
-        return cls(tuple(f" {' '.join(part)} " for part in split), eastern=False, text=text)
+        parts = tuple(_spaced(part) for part in split)
+        if not all(part.strip() for part in parts):
+            raise ValueError(f"{text!r} is no phrase: an article alone says nothing")
+        return cls(parts, eastern=False, text=text)
 
     def within(self, words: Words) -> bool:
         """Whether the text has this phrase."""
@@ -118,6 +121,12 @@ class Phrase:
         return False
 
 
+def _spaced(tokens: list[str]) -> str:
+    """Words between single spaces; English articles go, for the same sentence comes with and without them."""
+    spaced = f" {' '.join(tokens)} "
+    return spaced.replace(" the ", " ") if " the " in spaced else spaced
+
+
 def _follow(parts: Iterable[str], text: str, position: int) -> bool:
     for part in parts:
         found = text.find(part, position, position + _NEAR + len(part))
@@ -134,18 +143,24 @@ class PhraseIndex:
         """Index phrases; each is known by its position in the order given."""
         listed = list(enumerate(phrases))
         often = Counter(sign for _, phrase in listed for sign in _signs(phrase))
+        self._single: dict[str, int] = {}  # a phrase of one word is there as soon as its word is
         self._western: dict[str, list[tuple[int, str, Phrase | None]]] = {}
         self._eastern: dict[str, list[tuple[int, str, Phrase | None]]] = {}
         for number, phrase in listed:
+            only = phrase.parts[0].strip()
+            if not phrase.eastern and len(phrase.parts) == 1 and " " not in only and only not in self._single:
+                self._single[only] = number
+                continue
             rarest = min(_signs(phrase), key=lambda sign: (sign in _COMMON or len(sign) < 4, often[sign], -len(sign), sign))
             entry = (number, max(phrase.parts, key=len), phrase if len(phrase.parts) > 1 else None)
             (self._eastern if phrase.eastern else self._western).setdefault(rarest, []).append(entry)
         self._words = frozenset(self._western)
+        self._singles = frozenset(self._single)
         self._pairs = frozenset(self._eastern)
 
     def within(self, words: Words) -> list[int]:
         """The numbers of the phrases that the text has."""
-        found = []
+        found = [self._single[word] for word in self._singles.intersection(words.tokens)]
         text = words.spaced
         for word in self._words.intersection(words.tokens):
             for number, longest, phrase in self._western[word]:

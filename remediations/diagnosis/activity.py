@@ -1,0 +1,89 @@
+"""What a text tells of, by its build: an attempt that failed and what was attempted, the command that spoke, the platform.
+
+Hyper-V writes of everything it does in one grammar ("failed to start", "could not create checkpoint", "an error occurred
+while attempting to export"), so that the verb tells a start from a move. Other platforms move machines too, and are told
+by what only they have: files, paths, schemes and words of their own. Both are asked only of texts that have not said,
+in one of Hyper-V's own sentences, that a migration failed.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ATTEMPT = re.compile(
+    r" (?:failed to|fails to|fail to|could not|can not|unable to|not able to|attempting to|attempted to|trying to|tried to|"
+    r"error while|encountered while|occurred while|failed while|problem while|error(?= [a-z]+ing )) "
+    r"(?:be )?(?:successfully )?([a-z]+)"
+)
+# Verbs of what is done to machines, hosts and clusters other than moving; those that a move's own steps have are not here.
+_OTHERS = """
+start started starting restart restarted boot booted power powered powering turn turned import imported importing
+export exported exporting install installed installing uninstall uninstalled deploy deployed deploying provision
+add added adding join joined joining evict evicted attach attached attaching detach detached mount mounted mounting
+configure configured configuring modify modified modifying customize enable enabled enabling disable disabled
+apply applied applying revert reverted reverting convert converted converting resize resized expand extend
+replicate replicated replicating resynchronize resync failover rename renamed update updated upgrade upgraded
+pause paused resume resumed snapshot checkpoint backup back clone cloned cloning
+download upload compile build activate activated print publish render ping
+"""
+_OTHER_VERBS = frozenset(_OTHERS.split())
+_CMDLET = re.compile(r"\s{0,8}(?:Hyper-V\\)?([A-Z][a-z]{1,14})-([A-Z][A-Za-z]{1,40}) ?: ?")
+_CATEGORY = re.compile(
+    r"CategoryInfo[^\[\n]{0,120}\[([A-Z][a-z]{1,14})-([A-Z][A-Za-z]{1,40})\]|"
+    r"FullyQualifiedErrorId[^\n]{0,160}\.([A-Z][a-z]{1,14})([A-Z][A-Za-z]{1,40})"
+)
+_OTHER_CMDLETS = """
+Start Import Export Checkpoint Restore New Add Install Uninstall Rename Resize Convert Mount Dismount Optimize Save
+Resume Measure Copy Enable Disable Set Connect Update Restart Debug Repair
+"""
+_OTHER_CMDLET_VERBS = frozenset(_OTHER_CMDLETS.split())
+_SPEAKS_OF_ACCESS = ("Migration", "Session", "Item", "WSMan", "VMHost", "ClusterNode", "ClusterOwner", "Kerberos")
+_FOREIGN = re.compile(
+    r"(?:^|[\s'\"(=:])/(?:var|dev|usr|etc|home|vmfs|opt|tmp|proc|mnt|root|sys|run|nix)/|"
+    r"\.(?:qcow2|vmx|vmdk|vdi|ova|raw)\b|\b(?:qemu|qmp|kvm|xen|virsh|libvirt|virt-)|\b[a-z]+\+(?:tcp|ssh|tls)://|"
+    r"\b(?:com|org|io|net)\.[a-z]+\.[a-z]+[.:]|Traceback \(most|goroutine |\bexit (?:code|status) \d|\blevel=|"
+    r"\b(?:ERROR|WARN|DEBUG|INFO)\b[ :\]]|\s--(?:\s|[a-z])|\bgot signal\b|"
+    r"\b(?:Type|Value|Key|Runtime|Attribute|Reference)Error\b|"
+    r"::[A-Z]\w+::|\b[a-z]+\.[a-z]+\(|(?:^|\n)\+ [a-z]|(?i:cpuid level)|\b(?:vspc|vmware|vsphere|esxi?|proxmox)\b"
+)
+_FOREIGN_NOUNS = """
+instance instances domain domains datastore datastores pod pods tenant serial vgpu vif vdi vbd sxm dom0 domu
+container containers droplet pvc qemu hypervisors
+"""
+_FOREIGN_WORDS = frozenset(_FOREIGN_NOUNS.split())
+
+
+def other_attempt(spaced: str, words: list[str]) -> str | None:
+    """The verb of something other than a move that the text says was attempted, None if there is none."""
+    if _OTHER_VERBS.isdisjoint(words):
+        return None
+    for found in _ATTEMPT.finditer(spaced):
+        if found[1] in _OTHER_VERBS:
+            return found[1]
+    return None
+
+
+def other_cmdlet(text: str) -> str | None:
+    """The PowerShell command that spoke, where it is one that does something other than moving or connecting."""
+    found = _CMDLET.match(text)
+    if found is None and ("CategoryInfo" in text or "FullyQualifiedErrorId" in text):
+        found = _CATEGORY.search(text)
+    if found is None:
+        return None
+    verb, noun = [each for each in found.groups() if each]
+    if verb not in _OTHER_CMDLET_VERBS or any(word in noun for word in _SPEAKS_OF_ACCESS):
+        return None
+    return f"{verb}-{noun}"
+
+
+def foreign(text: str, words: list[str]) -> bool:
+    """Whether another platform's program wrote this: it has files, paths or words that Hyper-V's messages never have."""
+    there = _FOREIGN_WORDS.intersection(words)
+    if "instance" in there and "id" in words:  # Hyper-V's devices have an instance ID
+        there -= {"instance"}
+    return bool(there) or (_FOREIGN.search(text) is not None and not text.isupper())
+
+
+def cmdlet(text: str) -> bool:
+    """Whether a PowerShell command spoke."""
+    return _CMDLET.match(text) is not None
