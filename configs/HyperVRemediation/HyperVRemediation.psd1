@@ -13,6 +13,12 @@
         'Compare-RemediationVM'
         'Get-RemediationShieldedCertificate'
         'Get-RemediationClusterMigration'
+        'Get-RemediationWinRM'
+        'Add-RemediationListener'
+        'Remove-RemediationListener'
+        'Add-RemediationTrustedHost'
+        'Remove-RemediationTrustedHost'
+        'Set-RemediationProxyBypass'
     )
     CmdletsToExport   = @()
     VariablesToExport = @()

@@ -83,5 +83,78 @@ function Get-RemediationShieldedCertificate {
     }
 }
 
+function Get-RemediationWinRM {
+    # WinRM as other hosts use it: listeners, TrustedHosts and whether a policy sets it, WinHTTP's proxy as the registry has it.
+    [CmdletBinding()]
+    param()
+    $listeners = foreach ($each in Microsoft.WSMan.Management\Get-WSManInstance -ResourceURI winrm/config/Listener -Enumerate) {
+        "$($each.Transport) $($each.Enabled)"
+    }
+    $trusted = Microsoft.PowerShell.Management\Get-Item -Path WSMan:\localhost\Client\TrustedHosts -ErrorAction Stop
+    $key = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
+    $settings = (Microsoft.PowerShell.Management\Get-Item -LiteralPath $key -ErrorAction Stop).GetValue('WinHttpSettings')
+    [pscustomobject]@{
+        Listeners            = [string[]]@($listeners)
+        TrustedHosts         = [string]$trusted.Value
+        TrustedHostsByPolicy = [bool]([string]$trusted.SourceOfValue -eq 'GPO')
+        WinHttp              = [byte[]]$settings
+    }
+}
+
+function Add-RemediationListener {
+    # The HTTP listener on 5985, for every address. winrm quickconfig does more than that.
+    [CmdletBinding()]
+    param()
+    $selectors = @{ Transport = 'HTTP'; Address = '*' }
+    $null = Microsoft.WSMan.Management\New-WSManInstance -ResourceURI winrm/config/Listener -SelectorSet $selectors -ErrorAction Stop
+}
+
+function Remove-RemediationListener {
+    # Takes that listener away again.
+    [CmdletBinding()]
+    param()
+    $selectors = @{ Transport = 'HTTP'; Address = '*' }
+    Microsoft.WSMan.Management\Remove-WSManInstance -ResourceURI winrm/config/Listener -SelectorSet $selectors -ErrorAction Stop
+}
+
+function Add-RemediationTrustedHost {
+    # Adds one exact name to TrustedHosts. Without -Concatenate the list would be replaced.
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [ValidatePattern('^[A-Za-z0-9.-]+$')] [string] $Name)
+    $path = 'WSMan:\localhost\Client\TrustedHosts'
+    Microsoft.PowerShell.Management\Set-Item -Path $path -Value $Name -Concatenate -Force -ErrorAction Stop
+}
+
+function Remove-RemediationTrustedHost {
+    # Takes one exact name off TrustedHosts and leaves the others as they are.
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [ValidatePattern('^[A-Za-z0-9.-]+$')] [string] $Name)
+    $path = 'WSMan:\localhost\Client\TrustedHosts'
+    $names = [string](Microsoft.PowerShell.Management\Get-Item -Path $path -ErrorAction Stop).Value -split ','
+    $kept = @($names | Where-Object { $_.Trim() -and $_.Trim() -ne $Name }) -join ','
+    Microsoft.PowerShell.Management\Set-Item -Path $path -Value $kept -Force -ErrorAction Stop
+}
+
+function Set-RemediationProxyBypass {
+    # Puts one exact name on WinHTTP's bypass list, or takes it off; proxy and other names stay. netsh sets both together.
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [ValidatePattern('^[A-Za-z0-9.-]+$')] [string] $Name,
+        [Parameter(Mandatory)] [Boolean] $Bypass
+    )
+    $key = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
+    $data = [byte[]](Microsoft.PowerShell.Management\Get-Item -LiteralPath $key -ErrorAction Stop).GetValue('WinHttpSettings')
+    $length = [BitConverter]::ToInt32($data, 12)
+    $server = [Text.Encoding]::ASCII.GetString($data, 16, $length)
+    $list = [Text.Encoding]::ASCII.GetString($data, 20 + $length, [BitConverter]::ToInt32($data, 16 + $length))
+    $names = @($list -split ';' | Where-Object { $_ -and $_ -ne $Name }) + @(if ($Bypass) { $Name })
+    $arguments = @('winhttp', 'set', 'proxy', "proxy-server=$server") + @(if ($names) { "bypass-list=$($names -join ';')" })
+    $lines = [string[]]@(& "$env:SystemRoot\System32\netsh.exe" @arguments)
+    if ($LASTEXITCODE -ne 0) { throw "netsh winhttp set proxy ended with $LASTEXITCODE : $lines" }
+}
+
 Export-ModuleMember -Function Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
-    Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration, Get-RemediationShieldedCertificate
+    Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration,
+    Get-RemediationShieldedCertificate,
+    Get-RemediationWinRM, Add-RemediationListener, Remove-RemediationListener,
+    Add-RemediationTrustedHost, Remove-RemediationTrustedHost, Set-RemediationProxyBypass

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from remediations.catalogue.add_possible_owner import AddPossibleOwner
+from remediations.catalogue.bypass_proxy import BypassProxy
 from remediations.catalogue.configure_delegation import ConfigureDelegation
 from remediations.catalogue.configure_migration_networks import ConfigureMigrationNetworks
+from remediations.catalogue.configure_winrm import ConfigureWinRm
 from remediations.catalogue.delete_saved_state import DeleteSavedState
 from remediations.catalogue.drain_node import DrainNode
 from remediations.catalogue.eject_media import EjectMedia
@@ -43,6 +45,7 @@ from remediations.catalogue.set_migration_limits import SetMigrationLimits
 from remediations.catalogue.set_performance_option import SetPerformanceOption
 from remediations.catalogue.share_key_protectors import ShareKeyProtectors
 from remediations.catalogue.start_saved_roles import StartSavedRoles
+from remediations.catalogue.trust_hosts import TrustHosts
 from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
 from remediations.catalogue.use_kerberos_authentication import UseKerberosAuthentication
 from remediations.catalogue.wait_until_free import WaitUntilFree
@@ -66,6 +69,9 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             OpenFirewall,
             ConfigureMigrationNetworks,
             SetPerformanceOption,
+            ConfigureWinRm,
+            TrustHosts,
+            BypassProxy,
             InspectNetworkPath,
             SetMigrationLimits,
             EjectMedia,

@@ -95,6 +95,8 @@ TOLD = {
     "firewall_blocked": (20406, "VM51", "", "0x8007274C"),
     "name_resolution": (20406, "VM51", "", "0x80072AF9"),
     "network_unreachable": (21502, "VM42", "CLUSTER1", "0x800705B4"),
+    "winrm_misconfigured": (20406, "VM51", "", "0x80338012"),
+    "trusted_hosts": (20406, "VM51", "", "TrustedHosts configuration setting"),
     "migration_not_enabled": (20406, "VM51", "", "0x8007274D"),
     "migration_network_missing": (20406, "VM51", "", "0x8007274D"),
     "node_drain_failed": (1677, "", "CLUSTER1", "Node drain failed on cluster node HV01"),

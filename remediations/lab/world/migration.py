@@ -211,6 +211,8 @@ def _connect(destination: Host, code: int) -> Sentence:
 def _unreached(destination: Host, code: int) -> Sentence:
     if code == network.NO_CLUSTER_NETWORK:
         return sentence("ha.no_network", node=destination.name, why=system_message(code), code="0x000013AB")
+    if code == network.NOT_WINRM:
+        return sentence("winrm.identify")
     return _connect(destination, code)
 
 

@@ -34,7 +34,19 @@ def _network_unreachable(world: World) -> None:
     world.host("HV02").network.lossless = False
 
 
+def _winrm_misconfigured(world: World) -> None:
+    """HV04 was hardened to HTTPS alone: it answers us, and its peers no more."""
+    world.host("HV04").network.winrm.listens = False
+
+
+def _trusted_hosts(world: World) -> None:
+    """HV03 was taken out of the domain: its WinRM client is told so here, its account and tickets go on as they are."""
+    world.host("HV03").joined = False
+
+
 NETWORK_FAULTS = (
+    Fault("winrm_misconfigured", "HV04 has no HTTP listener", _winrm_misconfigured, "HV03", "HV04", "VM51"),
+    Fault("trusted_hosts", "HV03 belongs to no domain and does not trust HV04", _trusted_hosts, "HV03", "HV04", "VM51"),
     Fault(
         "network_unreachable", "moves over SMB Direct stall on the way to HV02", _network_unreachable, "HV01", "HV02", "VM42"
     ),

@@ -172,6 +172,15 @@ def restart_backup(ask: Ask) -> None:
     ask("HV01", "Restart-Service", Name=["wbengine"])
 
 
+def listen(ask: Ask) -> None:
+    if not ask("HV04", "Get-RemediationWinRM").only["Listeners"][1:]:
+        assert not ask("HV04", "Add-RemediationListener").errors
+
+
+def trust(ask: Ask) -> None:
+    assert not ask("HV03", "Add-RemediationTrustedHost", Name="hv04.contoso.com").errors
+
+
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "credssp_protocol_mismatch": use_kerberos,
     "time_skew": set_of("HV04", skew=timedelta()),
@@ -185,6 +194,8 @@ REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "firewall_blocked": open_port,
     "name_resolution": forget,
     "network_unreachable": compress,
+    "winrm_misconfigured": listen,
+    "trusted_hosts": trust,
     "migration_not_enabled": enable,
     "migration_network_missing": add_network,
     "spn_missing": add_spn,

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from remediations.lab.cmdlet import Call, CommandError, Handler, Surface
 from remediations.lab.world.handlers import (
+    channel,
     clustering,
     devices,
     directory,
@@ -136,6 +137,12 @@ MODULE: Mapping[str, Simulated] = {
     "Set-RemediationClusterLimit": _does(module.set_cluster_limit, "Maximum"),
     "Get-RemediationClusterMigration": _does(module.get_cluster_migration),
     "Get-RemediationShieldedCertificate": _does(module.get_shielded_certificate),
+    "Get-RemediationWinRM": _does(channel.get_winrm),
+    "Add-RemediationListener": _does(channel.add_listener),
+    "Remove-RemediationListener": _does(channel.remove_listener),
+    "Add-RemediationTrustedHost": _does(channel.trust, "Name"),
+    "Remove-RemediationTrustedHost": _does(channel.distrust, "Name"),
+    "Set-RemediationProxyBypass": _does(channel.set_bypass, "Name", "Bypass"),
     "Compare-RemediationVM": _does(module.compare_vm, "Name", "DestinationHost"),
 }
 

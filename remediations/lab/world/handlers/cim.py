@@ -242,7 +242,7 @@ def _computer_system(world: World, host: Host) -> Iterator[Properties]:
         "NetworkServerModeEnabled": True,
         "NumberOfLogicalProcessors": UInt32(host.cpu.cores * host.cpu.sockets * 2),
         "NumberOfProcessors": UInt32(host.cpu.sockets),
-        "PartOfDomain": True,
+        "PartOfDomain": host.joined,
         "PCSystemType": 4,
         "SystemFamily": "ProLiant",
         "SystemType": "x64-based PC",

@@ -1,0 +1,93 @@
+"""The management channel of a host as other hosts use it: WinRM's listeners, trusted hosts, and WinHTTP's proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+
+from remediations.facts.query import Query, Unreadable
+from remediations.facts.read import lacks_command, one, texts
+from remediations.model.command import command
+from remediations.model.fact import Fact, NotApplicable
+from remediations.model.names import same_host
+from remediations.model.plan import Target
+from remediations.model.reply import Reply
+
+_PROXY = 0x2
+"""Flag of WinHttpSettings: a proxy is used (WINHTTP_ACCESS_TYPE_NAMED_PROXY)."""
+_LOCAL = "<local>"
+
+
+class ManagementChannel(Fact):
+    """WinRM on a host; `subject` is the host."""
+
+    joined: bool
+    """Whether the host belongs to a domain: only then does Kerberos prove who the other is."""
+    transports: frozenset[str]
+    """Transports of the listeners that are enabled: HTTP (5985, which Windows uses between hosts), HTTPS."""
+    trusted: frozenset[str]
+    """TrustedHosts: names that the host's WinRM client takes without Kerberos."""
+    trusted_by_policy: bool
+    """Whether a group policy sets TrustedHosts: the list cannot be changed then."""
+    proxy: str
+    """WinHTTP's proxy, as server:port; empty without one."""
+    bypass: tuple[str, ...]
+    """What goes past the proxy: patterns, and `<local>` for names without a dot."""
+
+    @property
+    def target(self) -> Target:
+        """The host as a plan names it."""
+        return Target(kind="host", name=self.subject, id=self.subject.casefold())
+
+    def trusts(self, name: str) -> bool:
+        """Whether a host is on the list, by its short or its full name."""
+        return "*" in self.trusted or any(same_host(each, name) for each in self.trusted)
+
+    def goes_past_proxy(self, name: str) -> bool:
+        """Whether connections to a name do not go to the proxy."""
+        patterns = [each.casefold() for each in self.bypass]
+        local = _LOCAL in patterns and "." not in name
+        return not self.proxy or local or any(fnmatchcase(name.casefold(), each) for each in patterns if each != _LOCAL)
+
+
+def management_channel(host: str) -> Query[ManagementChannel]:
+    """Reads WinRM's settings through the module; `NotApplicable` if the host has none that can."""
+    reads = (command("Get-RemediationWinRM"), command("Get-CimInstance", ClassName="Win32_ComputerSystem"))
+    return Query(host, reads, partial(_channel, host))
+
+
+def _channel(host: str, replies: Sequence[Reply]) -> ManagementChannel | NotApplicable:
+    if lacks_command(replies[0]):
+        return NotApplicable(reason=f"{host} has no module that reads WinRM's settings")
+    record = one(replies[0])
+    proxy, bypass = _winhttp(record["WinHttp"])
+    listeners = [each.split() for each in texts(record["Listeners"])]
+    return ManagementChannel(
+        subject=host,
+        joined=bool(one(replies[1])["PartOfDomain"]),
+        transports=frozenset(each[0].upper() for each in listeners if len(each) > 1 and each[1].casefold() == "true"),
+        trusted=frozenset(each.strip() for each in str(record["TrustedHosts"] or "").split(",") if each.strip()),
+        trusted_by_policy=bool(record["TrustedHostsByPolicy"]),
+        proxy=proxy,
+        bypass=bypass,
+    )
+
+
+def _winhttp(value: object) -> tuple[str, tuple[str, ...]]:
+    """The registry's WinHttpSettings: size, counter, flags, then length and text of the proxy and of the bypass list."""
+    if not value:
+        return "", ()
+    data = (
+        value if isinstance(value, bytes) else bytes(int(each) for each in value) if isinstance(value, (list, tuple)) else b""
+    )
+    try:
+        flags, length = int.from_bytes(data[8:12], "little"), int.from_bytes(data[12:16], "little")
+        proxy, rest = data[16 : 16 + length].decode("ascii"), data[16 + length :]
+        size = int.from_bytes(rest[:4], "little")
+        bypass = rest[4 : 4 + size].decode("ascii")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"WinHttpSettings is not what is documented: {error}") from None
+    if not data or len(rest) < 4:
+        raise Unreadable("WinHttpSettings is not what is documented: it is too short")
+    return (proxy, tuple(each for each in bypass.split(";") if each)) if flags & _PROXY else ("", ())
