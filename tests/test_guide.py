@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,14 @@ SURE = 0.6
 """A score from which on a text alone would decide."""
 
 
-def lines(having: str = "asks") -> Iterator[Any]:
+def lines(having: str = "asks") -> list[Any]:
     """Every line with a key, as a test's parameter."""
-    for section in SECTIONS:
-        for line in section["lines"]:
-            if having in line:
-                yield pytest.param(line, id=f"{section['section']}: {line['asks'][:40]}")
+    return [
+        pytest.param(line, id=f"{section['section']}: {line['asks'][:40]}")
+        for section in SECTIONS
+        for line in section["lines"]
+        if having in line
+    ]
 
 
 @pytest.mark.parametrize("line", lines())
