@@ -16,7 +16,7 @@ def manuals(plan: Plan) -> list[Manual]:
     return [item for item in plan.items if isinstance(item, Manual)]
 
 
-UNNAMED = frozenset({"time_skew", "machine_account"})
+UNNAMED = frozenset({"machine_account"})
 """Causes that no report's text names so far: facts alone show them, so they stand beside what was searched for."""
 
 
