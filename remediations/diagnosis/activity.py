@@ -38,17 +38,19 @@ Resume Measure Copy Enable Disable Set Connect Update Restart Debug Repair
 """
 _OTHER_CMDLET_VERBS = frozenset(_OTHER_CMDLETS.split())
 _SPEAKS_OF_ACCESS = ("Migration", "Session", "Item", "WSMan", "VMHost", "ClusterNode", "ClusterOwner", "Kerberos")
+_MOVER = re.compile(r"\bmove-(?:vm|clustervirtualmachinerole|scvirtualmachine)\b|movevmcommand", re.IGNORECASE)
 _FOREIGN = re.compile(
     r"(?:^|[\s'\"(=:])/(?:var|dev|usr|etc|home|vmfs|opt|tmp|proc|mnt|root|sys|run|nix)/|"
     r"\.(?:qcow2|vmx|vmdk|vdi|ova|raw)\b|\b(?:qemu|qmp|kvm|xen|virsh|libvirt|virt-)|\b[a-z]+\+(?:tcp|ssh|tls)://|"
     r"\b(?:com|org|io|net)\.[a-z]+\.[a-z]+[.:]|Traceback \(most|goroutine |\bexit (?:code|status) \d|\blevel=|"
     r"\b(?:ERROR|WARN|DEBUG|INFO)\b[ :\]]|\s--(?:\s|[a-z])|\bgot signal\b|"
     r"\b(?:Type|Value|Key|Runtime|Attribute|Reference)Error\b|"
-    r"::[A-Z]\w+::|\b[a-z]+\.[a-z]+\(|(?:^|\n)\+ [a-z]|(?i:cpuid level)|\b(?:vspc|vmware|vsphere|esxi?|proxmox)\b"
+    r"\b[a-z]+(?:_[a-z0-9]+)+\b|\b[a-z][\w-]*\[\d+\]:|(?:^|\n)\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S* [a-z\[]|"
+    r"\bmigrat\w+ guest\b|::[A-Z]\w+::|\b[a-z]+\.[a-z]+\(|(?:^|\n)\+ [a-z]|(?i:cpuid level)|\b(?:vspc|vmware|vsphere|esxi?|proxmox)\b"
 )
 _FOREIGN_NOUNS = """
 instance instances domain domains datastore datastores pod pods tenant serial vgpu vif vdi vbd sxm dom0 domu
-container containers droplet pvc qemu hypervisors
+container containers droplet pvc vmi vmis qemu hypervisors
 """
 _FOREIGN_WORDS = frozenset(_FOREIGN_NOUNS.split())
 
@@ -82,6 +84,11 @@ def foreign(text: str, words: list[str]) -> bool:
     if "instance" in there and "id" in words:  # Hyper-V's devices have an instance ID
         there -= {"instance"}
     return bool(there) or (_FOREIGN.search(text) is not None and not text.isupper())
+
+
+def mover(text: str) -> bool:
+    """Whether the text names a PowerShell command that moves machines between hosts."""
+    return _MOVER.search(text) is not None
 
 
 def cmdlet(text: str) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
-from remediations.diagnosis.activity import cmdlet, foreign, other_attempt, other_cmdlet
+from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt, other_cmdlet
 from remediations.diagnosis.report import ReportedEvent
 from remediations.diagnosis.signatures import CODE, HYPER_V, MIGRATION, MOVING, OTHER, PEER, WINDOWS, Knowledge, Known, Says
 from remediations.diagnosis.text import Words
@@ -94,6 +94,8 @@ class Build:
     other_attempt: str | None = None
     foreign: bool = False
     bare: bool = False
+    only_a_code: bool = False
+    """Whether there is next to nothing in it but a code and the sentence that Windows has for it."""
     together: frozenset[Known] = frozenset()
 
 
@@ -115,7 +117,10 @@ class Reading:
         self.words = Words.of(self.text)
         self.hits = frozenset(known.index.within(self.words))
         self.codes = self._codes()
-        outline = _outline(known, self.hits, self.codes, event.event_id, _origins(event.provider, event.channel))
+        origins = _origins(event.provider, event.channel)
+        if "ove-" in self.text.lower() and mover(self.text):
+            origins |= {"move-vm"}
+        outline = _outline(known, self.hits, self.codes, event.event_id, origins)
         self.weighed = _weighed(known, outline, self._build(outline))
         self.marks, self.weights = self.weighed.marks, self.weighed.weights
 
@@ -136,7 +141,7 @@ class Reading:
             for glued in _GLUED.finditer(words.spaced):
                 if glued[0] in known.code_words:
                     found.add(known.code_words[glued[0]])
-        for hit in known.code_phrases & self.hits:
+        for hit in self._of_codes:
             found.update(known.code_of_phrase[hit])
         return frozenset(found)
 
@@ -151,8 +156,19 @@ class Reading:
             other_attempt=other_attempt(spaced, tokens),
             foreign=_OURS.isdisjoint(outline.marks) and _speaks_of(_MOVES, spaced) and foreign(self.text, tokens),
             bare=len(tokens) <= _BARE,
+            only_a_code=self._only_a_code(),
             together=together,
         )
+
+    def _only_a_code(self) -> bool:
+        if not self.codes or len(self.words.tokens) > 4 * _BARE:
+            return False
+        longest = max((len("".join(self.known.phrases[hit].parts).split()) for hit in self._of_codes), default=0)
+        return len(self.words.tokens) - longest <= _BARE // 2
+
+    @property
+    def _of_codes(self) -> frozenset[int]:
+        return self.known.code_phrases & self.hits
 
     def _together(self, each: Known) -> bool:
         """Whether one sentence has a member of every group."""
@@ -276,7 +292,7 @@ def _weighed(known: Knowledge, outline: Outline, build: Build) -> Weighed:
     counts = MIGRATION in marks or PEER in marks or (OTHER not in marks and build.bare)
     for number in sorted(outline.codes):
         code = known.codes[number]
-        if counts or (code.anywhere and OTHER not in marks):
+        if counts or (code.anywhere and OTHER not in marks and (build.only_a_code or _ours(marks))):
             for key, weight in code.says:
                 weights.setdefault(key, []).append((weight, code.evidence, code.decides))
     if MIGRATION in marks and not _definite(weights):
@@ -284,6 +300,11 @@ def _weighed(known: Knowledge, outline: Outline, build: Build) -> Weighed:
     if OTHER in marks:  # whatever stands in it, it is not about a migration
         weights = {key: signs for key, signs in weights.items() if not isinstance(key, Cause)}
     return Weighed(frozenset(marks), weights, verdict_of(weights))
+
+
+def _ours(marks: set[str]) -> bool:
+    """Whether something of Windows speaks, and not the channel by which hosts are managed."""
+    return not _OURS.isdisjoint(marks) and "management" not in marks
 
 
 def _something_else(marks: set[str], build: Build) -> str | None:
