@@ -103,7 +103,7 @@ def _carry_out(work: Callable[[Engine, str, Gate], Report], observe: Observe) ->
     except (ConfigError, LookupError) as error:
         if isinstance(error, (KeyError, IndexError)):
             raise
-        return Failed(message=f"failed: {error}; nothing was changed")
+        return Failed(message=f"failed: {error}")
     except Refused as refused:
         return state_of(Outcome(ending=Ending.REFUSED, reason=refused.reason, summary=refused.detail))
     publish_report(report)

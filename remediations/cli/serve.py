@@ -178,9 +178,10 @@ def _receiver(found: Settings, configuration: Configuration, dispatcher: Dispatc
     import uvicorn  # noqa: PLC0415 - a third of a second
 
     from remediations.alerts import Accepted, known_to, receiver  # noqa: PLC0415
+    from remediations.engine.propose import canonical  # noqa: PLC0415
 
     def intake(incident: Incident) -> Accepted:
-        opened = dispatcher.accept(incident)
+        opened = dispatcher.accept(canonical(incident, configuration.site))
         return Accepted(incident_id=opened.id, joined=opened.joined)
 
     token = found.receiver_token

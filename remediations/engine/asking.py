@@ -50,7 +50,7 @@ class Asking:
         if decided.gate in (Gating.OBSERVE, Gating.PROPOSE):
             return Outcome(ending=Ending.PROPOSED, summary=f"Proposed only: {decided.rule}. Nothing was changed.")
         self._may_begin(wanted, retry=plan is None)
-        joint = self.policy.retry is Retry.WITH_REPAIR and retry is not None and retry.appliable
+        joint = retry is not None and retry.appliable and self._goes_with(decided, retry)
         first = self._seal(plan, number, "repair")
         second = self._seal(retry, number, "retry") if plan is None or joint else None
         asked = first or second
@@ -61,6 +61,8 @@ class Asking:
                 self._decide((first, second), "approve", "policy", decided.rule, "policy")
             else:
                 self._ask(first, second, asked, why)
+                # The answer may have taken hours: a window that has closed meanwhile counts as it would have before.
+                self._may_begin(wanted, retry=plan is None)
         self.ledger.use_approval(asked)
         return None
 
@@ -73,8 +75,14 @@ class Asking:
         if decision is None:
             return None
         if decision.decision == "approve":
+            self._may_begin(fresh, retry=True)
             self.ledger.use_approval(sealed)
         return decision.decision
+
+    def _goes_with(self, decided: Decision, retry: Plan) -> bool:
+        """Whether policy and the retry's own gate let the answer to the mend's question be an answer to it too."""
+        own = self._rule(retry).gate
+        return self.policy.retry is Retry.WITH_REPAIR and (own is Gating.AUTO or own is decided.gate is Gating.APPROVE)
 
     def _may_begin(self, plan: Plan, *, retry: bool) -> None:
         """Raise `Refused` if policy does not let a change begin now; the retry of a move needs no window of its own."""

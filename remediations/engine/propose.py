@@ -19,7 +19,7 @@ from remediations.facts.events import HostEvents, migration_events
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting
-from remediations.model.fact import Change, predict
+from remediations.model.fact import Change, NotApplicable, predict
 from remediations.model.incident import Incident, What
 from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verdict, Wait
 from remediations.model.site import Site
@@ -49,6 +49,8 @@ class Proposal:
     retry: Plan | None = None
     over: bool = False
     """Whether what had failed has meanwhile succeeded."""
+    gone: str = ""
+    """Why there is nothing to move: the virtual machine is on none of the hosts that were asked."""
     seen_as: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -62,7 +64,11 @@ class Proposal:
 
 
 def canonical(incident: Incident, site: Site) -> Incident:
-    """The incident with the inventory's spelling of its hosts and cluster. Raises `LookupError` that names what is unknown."""
+    """The incident with the inventory's spelling of its hosts and cluster.
+
+    Raises `LookupError` that names the field that is unknown, or that cannot be: a move to where it starts, a drain of a
+    standalone host.
+    """
     found: dict[str, Any] = {}
     for name in ("source", "destination"):
         reported = getattr(incident, name)
@@ -76,6 +82,10 @@ def canonical(incident: Incident, site: Site) -> Incident:
     if cluster is None:
         host_name = found.get("source") or found.get("destination")
         cluster = site.cluster_of(host_name) if host_name else None
+    if "source" in found and found["source"] == found.get("destination"):
+        raise LookupError(f"destination: {incident.destination} is the source itself; name another host, or none for any")
+    if incident.what is What.DRAIN and cluster is None:
+        raise LookupError(f"source: {incident.source} is no node of a cluster in site.yaml, and only a node can be drained")
     return incident.model_copy(update=found | {"cluster": cluster.name if cluster else None})
 
 
@@ -110,7 +120,7 @@ def propose(
         for hypothesis in evidence.hypotheses
     )
     also_seen = tuple(p for p in plans[len(candidates) : len(candidates) + len(unasked)] if p.verdict is Verdict.PRESENT)
-    asked = plans[-1] if failed else None
+    asked, gone = (plans[-1], _gone(inputs[-1])) if failed else (None, "")
     base = Proposal(
         incident=incident,
         evidence=evidence,
@@ -118,10 +128,11 @@ def propose(
         also_seen=also_seen,
         # A drain is asked for again by the repair of its own cause, which first sees to what is left on the node.
         retry=asked if incident.what is What.MIGRATION else None,
-        over=asked is not None and asked.verdict is Verdict.ABSENT,
+        over=asked is not None and asked.verdict is Verdict.ABSENT and not gone,
+        gone=gone,
         seen_as=found.seen_as,
     )
-    if base.over:
+    if base.over or base.gone:
         return base
     chosen = _choose(base, [(repair, plan, own) for (_, repair), plan, own in by_candidate], tried)
     if chosen.plan is None or base.retry is None or failed is None:
@@ -219,7 +230,9 @@ def _located(hosts: Hosts, site: Site, incident: Incident) -> Incident:
     queries = virtual_machine_on(incident.vm, cluster.nodes if cluster else [host.name for host in site.hosts])
     found = gather(hosts, site, queries.values())
     seen = anywhere({host: found.of(query) for host, query in queries.items()})
-    return canonical(incident.model_copy(update={"source": seen.host}), site) if isinstance(seen, Machine) else incident
+    if not isinstance(seen, Machine) or seen.host == incident.destination:
+        return incident
+    return canonical(incident.model_copy(update={"source": seen.host}), site)
 
 
 def _witnesses(incident: Incident, site: Site) -> tuple[str, ...]:
@@ -259,11 +272,18 @@ def _stronger(one: Hypothesis | None, other: Hypothesis) -> Hypothesis:
 
 def _failed_operation(incident: Incident) -> Operation | None:
     """What had failed, as an operation: its plan says whether it has meanwhile succeeded."""
-    if incident.source is None:
-        return None
-    if incident.what is What.DRAIN:
+    if incident.what is What.DRAIN and incident.source:
         return DrainNode(node=incident.source)
-    return MoveVm(vm=incident.vm, source=incident.source, to=incident.destination or "any") if incident.vm else None
+    if incident.vm is None or (incident.source is None and incident.destination is None):
+        return None
+    return MoveVm(vm=incident.vm, source=incident.source, to=incident.destination or "any")
+
+
+def _gone(inputs: Mapping[str, Any]) -> str:
+    """Why the virtual machine that would not move is not there at all; nothing if it is, or may be."""
+    machines = inputs.get("machine")
+    seen = anywhere(machines) if isinstance(machines, Mapping) else None
+    return seen.reason if isinstance(seen, NotApplicable) else ""
 
 
 def _considered(hypothesis: Hypothesis, plans: Iterable[Plan]) -> Considered:

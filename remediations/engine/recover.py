@@ -13,6 +13,9 @@ from remediations.model.outcome import Ending, Outcome, Reason, Refused
 ROUNDS = 3
 """Rounds of one run; after them a person gets everything that was seen."""
 
+LATER = (Refused, LookupError, ValueError)
+"""What keeps one run from being finished now, and no other: busy hosts, a host or remediation that is gone from the files."""
+
 
 class Over(Frozen):
     """Why a run will not come back."""
@@ -47,11 +50,12 @@ def recover(ledger: Ledger, applier: Applier, fate: Fate) -> list[Recovered]:
             continue
         try:
             outcome = _finish(ledger, applier, record, over)
-        except Refused as busy:
+        except LATER as busy:
             ledger.note(record.run, "recover later", {"why": str(busy)})
             continue
         ledger.finish_run(record.run, outcome)
-        if record.incident_id is not None:
+        # A run that only found the incident taken by another one must not close it under that one's feet.
+        if record.incident_id is not None and ledger.incident(record.incident_id).run == record.run:
             ledger.close_incident(record.incident_id, outcome)
         found.append(Recovered(run=record.run, incident_id=record.incident_id, what=over.words, outcome=outcome))
     return found
@@ -67,7 +71,7 @@ def _close_left_over(ledger: Ledger, applier: Applier) -> list[Recovered]:
         words = f"“{bracket.name}” was left half-way"
         try:
             left = applier.close(bracket.run, sealed, words)
-        except Refused as busy:
+        except LATER as busy:
             left = [str(busy)]
         if left:
             ledger.note(bracket.run, "recover later", {"why": "; ".join(left)})
@@ -80,7 +84,7 @@ def _close_left_over(ledger: Ledger, applier: Applier) -> list[Recovered]:
 def _finish(ledger: Ledger, applier: Applier, record: RunRecord, over: Over) -> Outcome:
     finished = [
         applier.finish(record.run, sealed, over.words)
-        for sealed in _sealed(ledger, record.run)
+        for sealed in sealed_of(ledger, record.run)
         if ledger.journal(record.run, sealed.digest)
     ]
     left = [applied.detail for applied in finished if not applied.ok and not applied.undone]
@@ -94,8 +98,8 @@ def _finish(ledger: Ledger, applier: Applier, record: RunRecord, over: Over) -> 
     return Outcome(ending=Ending.REFUSED, reason=over.reason, summary=f"{over.words}; nothing was changed.")
 
 
-def _sealed(ledger: Ledger, run: str) -> list[Sealed]:
-    """The plans of a run, newest first."""
+def sealed_of(ledger: Ledger, run: str) -> list[Sealed]:
+    """The plans that a run may have sent something of, newest first."""
     parts: tuple[Literal["retry", "repair"], ...] = ("retry", "repair")
     found = (ledger.sealed(run, round=number, part=part) for number in range(ROUNDS, 0, -1) for part in parts)
     return [sealed for sealed in found if sealed is not None]

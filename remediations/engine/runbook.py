@@ -9,14 +9,16 @@ from functools import partial
 from typing import Literal, TypeVar
 
 from remediations.catalogue.remediation import Remediation, Repair
-from remediations.engine.apply import Applied, Applier
+from remediations.engine.apply import Applier
 from remediations.engine.asking import Asking
+from remediations.engine.endings import failed, left_to_people, stands, unmendable, unverified, whys, with_what_stays
 from remediations.engine.gather import read_for
 from remediations.engine.ports import Clock, Considered, Gate, Hosts, Observe, Phase, Report, quietly
 from remediations.engine.propose import Proposal, asked_for, canonical, gather_evidence, propose
-from remediations.engine.recover import ROUNDS, Fate, Recovered, recover
+from remediations.engine.recover import ROUNDS, Fate, Recovered, recover, sealed_of
 from remediations.engine.render import report_markdown, why_markdown
-from remediations.ledger import Ledger
+from remediations.engine.work import Applied, Overtaken
+from remediations.ledger import Entry, Ledger
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence, Sighting
 from remediations.model.incident import Incident
@@ -52,13 +54,17 @@ class Engine:
 
     def remediate(self, run: str, incident: Incident, *, dry_run: bool, gate: Gate, requested_by: str) -> Report:
         """Mend one failed migration or drain. Raises `LookupError` for a host or cluster that the inventory does not have."""
-        incident = canonical(incident, self.site)
+        reported, incident = incident, canonical(incident, self.site)
         work = Run(self, run, gate)
         if dry_run:
             return work.concluded(lambda: work.look(incident))
-        # What the receiver opened is taken over as it is; only a report that nobody opened yet opens, or joins, one.
-        mine = (each for each in self.ledger.open_incidents() if each.incident.key == incident.key and each.run in (None, run))
-        opened = next(mine, None) or self.ledger.open_incident(incident, run)
+        if told := work.told_before():
+            return told
+        # What the receiver opened is taken over as it is; only a report that nobody opened yet opens, or joins, one. It has
+        # no owner before its run is recorded: whatever ends this process, it is either started again or recovered.
+        keys = {reported.key, incident.key}
+        mine = (each for each in self.ledger.open_incidents() if each.incident.key in keys and each.run in (None, run))
+        opened = next(mine, None) or self.ledger.open_incident(incident, None)
         self.ledger.start_run(run, kind="remediate-migration", incident_id=opened.id, requested_by=requested_by)
         work.incident_id = opened.id
         if not self.ledger.attach_run(opened.id, run):
@@ -71,6 +77,8 @@ class Engine:
         work = Run(self, run, gate)
         work.title = remediation.summary
         if not dry_run:
+            if told := work.told_before():
+                return told
             self.ledger.start_run(run, kind=remediation.id, incident_id=None, requested_by=requested_by)
         return work.concluded(lambda: work.operate(remediation, dry_run=dry_run))
 
@@ -113,7 +121,7 @@ class Run:
     def look(self, incident: Incident) -> Outcome:
         """Dry run: everything up to the plan. Sends nothing but reads."""
         proposal = self._propose(incident, frozenset())
-        return _unmendable(proposal) or Outcome(
+        return unmendable(proposal) or Outcome(
             ending=Ending.PROPOSED, summary="This is what would be done. It was a dry run: nothing was changed."
         )
 
@@ -122,12 +130,9 @@ class Run:
         finished = {int(note.data["round"]): note.data for note in self.ledger.trail(self.run) if note.kind == "round"}
         causes = [Cause(data["cause"]) for data in finished.values() if data.get("cause")]
         for number in range(len(finished) + 1, ROUNDS + 1):
-            outcome, cause, presumed = self._round(number, incident, frozenset(causes))
+            outcome, cause = self._round(number, incident, frozenset(causes))
             if outcome is not None:
                 return outcome
-            if cause is not None and cause in causes and not presumed:
-                detail = f"{cause.value} was mended and verified, and the move fails with it again: a person should look"
-                return Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=detail)
             self.ledger.note(self.run, "round", {"round": number, "cause": cause.value if cause else None})
             causes += [cause] if cause else []
         detail = f"After {ROUNDS} rounds it still does not move. The report holds everything that was seen."
@@ -147,17 +152,22 @@ class Run:
             if plan.verdict is Verdict.ABSENT:
                 why = "; ".join(getattr(item, "why", "") for item in plan.items)
                 return Outcome(ending=Ending.NOTHING_TO_DO, summary=f"Nothing to do: {why}")
-            if stands := _stands(plan):
-                return stands
+            if outcome := stands(plan):
+                return outcome
             if dry_run:
                 return Outcome(ending=Ending.PROPOSED, summary="This is what would be done. Nothing was changed.")
+            if not plan.steps:
+                self._wait_out(evidence)
+                self.verified = True
+                return Outcome(ending=Ending.NOTHING_TO_DO, summary="What was waited for has come; nothing had to be changed.")
             if outcome := self.asking.approved(plan, None, number=1, why=""):
                 return outcome
         applied, again = self._apply_and_verify(1, "repair", evidence)
         if not applied.ok:
-            return _failed(applied)
+            return failed(applied)
         if again is not None and again.verdict is not Verdict.ABSENT:
-            return Outcome(ending=Ending.FAILED, summary=f"Applied, but not verified: {'; '.join(_whys(again))}")
+            summary = f"Applied, but not verified: {'; '.join(whys(again))}"
+            return unverified(again, Outcome(ending=Ending.FAILED, summary=summary))
         self.verified = True
         return Outcome(
             ending=Ending.MENDED, summary="Done and verified: made again on fresh facts, the plan has nothing left to do."
@@ -165,7 +175,7 @@ class Run:
 
     # ---- one round ---------------------------------------------------------------------------------------------------
 
-    def _round(self, number: int, incident: Incident, tried: frozenset[Cause]) -> tuple[Outcome | None, Cause | None, bool]:
+    def _round(self, number: int, incident: Incident, tried: frozenset[Cause]) -> tuple[Outcome | None, Cause | None]:
         """One round; an outcome ends the run, none goes on to the next round with the cause that was mended."""
         sealed = self.ledger.sealed(self.run, round=number, part="repair")
         retry = self.ledger.sealed(self.run, round=number, part="retry")
@@ -174,56 +184,70 @@ class Run:
             self.plan = sealed.plan if sealed else None
             self.retry = retry.plan if retry else None
             evidence = self._evidence(incident)
-            cause, presumed = self._remembered(number)
+            cause, presumed = self._remember(number)
         else:
             proposal = self._propose(incident, tried)
-            if outcome := _unmendable(proposal):
-                return outcome, None, False
             self.plan = self.plan and self.plan.model_copy(update={"attempt": number})
             self.retry = self.retry and self.retry.model_copy(update={"attempt": number})
             evidence, cause, presumed = proposal.evidence, proposal.cause, proposal.presumed
+            # Where there was only something to wait for, and it has come meanwhile, the move that was asked for is left.
+            waited = sealed is None and retry is not None and self.retry is not None and retry.digest == self.retry.digest
+            if (outcome := unmendable(proposal)) and not (waited and proposal.plan is None and not proposal.over):
+                return outcome, None
+            if cause is not None and cause in tried and not presumed:
+                detail = f"{cause.value} was mended and verified, and the move fails with it again: a person should look"
+                return Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=detail), cause
             if cause is not None and proposal.incident.vm:
                 self.ledger.sight(cause, proposal.incident.vm, self.incident_id or "")
-            self.ledger.note(
-                self.run, "chosen", {"round": number, "cause": cause.value if cause else None, "presumed": presumed}
-            )
+            if not waited:
+                chosen = {"round": number, "cause": cause.value if cause else None, "presumed": presumed}
+                self.ledger.note(self.run, "chosen", chosen)
             mend = self.plan if self.plan is not None and self.plan.steps else None
-            if outcome := self.asking.approved(mend, self.retry, number=number, why=why_markdown(proposal)):
-                return outcome, cause, presumed
+            part_two = None if self.policy.retry is Retry.NEVER else self.retry
+            if outcome := self.asking.approved(mend, part_two, number=number, why=why_markdown(proposal)):
+                return outcome, cause
         if self.plan is not None and self.plan.steps:
             applied, again = self._apply_and_verify(number, "repair", evidence)
             if not applied.ok:
-                return _failed(applied), cause, presumed
+                return failed(applied), cause
             if again is not None and again.verdict is not Verdict.ABSENT and not presumed:
-                summary = f"Applied, but the fault is still there: {'; '.join(_whys(again))}"
-                return Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=summary), cause, presumed
+                summary = f"Applied, but the fault is still there: {'; '.join(whys(again))}"
+                still = Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=summary)
+                return unverified(again, still), cause
             self.verified = True
-        elif self.plan is not None and self.plan.waits:
-            self._wait_out(number, evidence)
+        else:
+            self._wait_out(evidence)
             self.verified = True
-        return self._try_again(number, evidence), cause, presumed
+        return self._try_again(number, evidence), cause
 
     def _try_again(self, number: int, evidence: Evidence) -> Outcome | None:
-        """The move that had failed, again; None if it failed again."""
+        """The move that had failed, again; None if it failed again. Whatever keeps it from being tried, the mend stays."""
         if self.retry is None:
             if self.plan is not None and self.verified:
                 self.retried = True
                 return Outcome(ending=Ending.MENDED, summary="Mended and verified.")
             return None
         if self.policy.retry is Retry.NEVER:
-            return Outcome(
-                ending=Ending.MENDED, summary="Mended and verified. Policy leaves the move itself to you (retry: never)."
-            )
+            return left_to_people("Policy leaves the move itself to you (retry: never).")
         sealed = self.ledger.sealed(self.run, round=number, part="retry")
-        begun = sealed is not None and self.ledger.journal(self.run, sealed.digest)
-        if not begun and (outcome := self._retry_gated(number, evidence)):
-            return outcome
-        applied, again = self._apply_and_verify(number, "retry", evidence)
+        try:
+            begun = sealed is not None and self.ledger.journal(self.run, sealed.digest)
+            if not begun and (outcome := self._retry_gated(number, evidence)):
+                return outcome
+            applied, again = self._apply_and_verify(number, "retry", evidence)
+        except Overtaken:
+            raise
+        except Refused as refused:
+            if refused.reason is Reason.LEDGER_UNAVAILABLE:
+                raise
+            return left_to_people(f"The move itself was not tried again: {refused.detail}", refused.reason)
         if applied.ok and (again is None or again.verdict is Verdict.ABSENT):
             self.retried = True
             return Outcome(ending=Ending.MENDED, summary="Mended, verified, and the move that had failed has succeeded.")
         if applied.reason in (Reason.DRIFT, Reason.GUARD_FAILED) and not applied.done and applied.error is None:
-            return _failed(applied)
+            return left_to_people(f"The move itself was not tried again: {applied.detail}", applied.reason)
+        if applied.reason is Reason.LEDGER_UNAVAILABLE:
+            return failed(applied)
         return None
 
     def _retry_gated(self, number: int, evidence: Evidence) -> Outcome | None:
@@ -236,15 +260,17 @@ class Run:
             return Outcome(
                 ending=Ending.MENDED, summary="Mended and verified; the virtual machine is already where it should be."
             )
-        if not fresh.appliable:
-            return _stands(fresh)
         self.retry = fresh
+        if not fresh.appliable:
+            return left_to_people(f"The move itself is for a person: {'; '.join(whys(fresh))}")
         decision = self.asking.retry_decision(number, fresh)
         if decision == "reject":
-            return Outcome(ending=Ending.MENDED, summary="Mended and verified. The approver left the move itself to people.")
+            return left_to_people("The approver left the move itself to people.")
         if decision == "approve":
             return None
-        return self.asking.approved(None, fresh, number=number, why="The mend is verified. This is the move that had failed.")
+        why = "The mend is verified. This is the move that had failed."
+        outcome = self.asking.approved(None, fresh, number=number, why=why)
+        return outcome and left_to_people(outcome.summary, outcome.reason)
 
     # ---- doing -------------------------------------------------------------------------------------------------------
 
@@ -264,7 +290,7 @@ class Run:
         self.ledger.note(self.run, "verified", told)
         return applied, again
 
-    def _wait_out(self, number: int, evidence: Evidence) -> None:
+    def _wait_out(self, evidence: Evidence) -> None:
         """A plan that only waits: no change, so nobody is asked."""
         if self.plan is None:
             return
@@ -297,10 +323,7 @@ class Run:
         self.plan, self.retry = proposal.plan, proposal.retry
         self.title = proposal.incident.title
         if self.incident_id is not None:
-            looked_at = [
-                {"cause": each.hypothesis.cause.value, "verdict": each.verdict.value if each.verdict else None, "why": each.why}
-                for each in proposal.considered
-            ]
+            looked_at = [each.model_copy(update={"plan": None}).model_dump(mode="json") for each in proposal.considered]
             self.ledger.note(self.run, "considered", {"incident": proposal.incident.to_json(), "causes": looked_at})
         return proposal
 
@@ -312,8 +335,18 @@ class Run:
     def _evidence(self, incident: Incident) -> Evidence:
         return gather_evidence(self.engine.hosts, self.site, incident, now=self.engine.clock())
 
-    def _remembered(self, number: int) -> tuple[Cause | None, bool]:
-        """Which cause a round is for, and whether it is only presumed, as the run itself wrote down."""
+    def _remember(self, number: int) -> tuple[Cause | None, bool]:
+        """Which cause a round is for, and whether it is only presumed, as the run itself wrote down; for the report, why."""
+        for note in reversed(self.ledger.trail(self.run)):
+            if note.kind == "considered":
+                self.proposal = Proposal(
+                    incident=Incident.model_validate(note.data["incident"]),
+                    evidence=Evidence(),
+                    considered=tuple(Considered.model_validate(each) for each in note.data["causes"]),
+                    also_seen=(),
+                )
+                self.considered, self.title = self.proposal.considered, self.proposal.incident.title
+                break
         for note in reversed(self.ledger.trail(self.run)):
             if note.kind == "chosen" and note.data["round"] == number:
                 cause = note.data["cause"]
@@ -322,18 +355,31 @@ class Run:
 
     # ---- ending ------------------------------------------------------------------------------------------------------
 
+    def told_before(self) -> Report | None:
+        """The report of this very run if it has ended already: asked for again, it changes nothing and opens nothing."""
+        record = self.ledger.run(self.run)
+        if record is None or record.outcome is None:
+            return None
+        told = [note.data["markdown"] for note in self.ledger.trail(self.run) if note.kind == "report"]
+        return self._report(record.outcome).model_copy(
+            update={"incident_id": record.incident_id} | ({"markdown": told[-1]} if told else {})
+        )
+
     def concluded(self, work: Callable[[], Outcome]) -> Report:
         """Run `work` to its outcome, a refusal being one too, and report it."""
         try:
             outcome = work()
         except Refused as refused:
             outcome = Outcome(ending=Ending.REFUSED, reason=refused.reason, summary=refused.detail)
-            if refused.reason is Reason.LEDGER_UNAVAILABLE:
+            if isinstance(refused, Overtaken):
                 return self._report(outcome)
         return self.ended(outcome)
 
     def ended(self, outcome: Outcome, *, close: bool = True) -> Report:
-        """Write the outcome down and report it."""
+        """Write the outcome down and report it; without the ledger it is left to recovery, which finishes the run."""
+        if outcome.reason is Reason.LEDGER_UNAVAILABLE:
+            return self._report(outcome)
+        outcome = with_what_stays(outcome, self._kept())
         report = self._report(outcome)
         if self.ledger.run(self.run) is not None:
             self.ledger.note(self.run, "report", {"markdown": report.markdown})
@@ -341,6 +387,13 @@ class Run:
         if close and self.incident_id is not None:
             self.ledger.close_incident(self.incident_id, outcome)
         return report
+
+    def _kept(self) -> list[Entry]:
+        """What this run sent, in all its rounds, and did not take back; oldest first."""
+        plans = sealed_of(self.ledger, self.run)
+        entries = [entry for sealed in plans for entry in self.ledger.journal(self.run, sealed.digest)]
+        kept = [each for each in entries if each.result is not False and not (each.undone is not None and each.undone.ok)]
+        return sorted(kept, key=lambda each: each.intended_at)
 
     def _report(self, outcome: Outcome) -> Report:
         report = Report(
@@ -368,42 +421,3 @@ class Run:
         finally:
             seconds = max(0.0, (self.engine.clock() - started).total_seconds())
             self.phases.append(Phase(name=name, started_at=started, seconds=seconds))
-
-
-def _whys(plan: Plan) -> list[str]:
-    return [item.why for item in plan.items if item.item != "satisfied"]
-
-
-def _failed(applied: Applied) -> Outcome:
-    if applied.reason is not None and not applied.done and applied.undone:
-        return Outcome(ending=Ending.REFUSED, reason=applied.reason, summary=f"Nothing was changed: {applied.detail}")
-    if applied.undone:
-        return Outcome(ending=Ending.UNDONE, reason=applied.reason, summary=f"What was done was taken back: {applied.detail}")
-    return Outcome(ending=Ending.FAILED, reason=applied.reason, summary=applied.detail)
-
-
-def _unmendable(proposal: Proposal) -> Outcome | None:
-    """The outcome of a proposal that leaves nothing to apply or to wait for; None if there is something."""
-    if proposal.over:
-        return Outcome(
-            ending=Ending.NOTHING_TO_DO,
-            reason=Reason.SYMPTOM_GONE,
-            summary="What had failed has meanwhile succeeded: the virtual machine is where it should be. Nothing was changed.",
-        )
-    if proposal.plan is None:
-        if not proposal.evidence.hypotheses:
-            said = "Nothing in the report or in the hosts' logs points to a cause that is known: unknown. Nothing was changed."
-        else:
-            said = "The facts refute every cause that the evidence points to, or could not be read. Nothing was changed."
-        return Outcome(ending=Ending.NEEDS_PERSON, summary=said)
-    return _stands(proposal.plan)
-
-
-def _stands(plan: Plan) -> Outcome | None:
-    """Why a plan cannot be carried out by us, or None if it can (or only waits)."""
-    if plan.appliable or (plan.waits and not plan.blocks and not plan.steps):
-        return None
-    managed = [block for block in plan.blocks if block.obstacle.value == "managed elsewhere"]
-    lacks = [block for block in plan.blocks if block.obstacle.value == "endpoint lacks"]
-    reason = Reason.MANAGED_ELSEWHERE if managed else Reason.ENDPOINT_LACKS if lacks else None
-    return Outcome(ending=Ending.NEEDS_PERSON, reason=reason, summary=f"A person is needed: {'; '.join(_whys(plan))}")

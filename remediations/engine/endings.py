@@ -1,0 +1,84 @@
+"""How a run ends, in words: what is so now, what was changed, and what is left for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remediations.engine.propose import Proposal
+from remediations.engine.work import Applied
+from remediations.ledger import Entry
+from remediations.model.outcome import Ending, Outcome, Reason
+from remediations.model.plan import Manual, Obstacle, Plan, Satisfied
+
+_NOTHING = "nothing was changed"
+
+
+def whys(plan: Plan) -> list[str]:
+    """Why each item that is not satisfied is there."""
+    return [item.why for item in plan.items if not isinstance(item, Satisfied)]
+
+
+def failed(applied: Applied) -> Outcome:
+    """The outcome of a plan that was not carried to its end."""
+    if applied.reason is not None and not applied.done and applied.undone:
+        return Outcome(ending=Ending.REFUSED, reason=applied.reason, summary=f"The plan was not begun: {applied.detail}")
+    if applied.undone:
+        return Outcome(ending=Ending.UNDONE, reason=applied.reason, summary=f"What was done was taken back: {applied.detail}")
+    return Outcome(ending=Ending.FAILED, reason=applied.reason, summary=applied.detail)
+
+
+def left_to_people(why: str, reason: Reason | None = None) -> Outcome:
+    """The outcome of a mend that is verified, where the move itself is not ours to try again."""
+    return Outcome(ending=Ending.MENDED, reason=reason, summary=f"Mended and verified. {why}")
+
+
+def unverified(again: Plan, still: Outcome) -> Outcome:
+    """`still`, unless all that the plan has left is what only a person can do."""
+    left = [item for item in again.items if not isinstance(item, Satisfied)]
+    if not all(isinstance(item, Manual) for item in left):
+        return still
+    summary = f"What could be done was done. A person is needed for the rest: {'; '.join(whys(again))}"
+    return Outcome(ending=Ending.NEEDS_PERSON, summary=summary)
+
+
+def unmendable(proposal: Proposal) -> Outcome | None:
+    """The outcome of a proposal that leaves nothing to apply or to wait for; None if there is something."""
+    if proposal.over:
+        return Outcome(
+            ending=Ending.NOTHING_TO_DO,
+            reason=Reason.SYMPTOM_GONE,
+            summary="What had failed has meanwhile succeeded: the virtual machine is where it should be.",
+        )
+    if proposal.gone:
+        return Outcome(ending=Ending.NEEDS_PERSON, summary=f"There is nothing to move: {proposal.gone}.")
+    if proposal.plan is None:
+        if not proposal.evidence.hypotheses:
+            said = "Nothing in the report or in the hosts' logs points to a cause that is known: unknown."
+        else:
+            said = "The facts refute every cause that the evidence points to, or could not be read."
+        return Outcome(ending=Ending.NEEDS_PERSON, summary=said)
+    return stands(proposal.plan)
+
+
+def stands(plan: Plan) -> Outcome | None:
+    """Why a plan cannot be carried out by us, or None if it can (or only waits)."""
+    if plan.appliable or (plan.waits and not plan.blocks and not plan.steps and not plan.manuals):
+        return None
+    obstacles = {block.obstacle for block in plan.blocks}
+    managed, lacks = Obstacle.MANAGED_ELSEWHERE in obstacles, Obstacle.ENDPOINT_LACKS in obstacles
+    reason = Reason.MANAGED_ELSEWHERE if managed else Reason.ENDPOINT_LACKS if lacks else None
+    return Outcome(ending=Ending.NEEDS_PERSON, reason=reason, summary=f"A person is needed: {'; '.join(whys(plan))}")
+
+
+def with_what_stays(outcome: Outcome, kept: Sequence[Entry]) -> Outcome:
+    """The outcome as it is once all that the run sent counts: `kept` is what it sent and did not take back."""
+    if outcome.ending in (Ending.MENDED, Ending.FAILED):
+        return outcome
+    if not kept:
+        if outcome.ending is Ending.UNDONE or _NOTHING in outcome.summary.casefold():
+            return outcome
+        return outcome.model_copy(update={"summary": f"{outcome.summary.rstrip('.')}. {_NOTHING.capitalize()}."})
+    ending = Ending.NEEDS_PERSON if outcome.ending is not Ending.NOTHING_TO_DO else Ending.NOTHING_TO_DO
+    done = "; ".join(f"{entry.step.host}: {entry.step.command.text}" for entry in kept)
+    summary = f"{outcome.summary.rstrip('.')}. What was changed stays: {done}."
+    return outcome.model_copy(update={"ending": ending, "summary": summary})

@@ -1,0 +1,195 @@
+"""What stands between the steps of a plan: somebody else, a failure, a lost answer, a lost lease, a cancellation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import pytest
+from breaking import Interrupted, Meddling, interrupted, remediate
+from conftest import Bench
+
+from remediations.engine import Engine, Over
+from remediations.lab.protocol import Fault
+from remediations.model.causes import Cause
+from remediations.model.command import Command
+from remediations.model.outcome import Ending, Reason
+from remediations.remoting import AnswerLost
+
+SPN, CPU = Cause.SPN_MISSING.value, Cause.CPU_INCOMPATIBLE.value
+
+
+def meddled(bench: Bench, command: str, **when: object) -> Engine:
+    engine = bench.engine()
+    engine.hosts = Meddling(bench, command, **when)  # type: ignore[arg-type, assignment]
+    return engine
+
+
+def running(bench: Bench, name: str = "VM42") -> bool:
+    bench.lab.world.wait(lambda: bench.lab.world.machine(name).running)
+    return True
+
+
+class Late(Meddling):
+    """Hosts on which a change runs a little after its answer was lost, and that cannot tell of it."""
+
+    waiting: Callable[[], object] | None = None
+
+    def change(
+        self, host: str, command: Command, *, deadline: float, command_id: UUID, before_send: Callable[[], None]
+    ) -> object:
+        """Lose the answer; keep the command for later."""
+        if command.name != self._command:
+            return super().change(host, command, deadline=deadline, command_id=command_id, before_send=before_send)
+        before_send()
+        send = partial(self._hosts.change, host, command, deadline=deadline, command_id=command_id)
+        self.waiting = partial(send, before_send=lambda: None)
+        raise AnswerLost(host, command.text, "the connection was reset", command_id)
+
+    def outcome(self, host: str, command_id: UUID, *, deadline: float) -> None:
+        """Nothing is known of it."""
+
+
+def test_a_change_that_comes_late_is_not_taken_for_one_that_never_came(bench: Bench) -> None:
+    """The answer is lost and the host still shows what was before; the command runs a little later."""
+    failure, engine, pauses = bench.lab.fail(SPN), bench.engine(), []
+    late = Late(bench, "Set-ADComputer")
+    engine.hosts = late  # type: ignore[assignment]
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3 and late.waiting is not None:
+            late.waiting()
+        bench.pause(seconds)
+
+    engine.pause = pause
+    report = remediate(engine, failure, bench.approving)
+    assert report.outcome.ending is Ending.MENDED, report.outcome
+    assert [name for _, name, _ in bench.changes()].count("Set-ADComputer") == 1
+
+
+def test_somebody_who_sets_what_the_next_step_would_set_stops_nothing(bench: Bench) -> None:
+    failure = bench.lab.fail(CPU)
+
+    def meddle() -> None:
+        bench.lab.world.machine("VM42").compatible = True
+
+    report = remediate(meddled(bench, "Stop-VM", after=meddle), failure, bench.approving)
+    assert report.outcome.ending is Ending.MENDED, report.outcome
+    assert "Set-VMProcessor" not in [name for _, name, _ in bench.changes()]
+    assert running(bench)
+
+
+def test_somebody_who_starts_the_machine_meanwhile_is_left_alone(bench: Bench) -> None:
+    """The guard of the second step (the machine is off) fails: what was done is taken back, and nothing else."""
+    failure = bench.lab.fail(CPU)
+
+    def meddle() -> None:
+        bench.lab.world.wait(lambda: bench.lab.world.machine("VM42").state == "Off")
+        with bench.lab.world.lock:
+            bench.lab.world.machine("VM42").state = "Running"
+
+    report = remediate(meddled(bench, "Stop-VM", after=meddle), failure, bench.approving)
+    assert report.outcome.ending in (Ending.UNDONE, Ending.REFUSED), report.outcome
+    assert [name for _, name, _ in bench.changes()] == ["Stop-VM"]
+    assert bench.ledger.open_brackets() == []
+    assert bench.ledger.held() == []
+
+
+def test_a_step_that_fails_has_those_before_it_taken_back_newest_first(bench: Bench) -> None:
+    failure = bench.lab.fail(CPU)
+    before = bench.lab.world.state_hash()
+    bench.lab.protocol_faults.add(Fault(action="Command", kind="wsman", command="Set-VMProcessor", count=None))
+    report = bench.mend(failure)
+    assert report.outcome.ending is Ending.UNDONE, report.outcome
+    assert running(bench)
+    assert bench.lab.world.state_hash() == before
+    assert [name for _, name, _ in bench.changes()] == ["Stop-VM", "Start-ClusterGroup"]
+    assert bench.ledger.open_brackets() == []
+
+
+def test_a_start_that_fails_is_said_and_closed_by_recovery(bench: Bench) -> None:
+    failure = bench.lab.fail(CPU)
+    bench.lab.protocol_faults.add(Fault(action="Command", kind="wsman", command="Start-ClusterGroup", count=None))
+    report = bench.mend(failure)
+    assert report.outcome.ending is Ending.FAILED, report.outcome
+    assert "Start-ClusterGroup" in report.outcome.summary
+    assert bench.ledger.open_brackets() != []
+    bench.lab.protocol_faults.clear()
+    bench.clock.ahead += timedelta(hours=1)
+    bench.engine().recover(lambda run: Over(reason=None, words="it ended"))
+    assert running(bench)
+    assert bench.ledger.open_brackets() == []
+
+
+def test_a_lease_that_is_lost_half_way_says_what_was_done(bench: Bench) -> None:
+    """The worker slept for hours in the middle of the plan: it takes back what it did, and keeps nothing quiet."""
+    failure = bench.lab.fail(CPU)
+    before = bench.lab.world.state_hash()
+
+    def sleep() -> None:
+        bench.clock.ahead += timedelta(hours=2)
+
+    report = remediate(meddled(bench, "Stop-VM", after=sleep), failure, bench.approving)
+    assert report.outcome.ending in (Ending.UNDONE, Ending.MENDED), report.outcome
+    assert running(bench)
+    if report.outcome.ending is Ending.UNDONE:
+        assert bench.lab.world.state_hash() == before
+    assert bench.ledger.open_brackets() == []
+    assert bench.ledger.held() == []
+
+
+def test_a_ledger_that_goes_away_half_way_is_no_reason_to_say_that_nothing_was_changed(bench: Bench) -> None:
+    failure = bench.lab.fail(CPU)
+
+    def vanish() -> None:
+        for each in bench.path.glob("ledger.db*"):
+            each.rename(each.with_name("away-" + each.name))
+
+    report = remediate(meddled(bench, "Set-VMProcessor", after=vanish), failure, bench.approving)
+    assert report.outcome.reason is Reason.LEDGER_UNAVAILABLE
+    assert report.outcome.ending is Ending.FAILED, report.outcome
+    assert "Stop-VM" in report.outcome.summary, report.outcome
+    for each in bench.path.glob("away-ledger.db*"):
+        each.rename(each.with_name(each.name.removeprefix("away-")))
+    bench.clock.ahead += timedelta(hours=2)
+    bench.engine().recover(lambda run: Over(reason=None, words="The run ended"))
+    assert running(bench)
+    assert bench.ledger.open_brackets() == []
+    assert bench.ledger.unfinished_runs() == []
+
+
+@pytest.mark.parametrize("piece", ["Stop-VM", "Set-VMProcessor", "Start-ClusterGroup"])
+def test_a_cancelled_run_leaves_nothing_half_way(bench: Bench, piece: str) -> None:
+    failure = bench.lab.fail(CPU)
+    before = bench.lab.world.state_hash()
+    with pytest.raises(Interrupted):
+        remediate(interrupted(bench, f": {piece}"), failure, bench.approving)
+    assert running(bench)
+    assert bench.ledger.open_brackets() == []
+    assert bench.ledger.held() == []
+    (recovered,) = bench.engine().recover(lambda run: Over(reason=None, words="The run was cancelled"))
+    assert recovered.outcome.ending in (Ending.UNDONE, Ending.REFUSED), recovered.outcome
+    assert bench.lab.world.state_hash() == before
+    assert bench.ledger.open_incidents() == []
+
+
+def test_two_engines_on_one_run_at_once_do_every_step_once(bench: Bench) -> None:
+    """Prefect may start a run again while its first process still lives."""
+    failure = bench.lab.fail(CPU)
+    found = []
+
+    def meanwhile() -> None:
+        if not found:
+            found.append(None)
+            found[0] = remediate(bench.engine(), failure, bench.approving)
+
+    first = remediate(meddled(bench, "Stop-VM", after=meanwhile), failure, bench.approving)
+    names = [name for _, name, _ in bench.changes()]
+    assert {name: names.count(name) for name in ("Stop-VM", "Set-VMProcessor")} == {"Stop-VM": 1, "Set-VMProcessor": 1}, names
+    assert running(bench)
+    assert bench.ledger.open_brackets() == []
+    assert first.outcome.ending is not Ending.UNDONE, first.outcome
+    assert bench.ledger.run("run-1").outcome == found[0].outcome
