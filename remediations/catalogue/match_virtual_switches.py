@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
+from remediations.catalogue.managed import left_to_others
 from remediations.catalogue.remediation import Reads, Repair, Seen, unread
 from remediations.facts.managers import Managers, managers
 from remediations.facts.switches import Connections, HostSwitches, Switch, connections, host_switches
@@ -22,7 +23,7 @@ from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
 from remediations.model.names import HostName, VmName, same_host, same_name
-from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step
+from remediations.model.plan import Item, Manual, Satisfied, Step
 from remediations.model.site import Site, SwitchKind
 from remediations.model.tier import Proof, Reversal, Tier
 
@@ -88,7 +89,7 @@ class MatchVirtualSwitches(Repair):
                 yield Manual(why=why, instructions=(f"On {self.destination}: Get-VMSwitch -Name '{name}'; rename all but one",))
             elif match is None:
                 item = self._missing(name, own, there, None if expected is None else dict(expected))
-                yield self._owned(item, managed)
+                yield left_to_others(item, managed, "virtual switches")
             else:
                 yield Satisfied(why=f"{self.destination} has the {match.kind} switch {match.name}")
 
@@ -150,17 +151,6 @@ class MatchVirtualSwitches(Repair):
             changes=changes(there, there.model_copy(update={"switches": after})),
             undo=back,
         )
-
-    def _owned(self, item: Item, managed: Managers | Unknown | NotApplicable) -> Item:
-        """The item, or what stands against it where somebody else keeps the switches as they are."""
-        if not isinstance(item, Step):
-            return item
-        if not isinstance(managed, Managers):
-            return unread(f"who else manages {self.destination}", managed)
-        if owner := managed.of_switches:
-            why = f"{item.why}. {owner} manages switches of {self.destination} and would set them again: change it there"
-            return Blocked(obstacle=Obstacle.MANAGED_ELSEWHERE, why=why)
-        return item
 
 
 def _ordered(switches: Iterable[Switch]) -> list[Switch]:

@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from remediations.catalogue.managed import left_to_others
 from remediations.catalogue.remediation import Reads, Repair, Seen, unread
 from remediations.facts.cluster import ClusterLimit, cluster_limit, from_any, witnesses
 from remediations.facts.host import HostLimits, HostLoad, host_limits, host_load
+from remediations.facts.managers import managers
 from remediations.facts.module import Module, lacking, module
 from remediations.model.causes import Cause
 from remediations.model.command import command
@@ -114,6 +116,7 @@ class SetMigrationLimits(Repair):
             modules={host: module(host) for host in asked},
             hosts={host: host_limits(host) for host in hosts},
             loads={host: host_load(host) for host in hosts},
+            managed={host: managers(host) for host in dict.fromkeys((*asked, *hosts))},
         )
 
     def risk(self, inputs: Mapping[str, Any]) -> Tier:
@@ -131,6 +134,7 @@ class SetMigrationLimits(Repair):
         modules: Mapping[str, Seen],
         hosts: Mapping[str, Seen],
         loads: Mapping[str, Seen],
+        managed: Mapping[str, Seen],
     ) -> Iterator[Item]:
         """One item for the cluster's limit, or for each host's; where they are as wanted, one for each host's free slots."""
         kind = _KINDS[self.of]
@@ -146,7 +150,8 @@ class SetMigrationLimits(Repair):
                 yield Blocked(obstacle=Obstacle.CONFLICT, why=why)
                 return
             if wanted is not None and limit.migrations < wanted:
-                yield _raise_cluster(limit, wanted, modules[limit.seen_from])
+                item = _raise_cluster(limit, wanted, modules[limit.seen_from])
+                yield left_to_others(item, managed[limit.seen_from], "migration limits")
                 return
             allowed = dict.fromkeys(hosts, limit.migrations)
         else:
@@ -155,7 +160,8 @@ class SetMigrationLimits(Repair):
             allowed = {host: getattr(limits, kind.field) for host, limits in own.items()}
             low = [host for host, now in allowed.items() if wanted is not None and now < wanted]
             if wanted is not None and low:
-                yield from (_raise_host(kind, own[host], wanted) for host in low)
+                steps = [_raise_host(kind, own[host], wanted) for host in low]
+                yield from (left_to_others(step, managed[step.host], "migration limits") for step in steps)
                 high = {host: now for host, now in allowed.items() if host not in low}
                 yield from (Satisfied(why=f"{host} allows {now} {kind.words} at a time") for host, now in high.items())
                 return

@@ -20,11 +20,11 @@ class Managers(Fact):
     vmm: bool
     """Whether the agent of System Center Virtual Machine Manager runs. Its maintenance mode, only the VMM server knows."""
     intents: frozenset[str]
-    """Names of Network ATC's intents, which keep adapters, switches and their settings as they were declared."""
+    """Names of Network ATC's intents, which keep adapters, switches and the number of migrations as declared."""
 
     @property
-    def of_switches(self) -> str:
-        """Who keeps the virtual switches as they are; empty for nobody else."""
+    def owner(self) -> str:
+        """Who keeps virtual switches and migration limits as they are; empty for nobody else."""
         if self.intents:
             return f"Network ATC (intent {', '.join(sorted(self.intents))})"
         return "System Center Virtual Machine Manager" if self.vmm else ""
