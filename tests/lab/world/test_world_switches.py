@@ -54,7 +54,7 @@ def test_a_rename_keeps_the_id_and_who_is_connected(world: World, ask: Ask) -> N
 def test_a_switch_without_adapter_can_be_made_and_an_external_one_cannot(world: World, ask: Ask) -> None:
     assert not ask("HV04", "New-VMSwitch", Name="Lab", SwitchType="Private").errors
     assert ask("HV04", "Get-VMSwitch", Name="Lab").only["SwitchType"] == "Private"
-    assert ask("HV04", "New-VMSwitch", Name="Lab2", SwitchType="External").ids == ["InvalidParameter"]
+    assert ask("HV04", "New-VMSwitch", Name="Lab2", SwitchType="External").ids == ["CannotConvertArgumentNoMessage"]
     assert not ask("HV04", "Remove-VMSwitch", Name=["Lab"]).errors
     assert list(world.host("HV04").switches) == ["Compute"]
 
