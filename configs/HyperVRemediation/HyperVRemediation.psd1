@@ -7,6 +7,7 @@
     PowerShellVersion = '5.1'
     FunctionsToExport = @(
         'Get-RemediationModule'
+        'Get-RemediationDiskChain'
         'Get-RemediationTicket'
         'Clear-RemediationTicket'
         'Set-RemediationClusterLimit'

@@ -153,7 +153,30 @@ function Set-RemediationProxyBypass {
     if ($LASTEXITCODE -ne 0) { throw "netsh winhttp set proxy ended with $LASTEXITCODE : $lines" }
 }
 
-Export-ModuleMember -Function Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
+function Get-RemediationDiskChain {
+    # Every disk file of a virtual machine and those below it: Get-VHD by ParentPath, which no cmdlet follows. Reads only.
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [ValidatePattern('^[^*?\[\]`]+$')] [string] $Name)
+    foreach ($drive in Hyper-V\Get-VMHardDiskDrive -VMName $Name -ErrorAction Stop) {
+        if ($null -ne $drive.DiskNumber) { continue }
+        $path = [string]$drive.Path
+        for ($depth = 0; $path -and $depth -lt 64; $depth++) {
+            $disk = Hyper-V\Get-VHD -Path $path -ErrorAction SilentlyContinue
+            $volume = Storage\Get-Volume -FilePath $path -ErrorAction SilentlyContinue
+            $parent = if ($disk) { [string]$disk.ParentPath } else { '' }
+            [pscustomobject]@{
+                Path       = $path
+                ParentPath = $parent
+                Readable   = [bool]$disk
+                FileSize   = if ($disk) { [long]$disk.FileSize } else { [long]0 }
+                Free       = if ($volume) { [long]$volume.SizeRemaining } else { [long]0 }
+            }
+            $path = $parent
+        }
+    }
+}
+
+Export-ModuleMember -Function Get-RemediationDiskChain, Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
     Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration,
     Get-RemediationShieldedCertificate,
     Get-RemediationWinRM, Add-RemediationListener, Remove-RemediationListener,

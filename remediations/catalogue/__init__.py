@@ -32,6 +32,7 @@ from remediations.catalogue.explain_time_skew import ExplainTimeSkew
 from remediations.catalogue.explain_version_mismatch import ExplainVersionMismatch
 from remediations.catalogue.inspect_network_path import InspectNetworkPath
 from remediations.catalogue.match_virtual_switches import MatchVirtualSwitches
+from remediations.catalogue.merge_checkpoints import MergeCheckpoints
 from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.open_firewall import OpenFirewall
 from remediations.catalogue.purge_kerberos_tickets import PurgeKerberosTickets
@@ -88,6 +89,7 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             ExplainVersionMismatch,
             DeleteSavedState,
             StartSavedRoles,
+            MergeCheckpoints,
             ExplainAttachedDisks,
             ExplainStuckStopping,
             ExplainIntegrationServices,

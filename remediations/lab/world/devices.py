@@ -19,7 +19,8 @@ def is_local(path: str) -> bool:
 
 def unopened(machine: Machine, destination: Host) -> Iterator[tuple[int, Sentence]]:
     """Code and reason for each attached thing that the destination cannot take."""
-    for path in machine.media.values():
+    above = [path for path, _ in machine.chain[:-1]]
+    for path in (*above, *machine.media.values()):
         if is_local(path):
             why = system_message(NO_PATH)
             yield NO_PATH, sentence("migration.attachment", vm=machine.name, path=path, why=why, code=f"0x{NO_PATH:08X}")

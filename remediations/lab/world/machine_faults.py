@@ -74,6 +74,12 @@ def _backing_up_stuck(world: World) -> None:
     world.host("HV01").services["wbengine"] = "Running"
 
 
+def _checkpoint_problem(world: World) -> None:
+    """A checkpoint of VM44 was taken while its folder for checkpoints was on HV01's own disk."""
+    taken = world.now - timedelta(days=9)
+    world.machine("VM44").snapshots.append(Snapshot("before update", taken, folder="D:\\Checkpoints"))
+
+
 MACHINE_FAULTS: tuple[Fault, ...] = (
     Fault(
         "dvd_or_iso_attached", "an image on HV01's own disk is in VM44's drive", _dvd_or_iso_attached, "HV01", "HV02", "VM44"
@@ -86,4 +92,5 @@ MACHINE_FAULTS: tuple[Fault, ...] = (
     Fault("stuck_stopping", "VM44 hangs in Stopping", _stuck_stopping, "HV01", "HV02", "VM44"),
     Fault("integration_services_outdated", "VM44's Heartbeat is too old", _integration_services, "HV01", "HV02", "VM44"),
     Fault("backing_up_stuck", "a backup has held VM44 for hours", _backing_up_stuck, "HV01", "HV02", "VM44"),
+    Fault("checkpoint_problem", "a checkpoint of VM44 lies on HV01's own disk", _checkpoint_problem, "HV01", "HV02", "VM44"),
 )

@@ -17,6 +17,10 @@ class Snapshot:
     name: str
     created: datetime
     kind: str = "Standard"
+    folder: str = ""
+    """Where its differencing disk lies; empty for the virtual machine's own folder."""
+    missing: bool = False
+    """Its differencing disk is gone."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,15 @@ class Machine:
     def id(self) -> UUID:
         """Its id."""
         return self.guid or guid(f"vm {self.name}")
+
+    @property
+    def chain(self) -> list[tuple[str, bool]]:
+        """The files of its first disk, from the one in use down: path, and whether it can be read."""
+        above = [
+            (f"{each.folder or self.path}\\{self.name}_{number}.avhdx", not each.missing)
+            for number, each in enumerate(self.snapshots, 1)
+        ]
+        return [*reversed(above), (f"{self.path}\\Virtual Hard Disks\\{self.name}.vhdx", True)]
 
     @property
     def drives(self) -> dict[tuple[int, int], str]:

@@ -55,6 +55,7 @@ HYPERV: Mapping[str, Simulated] = {
     "Remove-VMSavedState": _does(states.remove_saved_state, "VMName"),
     "Get-VMHardDiskDrive": _does(devices.get_hard_disk_drive, "VMName"),
     "Get-VMIntegrationService": _does(devices.get_integration_service, "VMName"),
+    "Remove-VMSnapshot": _does(states.remove_snapshot, "VMName", "Name"),
     "Get-VMDvdDrive": _does(devices.get_dvd_drive, "VMName"),
     "Set-VMDvdDrive": _does(devices.set_dvd_drive, "VMName", "ControllerNumber", "ControllerLocation", "Path"),
     "Stop-VM": _does(hyperv.stop_vm, "Name"),
@@ -143,6 +144,7 @@ MODULE: Mapping[str, Simulated] = {
     "Add-RemediationTrustedHost": _does(channel.trust, "Name"),
     "Remove-RemediationTrustedHost": _does(channel.distrust, "Name"),
     "Set-RemediationProxyBypass": _does(channel.set_bypass, "Name", "Bypass"),
+    "Get-RemediationDiskChain": _does(module.get_disk_chain, "Name"),
     "Compare-RemediationVM": _does(module.compare_vm, "Name", "DestinationHost"),
 }
 

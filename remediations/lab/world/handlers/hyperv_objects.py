@@ -23,6 +23,8 @@ def machine_object(world: World, machine: Machine) -> Object:
         status, words = "MigratingVirtualMachine", "status.migrating"
     elif machine.busy == "BackingUp":
         status, words = "BackingUpVirtualMachine", "status.backup"
+    elif machine.busy == "Merging":
+        status, words = "MergingDisks", "status.merging"
     text = say(words, host.culture)
     statuses = [hyperv("VMOperationalStatus", "Ok")]
     if status != "Ok":

@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from remediations.lab.cmdlet import Call, CommandError, Object
+from remediations.lab.cmdlet import Call, CommandError, Int64, Object
 from remediations.lab.world import migration, tickets
 from remediations.lab.world.handlers.clustering import local_cluster
-from remediations.lab.world.handlers.hyperv import peer
+from remediations.lab.world.handlers.hyperv import machines_asked, peer
 from remediations.lab.world.handlers.shape import vm_error
+from remediations.lab.world.hosts import GIB
 from remediations.lab.world.text import say
 from remediations.lab.world.world import World
 
@@ -108,3 +109,25 @@ def compare_vm(world: World, call: Call) -> None:
 
 def _custom(**properties: Any) -> Object:
     return Object(("System.Management.Automation.PSCustomObject", "System.Object"), properties, custom=True)
+
+
+def get_disk_chain(world: World, call: Call) -> None:
+    """Get-RemediationDiskChain -Name: the files of a virtual machine's first disk, from the one in use down."""
+    for machine in machines_asked(world, call, "Name"):
+        files = machine.chain
+        for number, (path, readable) in enumerate(files):
+            parent = files[number + 1][0] if readable and number + 1 < len(files) else ""
+            call.output(
+                Object(
+                    ("System.Management.Automation.PSCustomObject", "System.Object"),
+                    {
+                        "Path": path,
+                        "ParentPath": parent,
+                        "Readable": readable,
+                        "FileSize": Int64((12 * GIB if parent else 80 * GIB) if readable else 0),
+                        "Free": Int64(1024 * GIB),
+                    },
+                )
+            )
+            if not readable:
+                break

@@ -22,6 +22,7 @@ _NUMBERS: Mapping[str, Mapping[str, int]] = {
     "Microsoft.HyperV.PowerShell.VMOperationalStatus": {
         "Ok": 2,
         "InService": 11,
+        "MergingDisks": 32772,
         "MigratingVirtualMachine": 32774,
         "BackingUpVirtualMachine": 32776,
     },

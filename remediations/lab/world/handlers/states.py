@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from remediations.lab.cmdlet import Call
 from remediations.lab.world import power
 from remediations.lab.world.handlers.hyperv import machines_asked, state_error
-from remediations.lab.world.handlers.shape import vm_object
+from remediations.lab.world.handlers.shape import asked, vm_object
 from remediations.lab.world.world import World
 
 
@@ -52,3 +54,16 @@ def remove_saved_state(world: World, call: Call) -> None:
             call.error(state_error(call, machine, world.host(call.host).culture))
         else:
             machine.power_off()
+
+
+def remove_snapshot(world: World, call: Call) -> None:
+    """Remove-VMSnapshot -VMName -Name: returns at once; its disk is merged after a while."""
+    for machine in machines_asked(world, call, "VMName"):
+        wanted = {name.casefold() for name in asked(call, "Name") or []}
+        found = [each for each in machine.snapshots if each.name.casefold() in wanted]
+        if machine.busy or not found:
+            call.error(state_error(call, machine, world.host(call.host).culture))
+            continue
+        machine.busy = "Merging"
+        machine.snapshots = [each for each in machine.snapshots if each not in found]
+        world.agenda.after(world.pace.start, partial(setattr, machine, "busy", ""))

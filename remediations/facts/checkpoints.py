@@ -1,0 +1,78 @@
+"""Checkpoints of a virtual machine, and the chains of differencing disks that they leave.
+
+No cmdlet shows a chain: it is followed by `ParentPath`, which a function of the module does on the host that has the virtual
+machine (on shared storage `Get-VHD` only works there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import ClassVar
+
+from remediations.facts.media import Drive
+from remediations.facts.query import Query, Unreadable
+from remediations.facts.read import is_absent, lacks_command, many
+from remediations.model.command import command
+from remediations.model.fact import Fact, NotApplicable
+from remediations.model.names import VmName
+from remediations.model.reply import Reply
+
+_GIB = 1024**3
+
+
+class Checkpoints(Fact):
+    """A virtual machine's checkpoints and its chains of disks; `subject` is its id."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"to_merge", "room"})
+
+    names: frozenset[str]
+    """Its checkpoints, without those that a backup makes and removes itself."""
+    differencing: frozenset[str]
+    """Disk files that stand on another one."""
+    broken: frozenset[str]
+    """Disk files of a chain that are not there, or cannot be read."""
+    to_merge: int
+    """GiB in differencing disks, rounded up."""
+    room: int
+    """GiB that would stay free where there is least room once all is merged; below zero if it does not fit."""
+
+    @property
+    def away(self) -> frozenset[str]:
+        """Differencing disks on a disk of the host itself, where no other host finds them."""
+        return frozenset(each for each in self.differencing if Drive(controller=0, location=0, path=each).local)
+
+
+def checkpoints(name: VmName, host: str) -> Query[Checkpoints]:
+    """Reads checkpoints and chains on one host; `NotApplicable` if that host has no such virtual machine."""
+    reads = (
+        command("Get-VM", Name=name),
+        command("Get-VMSnapshot", VMName=name),
+        command("Get-RemediationDiskChain", Name=name),
+    )
+    return Query(host, reads, partial(_checkpoints, name, host))
+
+
+def checkpoints_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[Checkpoints]]:
+    """Asks every host that may have the virtual machine."""
+    return {host: checkpoints(name, host) for host in hosts}
+
+
+def _checkpoints(name: str, host: str, replies: Sequence[Reply]) -> Checkpoints | NotApplicable:
+    machine, snapshots, chain = replies
+    if (is_absent(machine) and not lacks_command(machine)) or (machine.ok and not machine.objects):
+        return NotApplicable(reason=f"{host} has no virtual machine {name}")
+    if lacks_command(chain):
+        raise Unreadable(f"{host} has no module that follows a chain of disks")
+    files = many(chain)
+    above = [each for each in files if each["ParentPath"]]
+    to_merge = -(-sum(int(each["FileSize"]) for each in above) // _GIB)
+    free = [int(each["Free"]) // _GIB for each in files if not each["ParentPath"] and each["Readable"]]
+    return Checkpoints(
+        subject=str(many(machine)[0]["Id"]),
+        names=frozenset(str(each["Name"]) for each in many(snapshots) if str(each["SnapshotType"]) != "Recovery"),
+        differencing=frozenset(str(each["Path"]) for each in above),
+        broken=frozenset(str(each["Path"]) for each in files if not each["Readable"]),
+        to_merge=to_merge,
+        room=min(free, default=0) - to_merge,
+    )
