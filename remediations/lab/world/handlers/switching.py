@@ -47,7 +47,7 @@ def rename_switch(world: World, call: Call) -> None:
 
 
 def new_switch(world: World, call: Call) -> None:
-    """New-VMSwitch -Name -SwitchType: internal and private ones; the binding refuses an external one, which needs an adapter."""
+    """New-VMSwitch -Name -SwitchType: internal and private ones; an external one, the binding refuses."""
     host, name = world.host(call.host), str(call.parameters["Name"])
     kind = str(call.parameters["SwitchType"])
     host.switches[name] = Switch(name, f"{host.name} {name}", kind.capitalize(), (), embedded=False)
