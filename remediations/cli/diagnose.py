@@ -54,7 +54,7 @@ def diagnose(
     except OSError as wrong:
         _stop(f"{wrong.filename or report}: {wrong.strerror or wrong}")
     if as_json:
-        print(json.dumps([as_line(answer) for _, answer in answers], ensure_ascii=False, indent=2))
+        print(json.dumps([as_answer(answer) for _, answer in answers], ensure_ascii=False, indent=2))
         return
     console = Console()
     for event, answer in answers:
@@ -62,15 +62,22 @@ def diagnose(
 
 
 def as_line(answer: Diagnosis) -> dict[str, Any]:
-    """A diagnosis as the program's JSON: `verdict`, `causes` (best first, with `score` and `evidence`) and `incident`."""
+    """A diagnosis as one line: `verdict`, `causes` (best first, with `score` and `evidence`) and `incident`, empty if none."""
     return {
         "verdict": answer.verdict.value,
         "causes": [
-            {"cause": each.cause.value, "score": each.score, "evidence": list(each.evidence), "decided_by": list(each.against)}
-            for each in answer.hypotheses
+            {"cause": each.cause.value, "score": each.score, "evidence": list(each.evidence)} for each in answer.hypotheses
         ],
-        "incident": None if answer.incident is None else answer.incident.to_json(),
+        "incident": {} if answer.incident is None else answer.incident.to_json(),
     }
+
+
+def as_answer(answer: Diagnosis) -> dict[str, Any]:
+    """The same, and with each cause which facts would decide."""
+    line = as_line(answer)
+    for cause, each in zip(line["causes"], answer.hypotheses, strict=True):
+        cause["decided_by"] = list(each.against)
+    return line
 
 
 def answers_to(lines: Iterable[bytes], known: Knowledge) -> Iterator[dict[str, Any]]:

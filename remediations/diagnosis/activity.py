@@ -13,7 +13,7 @@ import re
 _ATTEMPT = re.compile(
     r" (?:failed to|fails to|fail to|could not|can not|unable to|not able to|attempting to|attempted to|trying to|tried to|"
     r"error while|encountered while|occurred while|failed while|problem while|error(?= [a-z]+ing )) "
-    r"(?:be )?(?:successfully )?([a-z]+)"
+    r"(?:attempting to |trying to )?(?:be )?(?:successfully )?([a-z]+)"
 )
 # Verbs of what is done to machines, hosts and clusters other than moving; those that a move's own steps have are not here.
 _OTHERS = """
@@ -22,7 +22,7 @@ export exported exporting install installed installing uninstall uninstalled dep
 add added adding join joined joining evict evicted attach attached attaching detach detached mount mounted mounting
 configure configured configuring modify modified modifying customize enable enabled enabling disable disabled
 apply applied applying revert reverted reverting convert converted converting resize resized expand extend
-replicate replicated replicating resynchronize resync failover rename renamed update updated upgrade upgraded
+replicate replicated replicating resynchronize resync failover rename renamed upgrade upgraded
 pause paused resume resumed snapshot checkpoint backup back clone cloned cloning
 download upload compile build activate activated print publish render ping
 """
@@ -41,16 +41,28 @@ _SPEAKS_OF_ACCESS = ("Migration", "Session", "Item", "WSMan", "VMHost", "Cluster
 _MOVER = re.compile(r"\bmove-(?:vm|clustervirtualmachinerole|scvirtualmachine)\b|movevmcommand", re.IGNORECASE)
 _FOREIGN = re.compile(
     r"(?:^|[\s'\"(=:])/(?:var|dev|usr|etc|home|vmfs|opt|tmp|proc|mnt|root|sys|run|nix)/|"
-    r"\.(?:qcow2|vmx|vmdk|vdi|ova|raw)\b|\b(?:qemu|qmp|kvm|xen|virsh|libvirt|virt-)|\b[a-z]+\+(?:tcp|ssh|tls)://|"
-    r"\b(?:com|org|io|net)\.[a-z]+\.[a-z]+[.:]|Traceback \(most|goroutine |\bexit (?:code|status) \d|\blevel=|"
-    r"\b(?:ERROR|WARN|DEBUG|INFO)\b[ :\]]|\s--(?:\s|[a-z])|\bgot signal\b|"
-    r"\b(?:Type|Value|Key|Runtime|Attribute|Reference)Error\b|"
+    r"\.(?:qcow2|vmx|vmdk|vdi|ova|raw)\b|\b[a-z]+\+(?:tcp|ssh|tls)://|"
+    r"\b(?:com|org|io|net)\.[a-z]+\.[a-z]+[.:]|Traceback \(most|\blevel=|"
+    r"\b(?:ERROR|WARN|DEBUG|INFO)\b[ :\]]|\s--(?:\s|[a-z])|"
     r"\b[a-z]+(?:_[a-z0-9]+)+\b|\b[a-z][\w-]*\[\d+\]:|(?:^|\n)\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S* [a-z\[]|"
-    r"\bmigrat\w+ guest\b|::[A-Z]\w+::|\b[a-z]+\.[a-z]+\(|(?:^|\n)\+ [a-z]|(?i:cpuid level)|\b(?:vspc|vmware|vsphere|esxi?|proxmox)\b"
+    r"(?:^|\n)(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d |"
+    r"::[A-Z]\w+::|\b[a-z]+\.[a-z]+\(|(?:^|\n)\+ [a-z]"
+)
+_FOREIGN_PHRASES = (
+    "exit code ",
+    "exit status ",
+    "got signal",
+    "goroutine ",
+    "cpuid level",
+    "migrate guest",
+    "libvirt",
+    "virt ",
 )
 _FOREIGN_NOUNS = """
 instance instances domain domains datastore datastores pod pods tenant serial vgpu vif vdi vbd sxm dom0 domu
 container containers droplet pvc vmi vmis qemu hypervisors
+qmp kvm xen virsh vspc vmware vsphere esx esxi proxmox typeerror valueerror keyerror runtimeerror attributeerror
+referenceerror
 """
 _FOREIGN_WORDS = frozenset(_FOREIGN_NOUNS.split())
 
@@ -65,32 +77,31 @@ def other_attempt(spaced: str, words: list[str]) -> str | None:
     return None
 
 
-def other_cmdlet(text: str) -> str | None:
-    """The PowerShell command that spoke, where it is one that does something other than moving or connecting."""
-    found = _CMDLET.match(text)
+def cmdlet(text: str) -> tuple[bool, str | None]:
+    """Whether a PowerShell command spoke, and which, where it is one that does something other than moving or connecting."""
+    first = found = _CMDLET.match(text)
     if found is None and ("CategoryInfo" in text or "FullyQualifiedErrorId" in text):
         found = _CATEGORY.search(text)
     if found is None:
-        return None
+        return False, None
     verb, noun = [each for each in found.groups() if each]
     if verb not in _OTHER_CMDLET_VERBS or any(word in noun for word in _SPEAKS_OF_ACCESS):
-        return None
-    return f"{verb}-{noun}"
+        return first is not None, None
+    return first is not None, f"{verb}-{noun}"
 
 
-def foreign(text: str, words: list[str]) -> bool:
+def foreign(text: str, spaced: str, words: list[str]) -> bool:
     """Whether another platform's program wrote this: it has files, paths or words that Hyper-V's messages never have."""
     there = _FOREIGN_WORDS.intersection(words)
     if "instance" in there and "id" in words:  # Hyper-V's devices have an instance ID
         there -= {"instance"}
-    return bool(there) or (_FOREIGN.search(text) is not None and not text.isupper())
+    return (
+        bool(there)
+        or any(phrase in spaced for phrase in _FOREIGN_PHRASES)
+        or (_FOREIGN.search(text) is not None and not text.isupper())
+    )
 
 
 def mover(text: str) -> bool:
     """Whether the text names a PowerShell command that moves machines between hosts."""
     return _MOVER.search(text) is not None
-
-
-def cmdlet(text: str) -> bool:
-    """Whether a PowerShell command spoke."""
-    return _CMDLET.match(text) is not None

@@ -53,7 +53,7 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
     if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
         told = incident_of(event, drained=bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED)
         incident = told if given is None else _completed(given, told)
-    return Diagnosis.model_construct(verdict=verdict, hypotheses=hypotheses, incident=incident)  # each of them checked already
+    return Diagnosis(verdict=verdict, hypotheses=hypotheses, incident=incident)
 
 
 def _completed(given: Incident, told: Incident | None) -> Incident:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
-from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt, other_cmdlet
+from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt
 from remediations.diagnosis.report import ReportedEvent
 from remediations.diagnosis.signatures import CODE, HYPER_V, MIGRATION, MOVING, OTHER, PEER, WINDOWS, Knowledge, Known, Says
 from remediations.diagnosis.text import Words
@@ -118,7 +118,7 @@ class Reading:
         self.hits = frozenset(known.index.within(self.words))
         self.codes = self._codes()
         origins = _origins(event.provider, event.channel)
-        if "ove-" in self.text.lower() and mover(self.text):
+        if ("ove-" in self.text or "OVE-" in self.text) and mover(self.text):
             origins |= {"move-vm"}
         outline = _outline(known, self.hits, self.codes, event.event_id, origins)
         self.weighed = _weighed(known, outline, self._build(outline))
@@ -150,18 +150,20 @@ class Reading:
         if MIGRATION in outline.marks:
             return Build(together=together) if together else _NOTHING_TO_ASK
         tokens, spaced = self.words.tokens, self.words.spaced
+        spoke, other = cmdlet(self.text)
+        verb = None if other else other_attempt(spaced, tokens)
         return Build(
-            cmdlet=cmdlet(self.text),
-            other_cmdlet=other_cmdlet(self.text),
-            other_attempt=other_attempt(spaced, tokens),
-            foreign=_OURS.isdisjoint(outline.marks) and _speaks_of(_MOVES, spaced) and foreign(self.text, tokens),
+            cmdlet=spoke,
+            other_cmdlet=other,
+            other_attempt=verb,
+            foreign=_OURS.isdisjoint(outline.marks) and _speaks_of(_MOVES, spaced) and foreign(self.text, spaced, tokens),
             bare=len(tokens) <= _BARE,
-            only_a_code=self._only_a_code(),
+            only_a_code=bool(self.codes) and self._only_a_code(),
             together=together,
         )
 
     def _only_a_code(self) -> bool:
-        if not self.codes or len(self.words.tokens) > 4 * _BARE:
+        if len(self.words.tokens) > 4 * _BARE:
             return False
         longest = max((len("".join(self.known.phrases[hit].parts).split()) for hit in self._of_codes), default=0)
         return len(self.words.tokens) - longest <= _BARE // 2

@@ -143,27 +143,30 @@ class PhraseIndex:
         """Index phrases; each is known by its position in the order given."""
         listed = list(enumerate(phrases))
         often = Counter(sign for _, phrase in listed for sign in _signs(phrase))
-        self._single: dict[str, int] = {}  # a phrase of one word is there as soon as its word is
-        self._western: dict[str, list[tuple[int, str, Phrase | None]]] = {}
+        single: dict[str, int] = {}  # a phrase of one word is there as soon as its word is
+        western: dict[str, list[tuple[int, str, Phrase | None]]] = {}
         self._eastern: dict[str, list[tuple[int, str, Phrase | None]]] = {}
         for number, phrase in listed:
             only = phrase.parts[0].strip()
-            if not phrase.eastern and len(phrase.parts) == 1 and " " not in only and only not in self._single:
-                self._single[only] = number
+            if not phrase.eastern and len(phrase.parts) == 1 and " " not in only and only not in single:
+                single[only] = number
                 continue
             rarest = min(_signs(phrase), key=lambda sign: (sign in _COMMON or len(sign) < 4, often[sign], -len(sign), sign))
             entry = (number, max(phrase.parts, key=len), phrase if len(phrase.parts) > 1 else None)
-            (self._eastern if phrase.eastern else self._western).setdefault(rarest, []).append(entry)
+            (self._eastern if phrase.eastern else western).setdefault(rarest, []).append(entry)
+        self._western = {word: (single.get(word), tuple(western.get(word, ()))) for word in single.keys() | western.keys()}
         self._words = frozenset(self._western)
-        self._singles = frozenset(self._single)
         self._pairs = frozenset(self._eastern)
 
     def within(self, words: Words) -> list[int]:
         """The numbers of the phrases that the text has."""
-        found = [self._single[word] for word in self._singles.intersection(words.tokens)]
+        found = []
         text = words.spaced
         for word in self._words.intersection(words.tokens):
-            for number, longest, phrase in self._western[word]:
+            single, longer = self._western[word]
+            if single is not None:
+                found.append(single)
+            for number, longest, phrase in longer:
                 if longest in text and (phrase is None or phrase.within(words)):
                     found.append(number)
         if words.squeezed:

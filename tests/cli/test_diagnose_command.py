@@ -72,8 +72,11 @@ def test_lines_are_answered_one_by_one_and_a_bad_one_is_named() -> None:
     assert listed["line"] == 4
     assert "list" in listed["error"]
     assert limit["causes"][0]["cause"] == "migration_limit_reached"
-    assert (success["verdict"], success["causes"], success["incident"]) == ("not_a_migration_failure", [], None)
+    assert (success["verdict"], success["causes"], success["incident"]) == ("not_a_migration_failure", [], {})
     assert odd["verdict"] == "unknown"
+    for answer in (first, limit, success, odd):
+        assert set(answer) == {"verdict", "causes", "incident"}
+        assert all(set(cause) == {"cause", "score", "evidence"} for cause in answer["causes"])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])

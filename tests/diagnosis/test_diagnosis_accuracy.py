@@ -1,10 +1,8 @@
 """The diagnosis on labelled real messages: how right it is, and that no harmless message ever leads to a cause.
 
 Three files of messages, each row with its source. `corpus.jsonl` and `field.jsonl` are what the signatures were written
-with; `field.jsonl` began as two held-out sets, and was moved here once its mistakes had been learned from: at their first
-measurement they were answered 51 % and 86 % right. `held_out.jsonl` came last; each of its rows keeps
-its `first_answer`, from before the few general corrections that followed (the code of a cluster error; a code that a
-virtual machine's start has as well), 78 % of which were right.
+with; `field.jsonl` holds every batch that was once held out and then learned from, each row with the `first_answer` that
+it got before. `held_out.jsonl` is the last batch. docs/diagnosis.md tells the numbers of each batch at first sight.
 """
 
 # ruff: noqa: E501 - messages stand as Windows writes them, on one line
@@ -28,7 +26,7 @@ KNOWN_LABELS = {cause.value for cause in Cause} | {"unknown_escalate", NEGATIVE}
 
 @pytest.mark.parametrize(
     ("name", "first", "in_three"),
-    [("corpus", 0.97, 1.0), ("field", 0.95, 0.97), ("held_out", 0.8, 0.8)],
+    [("corpus", 0.97, 1.0), ("field", 0.96, 0.97), ("held_out", 0.9, 0.9)],
 )
 def test_it_is_as_right_as_published(name: str, first: float, in_three: float) -> None:
     found = Measure.of(FILES[name])

@@ -1,0 +1,110 @@
+"""What a sentence's build tells: an attempt at something else, a command that moves nothing, another platform's writing."""
+
+from __future__ import annotations
+
+import pytest
+
+from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, diagnose
+from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt
+from remediations.diagnosis.signatures import read_signatures
+from remediations.diagnosis.text import Words
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import TextVerdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verb"),
+    [
+        ("'VM01' failed to start.", "start"),
+        ("Could not import the virtual machine.", "import"),
+        ("An error occurred while attempting to export the virtual machine.", "export"),
+        ("Error mounting VHD: the RPC server is unavailable", "mounting"),
+        ("Failed to establish a connection with host 'HV02'", None),
+        ("Unable to migrate virtual machine VM01", None),
+        ("The start of the year was good", None),
+    ],
+)
+def test_the_verb_of_an_attempt_tells_a_start_from_a_move(text: str, verb: str | None) -> None:
+    words = Words.of(text)
+    assert other_attempt(words.spaced, words.tokens) == verb
+
+
+@pytest.mark.parametrize(
+    ("text", "spoke", "other"),
+    [
+        ("Start-VM : 'VM01' failed to start.", True, "Start-VM"),
+        ("Hyper-V\\Set-VM : 'VM01' failed to modify resources.", True, "Set-VM"),
+        ("Move-VM : Virtual machine migration operation failed at migration source.", True, None),
+        ("Set-Item : The client cannot connect to the destination specified in the request.", True, None),
+        ("broken\n    + CategoryInfo : NotSpecified: (:) [Import-VM], VirtualizationException", False, "Import-VM"),
+        ("FullyQualifiedErrorId : AccessDenied,Microsoft.HyperV.PowerShell.Commands.StartVM", False, "Start-VM"),
+        ("The cluster moved nothing: see above", False, None),
+    ],
+)
+def test_the_command_that_spoke_is_known(text: str, spoke: bool, other: str | None) -> None:
+    assert cmdlet(text) == (spoke, other)
+
+
+def test_a_moving_command_is_found_wherever_it_stands() -> None:
+    assert mover("At line:1 char:1\n+ Move-VM -Name VM01 -DestinationHost HV02")
+    assert not mover("Failed to move VM vm01 to datastore ds02")
+
+
+@pytest.mark.parametrize(
+    ("text", "theirs"),
+    [
+        ("migration failed: /var/lib/libvirt/images/vm01.qcow2 is missing", True),
+        ("Jan 31 15:56:51 pve1 qm[77]: migration of VM 101 failed", True),
+        ("2026-04-29 22:30:21 migration aborted", True),
+        ("Failed to live migrate instance to host", True),
+        ("Live migration of VM01 failed: cpu_allocation_ratio", True),
+        ("Live migration of VM01 failed. Synthetic SCSI Controller (Instance ID 488C9F6E)", False),
+        ("Live migration of 'VM01' failed: C:\\ClusterStorage\\Volume1\\VM01.vhdx cannot be found.", False),
+        ("LIVE MIGRATION FAILED WITH ERROR: ACCESS DENIED", False),
+    ],
+)
+def test_another_platforms_writing_is_told(text: str, theirs: bool) -> None:
+    words = Words.of(text)
+    assert foreign(text, words.spaced, words.tokens) is theirs
+
+
+@pytest.mark.parametrize(
+    ("thing", "cause"),
+    [
+        ("The processor of the other host is not compatible.", Cause.CPU_INCOMPATIBLE),
+        ("Der Prozessor ist nicht kompatibel.", Cause.CPU_INCOMPATIBLE),
+        ("The host lacks enough memory; insufficient RAM.", Cause.INSUFFICIENT_MEMORY),
+        ("No virtual switch of that name: the switch is missing.", Cause.SWITCH_MISSING),
+        ("TCP 6600 is blocked on the way.", Cause.FIREWALL_BLOCKED),
+        ("Constrained delegation is missing for the account.", Cause.ACCESS_DENIED_DELEGATION),
+    ],
+)
+def test_a_thing_and_what_is_said_of_it_lead_to_a_cause_in_a_failed_move_only(thing: str, cause: Cause) -> None:
+    moved = diagnose(f"The virtual machine could not be migrated. {thing}")
+    assert moved.hypotheses[0].cause is cause
+    assert diagnose(f"The backup ended. {thing}").verdict is not TextVerdict.CAUSES
+
+
+def test_words_together_must_stand_in_one_sentence() -> None:
+    apart = diagnose("The virtual machine could not be migrated. The processor is fast. Colour printing is not supported.")
+    assert apart.verdict is TextVerdict.UNKNOWN
+
+
+@pytest.mark.parametrize("together", ["[[one]]", "[[one], []]"])
+def test_words_together_need_two_groups_with_words_in_each(together: str) -> None:
+    with pytest.raises(SignatureError, match="together"):
+        read_signatures(f"signatures: [{{id: abc, source: us, says: {{unknown: 0.5}}, together: {together}}}]", "ours.yaml")
+
+
+def test_an_article_alone_is_no_phrase() -> None:
+    ours = read_signatures("signatures: [{id: abc, source: us, says: {unknown: 0.5}, phrases: [the]}]", "ours.yaml")
+    with pytest.raises(SignatureError, match="article"):
+        Knowledge(ours, ())
+
+
+def test_the_same_sentences_in_another_order_are_answered_by_themselves() -> None:
+    """What is kept of texts with the same phrases never answers for a text whose sentences differ."""
+    together = "The virtual machine could not be migrated. The processor is not supported."
+    apart = "The virtual machine could not be migrated. The processor. Printing is not supported."
+    answers = [diagnose(ReportedEvent(text=text)).verdict for text in (together, apart, together)]
+    assert answers == [TextVerdict.CAUSES, TextVerdict.UNKNOWN, TextVerdict.CAUSES]
