@@ -26,13 +26,13 @@ def many(reply: Reply) -> tuple[Record, ...]:
     return reply.objects
 
 
-ABSENT = frozenset({"ObjectNotFound", "InvalidParameter", "CommandNotFoundException"})
-"""Error ids of "there is no such thing here": Get-VM answers InvalidParameter for an unknown name (2016 and newer)."""
+ABSENT = frozenset({"ObjectNotFound", "InvalidParameter"})
+"""Error ids of "there is no such thing here" beside the category: so Get-VM answers an unknown name (2016 and newer)."""
 
 
 def is_absent(reply: Reply) -> bool:
-    """Whether the host says that what was asked for does not exist there. Judged by error id, never by words."""
-    return bool(reply.errors) and all(error.error_id in ABSENT for error in reply.errors)
+    """Whether the host says that what was asked for does not exist there. Judged by category and id, never by words."""
+    return bool(reply.errors) and all(error.category == "ObjectNotFound" or error.error_id in ABSENT for error in reply.errors)
 
 
 def lacks_command(reply: Reply) -> bool:

@@ -99,6 +99,16 @@ TOLD = {
     "trusted_hosts": (20406, "VM51", "", "TrustedHosts configuration setting"),
     "migration_not_enabled": (20406, "VM51", "", "0x8007274D"),
     "migration_network_missing": (20406, "VM51", "", "0x8007274D"),
+    "dvd_or_iso_attached": (21502, "VM44", "CLUSTER1", "SW_DVD9_SQL_Svr_2019.ISO' failed to open"),
+    "config_version_mismatch": (21502, "VM42", "CLUSTER1", "its configuration version 5.0 is not supported"),
+    "vm_in_use_or_busy": (21502, "VM44", "CLUSTER1", "in its current state"),
+    "saved_state_corrupt": (21502, "VM44", "CLUSTER1", "in its current state"),
+    "shared_disk_unsupported": (21502, "VM44", "CLUSTER1", "is a shared virtual disk"),
+    "pass_through_disk": (21502, "VM44", "CLUSTER1", "a pass-through disk"),
+    "stuck_stopping": (21502, "VM44", "CLUSTER1", "in its current state"),
+    "integration_services_outdated": (21502, "VM44", "CLUSTER1", "incompatible with virtualization stack"),
+    "backing_up_stuck": (21502, "VM44", "CLUSTER1", "0x800700AA"),
+    "checkpoint_problem": (21502, "VM44", "CLUSTER1", "VM44_1.avhdx' failed to open"),
     "node_drain_failed": (1677, "", "CLUSTER1", "Node drain failed on cluster node HV01"),
 }
 
