@@ -156,7 +156,10 @@ class Reading:
             cmdlet=spoke,
             other_cmdlet=other,
             other_attempt=verb,
-            foreign=_OURS.isdisjoint(outline.marks) and _speaks_of(_MOVES, spaced) and foreign(self.text, spaced, tokens),
+            foreign=not (other or verb)
+            and _OURS.isdisjoint(outline.marks)
+            and _speaks_of(_MOVES, spaced)
+            and foreign(self.text, spaced, tokens),
             bare=len(tokens) <= _BARE,
             only_a_code=bool(self.codes) and self._only_a_code(),
             together=together,

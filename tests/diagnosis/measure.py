@@ -42,6 +42,7 @@ class Measure:
     first: int = 0
     in_three: int = 0
     at_first_sight: int | None = None
+    seen_first: int = 0
     negatives_as_causes: list[str] = field(default_factory=list)
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
     misses: list[tuple[str, str, list[str]]] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Measure:
             found.in_three += row["label"] in said[:3]
             found.confusion[row["label"], said[0]] += 1
             if "first_answer" in row:
+                found.seen_first += 1
                 found.at_first_sight = (found.at_first_sight or 0) + (row["first_answer"] == row["label"])
             if row["label"] == NEGATIVE and answer.verdict is TextVerdict.CAUSES:
                 found.negatives_as_causes.append(row["id"])
@@ -68,7 +70,7 @@ class Measure:
         once = (
             ""
             if self.at_first_sight is None
-            else f"right first before anything was learned from them {self.at_first_sight / self.total:.1%} · "
+            else f"right first before anything was learned from them {self.at_first_sight / self.seen_first:.1%} · "
         )
         lines = [
             f"{name}: {self.total} messages · right first {self.first / self.total:.1%} · right in the first three "
