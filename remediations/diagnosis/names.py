@@ -150,7 +150,7 @@ def _named(event: ReportedEvent) -> Iterator[tuple[str, str]]:
         yield _VM, first
     if " node " in text and (node := _NODE.search(text)):
         yield (_SOURCE if "drain" in text else _DESTINATION), node[1]
-    for spoken in _PEER_WORDS:
+    for spoken in _PEER_WORDS if not text.isascii() or "ost " in text else ():
         place = text.find(spoken)
         if place >= 0 and (peer := _PEER.match(text, place + len(spoken))):
             yield _DESTINATION, peer[1].rstrip(".-")

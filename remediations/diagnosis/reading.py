@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt
 from remediations.diagnosis.report import ReportedEvent
@@ -85,8 +85,7 @@ class Outline:
     evidence: Mapping[Known, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(NamedTuple):
     """What a text's sentences are like, as far as it matters: see `remediations.diagnosis.activity`."""
 
     cmdlet: bool = False

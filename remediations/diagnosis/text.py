@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LIMIT = 65_536
 _NEAR = 160  # characters between the parts of a phrase
@@ -61,8 +62,7 @@ def words_of(text: str) -> list[str]:
     return unicodedata.normalize("NFKD", folded.replace("cannot", "can not")).translate(_FOLD).split()
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """A text ready for matching."""
 
     tokens: list[str]
