@@ -34,6 +34,7 @@ class AddPossibleOwner(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.DIRECTORY
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Set-ClusterOwnerNode"})
 
     vm: VmName = Field(description="The clustered virtual machine")
     node: HostName = Field(description="The node that is to be a possible owner of it")

@@ -35,6 +35,7 @@ class BypassProxy(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Set-RemediationProxyBypass"})
 
     host: HostName = Field(description="The source: the host whose connections go to the proxy")
     peer: HostName = Field(description="The destination: the host that is to be reached directly")

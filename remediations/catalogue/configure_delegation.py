@@ -51,6 +51,7 @@ class ConfigureDelegation(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.DIRECTORY
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Clear-RemediationTicket", "Set-ADAccountControl", "Set-ADComputer"})
 
     source: HostName = Field(description="The Hyper-V host that virtual machines move away from")
     destination: HostName = Field(description="The Hyper-V host that they move to; the way back is a request of its own")

@@ -49,6 +49,7 @@ class ConfigureMigrationNetworks(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.DIRECTORY  # memory of running machines crosses another network from then on
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Add-VMMigrationNetwork", "Remove-VMMigrationNetwork"})
 
     host: HostName = Field(description="The Hyper-V host whose networks are looked at")
     peer: HostName = Field(description="The other host of the migration")

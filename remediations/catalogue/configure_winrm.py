@@ -36,6 +36,7 @@ class ConfigureWinRm(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Add-RemediationListener", "Remove-RemediationListener"})
 
     host: HostName = Field(description="The destination: the Hyper-V host that is to be reached")
 

@@ -38,6 +38,7 @@ class DeleteSavedState(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.IRREVERSIBLE
     reversal: ClassVar[Reversal] = Reversal.IRREVERSIBLE
+    sends: ClassVar[frozenset[str]] = frozenset({"Remove-VMSavedState", "Start-ClusterGroup", "Start-VM"})
 
     vm: VmName = Field(description="The virtual machine")
     source: HostName = Field(description="Host it is on, as far as known")

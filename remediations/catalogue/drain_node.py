@@ -57,6 +57,7 @@ class DrainNode(Operation):
     title: ClassVar[str] = "Drain a cluster node"
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.EXACT_EXCEPT_PLACEMENT
+    sends: ClassVar[frozenset[str]] = frozenset({"Move-ClusterSharedVolume", "Resume-ClusterNode", "Suspend-ClusterNode"})
 
     node: HostName = Field(description="The cluster node to drain")
     failback: Failback = Field(default="NoFailback", description="What an undo does with the roles that had moved")

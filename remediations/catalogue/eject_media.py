@@ -36,6 +36,7 @@ class EjectMedia(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Set-VMDvdDrive"})
 
     vm: VmName = Field(description="The virtual machine")
     source: HostName = Field(description="Host it is on, as far as known")

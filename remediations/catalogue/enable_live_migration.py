@@ -33,6 +33,7 @@ class EnableLiveMigration(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Disable-VMMigration", "Enable-VMMigration"})
 
     host: HostName = Field(description="The Hyper-V host")
 

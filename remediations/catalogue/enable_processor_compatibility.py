@@ -46,6 +46,7 @@ class EnableProcessorCompatibility(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Set-VMProcessor", "Start-ClusterGroup", "Start-VM", "Stop-VM"})
     needs_vm_off: ClassVar[bool] = True
 
     vm: VmName = Field(description="The virtual machine")

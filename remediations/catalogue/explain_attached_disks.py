@@ -79,7 +79,7 @@ def _shared(machine: Machine, disks: Disks, to: str) -> Manual:
             f"On {machine.host}, note and detach each shared disk: Get-VMHardDiskDrive -VMName '{machine.name}', then "
             f"Remove-VMHardDiskDrive for {paths}. The file stays",
             f"Move {machine.name} to {to}",
-            f"Attach each disk again where {to} reaches the same file: Add-VMHardDiskDrive -VMName '{machine.name}' -Path <path> "
+            f"Attach each disk again where {to} reaches its file: Add-VMHardDiskDrive -VMName '{machine.name}' -Path <path> "
             "-SupportPersistentReservations; start it, and look at its cluster",
         ),
     )
@@ -96,7 +96,7 @@ def _physical(machine: Machine, disks: Disks, to: str, *, together: bool) -> Man
         instructions=(
             *(cluster if together else ()),
             f"Else plan an outage: shut {machine.name} down and detach the disk (Remove-VMHardDiskDrive)",
-            f"Present the same LUN to {to}, set it offline there, move {machine.name}, and attach the disk again; or convert it "
+            f"Present the same LUN to {to}, set it offline there, move {machine.name}, attach the disk again; or convert it "
             "to a VHDX first (New-VHD -SourceDisk), which can be migrated",
         ),
     )

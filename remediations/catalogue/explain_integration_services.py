@@ -63,6 +63,6 @@ class ExplainIntegrationServices(Repair):
                     f"In the guest of {machine.name}: install all updates (Windows Update brings integration services since "
                     "Windows Server 2016), or for Linux the distribution's current kernel; then restart it",
                     f"Look again on {machine.host}: Get-VMIntegrationService -VMName '{machine.name}', and move it once more",
-                    "If it fails again, this was not the reason: integration services are not known to keep machines from moving",
+                    "If it fails again, this was not it: integration services are not known to keep machines from moving",
                 ),
             )

@@ -37,6 +37,7 @@ class MatchVirtualSwitches(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.DIRECTORY
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"New-VMSwitch", "Remove-VMSwitch", "Rename-VMSwitch"})
 
     vm: VmName = Field(description="The virtual machine")
     source: HostName = Field(description="The Hyper-V host that it is on")

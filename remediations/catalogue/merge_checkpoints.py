@@ -42,6 +42,7 @@ class MergeCheckpoints(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.IRREVERSIBLE
     reversal: ClassVar[Reversal] = Reversal.IRREVERSIBLE
+    sends: ClassVar[frozenset[str]] = frozenset({"Remove-VMSnapshot"})
 
     vm: VmName = Field(description="The virtual machine")
     source: HostName = Field(description="Host it is on, as far as known")

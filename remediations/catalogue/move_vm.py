@@ -36,6 +36,7 @@ class MoveVm(Operation):
     title: ClassVar[str] = "Move a virtual machine"
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED  # being there is what was asked for; the way back is a move of its own
+    sends: ClassVar[frozenset[str]] = frozenset({"Move-ClusterVirtualMachineRole", "Move-VM"})
 
     vm: VmName = Field(description="The virtual machine")
     to: HostName | Literal["any"] = Field(description="Host to move it to; any lets the cluster choose")

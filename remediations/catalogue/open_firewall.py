@@ -51,6 +51,7 @@ class OpenFirewall(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.DIRECTORY
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Disable-NetFirewallRule", "Enable-NetFirewallRule"})
 
     host: HostName = Field(description="The destination: the Hyper-V host that is to let migrations in")
     peer: HostName = Field(description="The source: the host that connects")

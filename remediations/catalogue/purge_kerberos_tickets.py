@@ -41,6 +41,7 @@ class PurgeKerberosTickets(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED  # Windows asks for new tickets when it needs them
+    sends: ClassVar[frozenset[str]] = frozenset({"Clear-RemediationTicket"})
 
     host: HostName = Field(description="The Hyper-V host whose tickets are looked at")
     peer: HostName = Field(description="The other host of the migration")

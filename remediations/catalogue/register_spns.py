@@ -41,6 +41,7 @@ class RegisterSpns(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.DIRECTORY
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Set-ADComputer"})
 
     host: HostName = Field(description="The Hyper-V host whose computer account is checked")
 

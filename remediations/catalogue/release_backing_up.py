@@ -42,6 +42,7 @@ class ReleaseBackingUp(Repair):
     proof: ClassVar[Proof] = Proof.EPISODE
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED  # a service that was restarted runs, as before
+    sends: ClassVar[frozenset[str]] = frozenset({"Restart-Service"})
 
     vm: VmName = Field(description="The virtual machine")
     source: HostName = Field(description="Host it is on, as far as known")

@@ -77,6 +77,8 @@ class Remediation(BaseModel):
     needs_vm_off: ClassVar[bool] = False
     least_server: ClassVar[int] = 2016
     """First Windows Server release it is for."""
+    sends: ClassVar[frozenset[str]] = frozenset()
+    """Every command that changes something and that it may plan, as a step, its undo or a bracket's close."""
 
     plan: ClassVar[Callable[..., Iterator[Item]]]
     """Items for this request on these facts: `def plan(self, *, account: ComputerAccount, …) -> Iterator[Item]`. Pure."""
@@ -86,8 +88,11 @@ class Remediation(BaseModel):
         raise NotImplementedError
 
     def planned(self, inputs: Mapping[str, Any]) -> Plan:
-        """The plan on `inputs`: facts by the names that `reads` gave them, and what `reads` gave outright."""
-        return Plan(
+        """The plan on `inputs`: facts by the names that `reads` gave them, and what `reads` gave outright.
+
+        Raises `ValueError` if it would send a command that it does not declare (`sends`): that is a defect of its own.
+        """
+        plan = Plan(
             remediation=self.id,
             request=self.model_dump(mode="json"),
             title=self.summary,
@@ -96,6 +101,10 @@ class Remediation(BaseModel):
             proof=self.proof if isinstance(self, Repair) else None,
             items=tuple(self._items(inputs)),
         )
+        undeclared = {each.name for step in plan.steps for each in step.commands} - self.sends
+        if undeclared:
+            raise ValueError(f"{self.id} would send {', '.join(sorted(undeclared))}, which its `sends` does not declare")
+        return plan
 
     def risk(self, inputs: Mapping[str, Any]) -> Tier:
         """The tier of this request; the class's, unless a request reaches further than others of its kind."""

@@ -37,6 +37,7 @@ class RepairNameResolution(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED  # the cache fills again by itself
+    sends: ClassVar[frozenset[str]] = frozenset({"Clear-DnsClientCache"})
 
     host: HostName = Field(description="The source: the Hyper-V host that looks the name up")
     peer: HostName = Field(description="The destination: the host whose name it is")

@@ -26,6 +26,7 @@ class ResumeNode(Operation):
     title: ClassVar[str] = "Resume a cluster node"
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.EXACT_EXCEPT_PLACEMENT
+    sends: ClassVar[frozenset[str]] = frozenset({"Resume-ClusterNode", "Suspend-ClusterNode"})
 
     node: HostName = Field(description="The cluster node to resume")
     failback: Failback = Field(default="NoFailback", description="What becomes of roles that a drain had moved away")

@@ -37,6 +37,7 @@ class RetryDrain(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.EXACT_EXCEPT_PLACEMENT
+    sends: ClassVar[frozenset[str]] = frozenset({"Move-ClusterSharedVolume", "Resume-ClusterNode", "Suspend-ClusterNode"})
 
     node: HostName = Field(description="The cluster node whose drain failed")
     failback: Failback = Field(default="NoFailback", description="What an undo does with the roles that had moved")

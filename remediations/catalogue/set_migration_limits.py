@@ -69,6 +69,7 @@ class SetMigrationLimits(Repair):
     proof: ClassVar[Proof] = Proof.EPISODE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Set-RemediationClusterLimit", "Set-VMHost"})
 
     host: HostName | None = Field(default=None, description="A standalone Hyper-V host; or name a cluster")
     cluster: ClusterName | None = Field(default=None, description="A failover cluster; or name a standalone host")

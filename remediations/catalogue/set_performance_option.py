@@ -35,6 +35,7 @@ class SetPerformanceOption(Repair):
     proof: ClassVar[Proof] = Proof.EXCLUSION
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Set-VMHost"})
 
     host: HostName = Field(description="The Hyper-V host that sends: the source")
 

@@ -36,6 +36,7 @@ class StartSavedRoles(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Save-VM", "Start-ClusterGroup", "Start-VM"})
 
     vm: VmName = Field(description="The virtual machine")
     source: HostName = Field(description="Host it is on, as far as known")

@@ -35,6 +35,7 @@ class TrustHosts(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Add-RemediationTrustedHost", "Remove-RemediationTrustedHost"})
 
     host: HostName = Field(description="The source: the host whose WinRM client refuses")
     peer: HostName = Field(description="The destination: the host that is to be trusted")

@@ -41,6 +41,7 @@ class UseKerberosAuthentication(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
+    sends: ClassVar[frozenset[str]] = frozenset({"Set-VMHost"})
 
     source: HostName = Field(description="The Hyper-V host that virtual machines move away from")
     destination: HostName = Field(description="The Hyper-V host that they move to")

@@ -123,11 +123,14 @@ def reject(digest: Digest, who: As, comment: Comment = "", run: RunId = None, as
 
 
 @app.command()
-def catalogue(as_json: Json = False) -> None:
-    """List the remediations: what each mends, how dangerous it is, and whether it can be undone."""
+def catalogue(
+    as_json: Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="The table that stands in the README.")] = False,
+) -> None:
+    """List the remediations: what each mends, how dangerous it is, what it sends, and whether it can be undone."""
     from remediations.cli.small import catalogue as run  # noqa: PLC0415
 
-    run(as_json=as_json)
+    run(as_json=as_json, as_markdown=as_markdown)
 
 
 host = typer.Typer(no_args_is_help=True)

@@ -10,32 +10,26 @@ from rich.table import Table
 from remediations.cli.console import Exit, fail, out, print_json
 
 
-def catalogue(*, as_json: bool) -> None:
-    """Print every remediation."""
+def catalogue(*, as_json: bool, as_markdown: bool) -> None:
+    """Print every remediation: a table for people, JSON with every command and form for scripts, markdown for the README."""
     from remediations.catalogue import CATALOGUE  # noqa: PLC0415
-    from remediations.catalogue.remediation import Repair  # noqa: PLC0415
+    from remediations.catalogue.description import describe, table  # noqa: PLC0415
+    from remediations.settings import load_site, packaged  # noqa: PLC0415
 
-    rows = [
-        {
-            "id": each.id,
-            "kind": each.kind,
-            "title": each.title,
-            "tier": int(each.tier),
-            "undo": each.reversal.value,
-            "causes": [cause.value for cause in each.causes] if issubclass(each, Repair) else [],
-            "proof": each.proof.value if issubclass(each, Repair) else None,
-            "request": each.model_json_schema(),
-        }
-        for each in CATALOGUE.values()
-    ]
+    example = load_site(packaged("site.yaml"))
+    rows = {entry: describe(entry, example) for entry in CATALOGUE.values()}
     if as_json:
-        print_json(rows)
-        return
-    table = Table("id", "kind", "tier", "undo", "mends", title="Catalogue", title_justify="left")
-    for row in rows:
-        mends = ", ".join(row["causes"]) if isinstance(row["causes"], list) else ""
-        table.add_row(str(row["id"]), str(row["kind"]), str(row["tier"]), str(row["undo"]), mends or str(row["title"]))
-    out.print(table)
+        print_json([row.to_json() | {"request": entry.model_json_schema()} for entry, row in rows.items()])
+    elif as_markdown:
+        out.print(table(rows.values()), markup=False, soft_wrap=True)
+    else:
+        shown = Table("id", "tier", "undo", "mends", "sends", title="Catalogue", title_justify="left")
+        for row in rows.values():
+            mends = ", ".join(row.causes) or row.title
+            shown.add_row(
+                row.id, str(row.tier), row.reversal if row.changes else "–", mends, ", ".join(row.changes) or "nothing"
+            )
+        out.print(shown)
 
 
 def export(directory: Path) -> None:

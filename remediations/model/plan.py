@@ -62,6 +62,12 @@ class Step(Frozen):
             raise ValueError("a step that opens a bracket says what closes it")
         return self
 
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """Everything that may be sent for it: the command, its undo, and what closes its bracket."""
+        closing = self.close.command if self.close is not None else None
+        return tuple(each for each in (self.command, self.undo, closing) if each is not None)
+
 
 class Satisfied(Frozen):
     """Nothing to do here, and why."""
