@@ -145,12 +145,17 @@ class Reading:
         return frozenset(found)
 
     def _build(self, outline: Outline) -> Build:
-        together = frozenset(each for each in outline.asks if self._together(each)) if outline.asks else _NONE
+        asks: Iterable[Known] = outline.asks
         if MIGRATION in outline.marks:
+            together = frozenset(each for each in asks if self._together(each))
             return Build(together=together) if together else _NOTHING_TO_ASK
         tokens, spaced = self.words.tokens, self.words.spaced
         spoke, other = cmdlet(self.text)
         verb = None if other else other_attempt(spaced, tokens)
+        if other:
+            asks = ()
+        elif verb and outline.marks.isdisjoint(_ANOTHERS_CAUSE):  # what could still make the attempt one of a move
+            asks = (each for each in asks if not _ANOTHERS_CAUSE.isdisjoint(each.signature.marks))
         return Build(
             cmdlet=spoke,
             other_cmdlet=other,
@@ -161,7 +166,7 @@ class Reading:
             and foreign(self.text, spaced, tokens),
             bare=len(tokens) <= _BARE,
             only_a_code=bool(self.codes) and self._only_a_code(),
-            together=together,
+            together=frozenset(each for each in asks if self._together(each)),
         )
 
     def _only_a_code(self) -> bool:
