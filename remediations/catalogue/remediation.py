@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
@@ -83,9 +84,9 @@ class Remediation(BaseModel):
     plan: ClassVar[Callable[..., Iterator[Item]]]
     """Items for this request on these facts: `def plan(self, *, account: ComputerAccount, …) -> Iterator[Item]`. Pure."""
 
+    @abstractmethod
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """What `plan` needs. Raises `LookupError` if the site does not know a name of the request."""
-        raise NotImplementedError
 
     def planned(self, inputs: Mapping[str, Any]) -> Plan:
         """The plan on `inputs`: facts by the names that `reads` gave them, and what `reads` gave outright.
@@ -140,9 +141,9 @@ class Repair(Remediation):
     proof: ClassVar[Proof]
 
     @classmethod
+    @abstractmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
         """The requests that could explain this incident: one for each host, pair or virtual machine on its path."""
-        raise NotImplementedError
 
 
 class Operation(Remediation):

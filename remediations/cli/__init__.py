@@ -13,19 +13,19 @@ from remediations.cli.engine import apply_group, plan_group
 
 
 def _config() -> typer.Typer:
-    from remediations.cli.config import app as config  # noqa: PLC0415
+    from remediations.cli.config import app as config
 
     return config
 
 
 def _diagnose() -> typer.Typer:
-    from remediations.cli.diagnose import diagnose  # noqa: PLC0415
+    from remediations.cli.diagnose import diagnose
 
     return forms.alone(diagnose)
 
 
 def _demo() -> typer.Typer:
-    from remediations.cli.demo import demo  # noqa: PLC0415
+    from remediations.cli.demo import demo
 
     return forms.alone(demo)
 
@@ -56,7 +56,7 @@ Comment = Annotated[str, typer.Option("--comment", help="Kept in the audit trail
 def common(config: Config = None) -> None:
     """Options before the command hold for every command."""
     if config is not None:
-        import os  # noqa: PLC0415
+        import os
 
         os.environ["REMEDIATE_CONFIG"] = str(config.resolve())
 
@@ -81,7 +81,7 @@ def serve(
     ] = 4,
 ) -> None:
     """Run everything: alert receiver, Prefect (its own, or the one at PREFECT_API_URL), a worker, the recovery sweep."""
-    from remediations.cli.serve import serve as run  # noqa: PLC0415
+    from remediations.cli.serve import serve as run
 
     with console.plain_errors():
         raise typer.Exit(run(port=port, limit=limit))
@@ -90,7 +90,7 @@ def serve(
 @app.command()
 def approvals(as_json: Json = False) -> None:
     """Show what waits for a decision: digest, plan, until when, and where to see it."""
-    from remediations.cli.approvals import show  # noqa: PLC0415
+    from remediations.cli.approvals import show
 
     with console.plain_errors():
         show(as_json=as_json)
@@ -107,7 +107,7 @@ def approve(
     as_json: Json = False,
 ) -> None:
     """Approve a plan that waits, and what had failed being tried again after it."""
-    from remediations.cli.approvals import decide  # noqa: PLC0415
+    from remediations.cli.approvals import decide
 
     with console.plain_errors():
         decide(digest, "approve", run=run, who=who, comment=comment, retry=not no_retry, as_json=as_json)
@@ -116,7 +116,7 @@ def approve(
 @app.command()
 def reject(digest: Digest, who: As, comment: Comment = "", run: RunId = None, as_json: Json = False) -> None:
     """Reject a plan that waits: nothing is changed, and its incident is closed."""
-    from remediations.cli.approvals import decide  # noqa: PLC0415
+    from remediations.cli.approvals import decide
 
     with console.plain_errors():
         decide(digest, "reject", run=run, who=who, comment=comment, retry=False, as_json=as_json)
@@ -128,7 +128,7 @@ def catalogue(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="The table that stands in the README.")] = False,
 ) -> None:
     """List the remediations: what each mends, how dangerous it is, what it sends, and whether it can be undone."""
-    from remediations.cli.small import catalogue as run  # noqa: PLC0415
+    from remediations.cli.small import catalogue as run
 
     run(as_json=as_json, as_markdown=as_markdown)
 
@@ -142,7 +142,7 @@ def export(
     directory: Annotated[Path, typer.Argument(help="Where to write it; made if it is not there.", file_okay=False)],
 ) -> None:
     """Write our PowerShell module with its install script, for a person to install on hosts."""
-    from remediations.cli.small import export as run  # noqa: PLC0415
+    from remediations.cli.small import export as run
 
     with console.plain_errors():
         run(directory)

@@ -29,7 +29,7 @@ def show(*, as_json: bool) -> None:
     """What waits for a decision, the one that expires first at the top."""
     api = prefect_api()
     with err.status(f"asking {api}"):
-        from flows import approvals  # noqa: PLC0415 - a second of import, under the status line
+        from flows import approvals
 
         try:
             with approvals.client_for(api) as client:
@@ -61,7 +61,7 @@ def decide(
     """Answer the question of that digest and say what follows."""
     api = prefect_api()
     with err.status(f"asking {api}"):
-        from flows import approvals  # noqa: PLC0415
+        from flows import approvals
 
         try:
             with approvals.client_for(api) as client:

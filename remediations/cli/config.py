@@ -29,9 +29,9 @@ def check(
 
     Reads the files only; no host is asked. Exit code 0 if nothing is wrong, 2 otherwise.
     """
-    from remediations import settings  # noqa: PLC0415 (half a second that help does not need)
-    from remediations.catalogue import CATALOGUE  # noqa: PLC0415
-    from remediations.remoting.check import check_endpoint  # noqa: PLC0415
+    from remediations import settings
+    from remediations.catalogue import CATALOGUE
+    from remediations.remoting.check import check_endpoint
 
     tiers = {each.id: each.tier for each in CATALOGUE.values()}
     try:

@@ -81,10 +81,10 @@ def _quiet() -> Iterator[None]:
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn what a person can mend into one clear message and an exit code; anything else is a defect and shows itself."""
-    from pydantic import ValidationError  # noqa: PLC0415 - with the settings, a quarter of a second
+    from pydantic import ValidationError
 
-    from remediations.model.outcome import Refused  # noqa: PLC0415
-    from remediations.settings import ConfigError, SecretUnavailable  # noqa: PLC0415
+    from remediations.model.outcome import Refused
+    from remediations.settings import ConfigError, SecretUnavailable
 
     try:
         yield

@@ -98,7 +98,7 @@ def _run(fault: str, approve: Approve, *, keep: bool, again: bool) -> Exit:
 
 def _faults() -> Mapping[str, Any]:
     try:
-        from remediations.lab.world.faults import FAULTS  # noqa: PLC0415 - an extra
+        from remediations.lab.world.faults import FAULTS
     except ImportError as error:
         fail(f"the demo needs the lab ({error}): pip install 'hyperv-remediation[lab]'")
     return FAULTS
@@ -106,7 +106,7 @@ def _faults() -> Mapping[str, Any]:
 
 @contextlib.contextmanager
 def _site(directory: Path) -> Iterator[Lab]:
-    from remediations.lab.lab import Lab  # noqa: PLC0415
+    from remediations.lab.lab import Lab
 
     with contextlib.ExitStack() as stack:
         lab = progress("start the lab: CLUSTER1 (HV01, HV02), HV03, HV04, DC1, DC2", lambda: stack.enter_context(Lab()))
@@ -117,9 +117,9 @@ def _site(directory: Path) -> Iterator[Lab]:
 
 @contextlib.contextmanager
 def _served(directory: Path) -> Iterator[Running]:
-    from flows.runtime import configuration  # noqa: PLC0415 - Prefect with it: more than a second
-    from remediations.cli.serve import serving  # noqa: PLC0415
-    from remediations.settings import Settings  # noqa: PLC0415
+    from flows.runtime import configuration
+    from remediations.cli.serve import serving
+    from remediations.settings import Settings
 
     os.environ |= {
         "REMEDIATE_CONFIG": str(directory),
@@ -175,7 +175,7 @@ def _once_more(lab: Lab, running: Running, failure: Failure) -> bool:
 
 def _report(running: Running, failure: Failure) -> str:
     """Post the failure as Alertmanager would; the incident's id."""
-    import httpx  # noqa: PLC0415 - a third of a second
+    import httpx
 
     subject = {"vm": failure.vm} if failure.vm else {"node": failure.source}
     labels = {
@@ -259,7 +259,7 @@ class _Telling:
         self.doing = "planning"
 
     def _plan_sealed(self, data: Mapping[str, Any]) -> None:
-        from remediations.engine.render import plan_text  # noqa: PLC0415
+        from remediations.engine.render import plan_text
 
         sealed = _sealed(self.running, data)
         self._head("4 · The plan" if sealed.part == "repair" else "4b · Part two: the move, tried again")
@@ -273,7 +273,7 @@ class _Telling:
             self._ask(sealed)
 
     def _ask(self, sealed: Sealed) -> None:
-        from flows.approvals import NotTaken, NotWaiting, answer, client_for, find, run_link  # noqa: PLC0415
+        from flows.approvals import NotTaken, NotWaiting, answer, client_for, find, run_link
 
         if self.approve is Approve.UI:
             self._head("5 · Approval")

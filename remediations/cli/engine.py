@@ -43,8 +43,8 @@ def apply_group() -> type[TyperGroup]:
 
 
 def _commands(*, apply: bool) -> Mapping[str, Callable[[], TyperCommand]]:
-    from remediations.catalogue import CATALOGUE  # noqa: PLC0415 - half a second that other commands do not need
-    from remediations.model.incident import Incident  # noqa: PLC0415
+    from remediations.catalogue import CATALOGUE
+    from remediations.model.incident import Incident
 
     further: forms.Options = {"as_json": (Json, False)}
     if apply:
@@ -72,9 +72,9 @@ def _commands(*, apply: bool) -> Mapping[str, Callable[[], TyperCommand]]:
 
 
 def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
-    from flows.fate import terminal_run  # noqa: PLC0415
-    from flows.runtime import configure_logs, engine  # noqa: PLC0415
-    from remediations.model.incident import Incident  # noqa: PLC0415
+    from flows.fate import terminal_run
+    from flows.runtime import configure_logs, engine
+    from remediations.model.incident import Incident
 
     who = given.get("as_") or getpass.getuser()
     configure_logs(stream=sys.stderr, level="WARNING")
@@ -90,7 +90,7 @@ def show(report: Report, *, as_json: bool) -> None:
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
-        from rich.markdown import Markdown  # noqa: PLC0415
+        from rich.markdown import Markdown
 
         out.print(Markdown(report.markdown))
     raise typer.Exit(exit_code(report.outcome))
@@ -100,8 +100,8 @@ def terminal_gate(who: str, given: Mapping[str, Any]) -> Gate:
     """Shows the plan and asks at the terminal; with `--approve` compares the digest and does not ask."""
 
     def gate(ask: Ask) -> Answer:
-        from remediations.engine import Answer  # noqa: PLC0415
-        from remediations.engine.render import plan_text  # noqa: PLC0415
+        from remediations.engine import Answer
+        from remediations.engine.render import plan_text
 
         for plan in (ask.plan, ask.retry):
             if plan is not None:

@@ -79,7 +79,7 @@ def start_worker(api: str, home: Path, *, pool: str, limit: int, env: Mapping[st
 
 def wait_ready(api: str, child: Child | None, seconds: float = READY_SECONDS) -> None:
     """Wait until the API answers. Raises `ChildFailed` if its server ended or it does not answer within `seconds`."""
-    import httpx  # noqa: PLC0415 - half a second that other commands do not need
+    import httpx
 
     deadline = time.monotonic() + seconds
     problem = ""

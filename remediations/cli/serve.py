@@ -65,7 +65,7 @@ class Running:
 
 def serve(*, port: int | None, limit: int) -> int:
     """Run until Ctrl-C or SIGTERM; the exit code. 1 if a part of it died, which a service manager should restart."""
-    from flows.runtime import configuration, configure_logs  # noqa: PLC0415 - the catalogue with it
+    from flows.runtime import configuration, configure_logs
 
     configure_logs(stream=sys.stderr)
     found = Settings.load()
@@ -97,7 +97,7 @@ def serving(
 
     Raises `ChildFailed` if one of them does not come up. At the end all of it is stopped, within about half a minute.
     """
-    from remediations.ledger import Ledger  # noqa: PLC0415 - half a second
+    from remediations.ledger import Ledger
 
     state = found.state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -130,7 +130,7 @@ def serving(
 
 
 def _register(api: str) -> Any:
-    from flows import approvals, deployments  # noqa: PLC0415 - Prefect with them: more than a second
+    from flows import approvals, deployments
 
     with approvals.client_for(api) as client:
         return deployments.register(client)[deployments.MAIN]
@@ -140,7 +140,7 @@ class Worker:
     """The Prefect worker as a child, started again when it dies. The flows that it was running go on and end by themselves."""
 
     def __init__(self, api: str, home: Path, limit: int, site: Mapping[str, str], logs_in: Path) -> None:
-        from flows.deployments import POOL  # noqa: PLC0415
+        from flows.deployments import POOL
 
         log_file = logs_in / "prefect-worker.log"
         self._start = partial(start_worker, api, home, pool=POOL, limit=limit, env=site, log=log_file)
@@ -166,8 +166,8 @@ class Worker:
 
 
 def _dispatcher(ledger: Ledger, api: str, deployment: Any) -> Dispatcher:
-    from flows.approvals import client_for  # noqa: PLC0415
-    from flows.dispatch import Dispatcher  # noqa: PLC0415
+    from flows.approvals import client_for
+    from flows.dispatch import Dispatcher
 
     return Dispatcher(ledger, lambda: client_for(api), deployment)
 
@@ -175,10 +175,10 @@ def _dispatcher(ledger: Ledger, api: str, deployment: Any) -> Dispatcher:
 @contextlib.contextmanager
 def _receiver(found: Settings, configuration: Configuration, dispatcher: Dispatcher) -> Iterator[str]:
     """The alert receiver in a thread of its own; its URL. Raises `ChildFailed` if its address cannot be had."""
-    import uvicorn  # noqa: PLC0415 - a third of a second
+    import uvicorn
 
-    from remediations.alerts import Accepted, known_to, receiver  # noqa: PLC0415
-    from remediations.engine.propose import canonical  # noqa: PLC0415
+    from remediations.alerts import Accepted, known_to, receiver
+    from remediations.engine.propose import canonical
 
     def intake(incident: Incident) -> Accepted:
         opened = dispatcher.accept(canonical(incident, configuration.site))
@@ -233,9 +233,9 @@ def _sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> Iterator[None]:
 
 def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
     """One look at what ended runs left open: brackets, half-done plans, incidents."""
-    from flows.approvals import client_for  # noqa: PLC0415
-    from flows.fate import fate, tell  # noqa: PLC0415
-    from flows.runtime import engine  # noqa: PLC0415
+    from flows.approvals import client_for
+    from flows.fate import fate, tell
+    from flows.runtime import engine
 
     dispatcher.close_stillborn()
     if not ledger.unfinished_runs():

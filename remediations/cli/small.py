@@ -12,9 +12,9 @@ from remediations.cli.console import Exit, fail, out, print_json
 
 def catalogue(*, as_json: bool, as_markdown: bool) -> None:
     """Print every remediation: a table for people, JSON with every command and form for scripts, markdown for the README."""
-    from remediations.catalogue import CATALOGUE  # noqa: PLC0415
-    from remediations.catalogue.description import describe, table  # noqa: PLC0415
-    from remediations.settings import load_site, packaged  # noqa: PLC0415
+    from remediations.catalogue import CATALOGUE
+    from remediations.catalogue.description import describe, table
+    from remediations.settings import load_site, packaged
 
     example = load_site(packaged("site.yaml"))
     rows = {entry: describe(entry, example) for entry in CATALOGUE.values()}
@@ -46,6 +46,6 @@ def export(directory: Path) -> None:
 
 def module_source() -> Path:
     """The module's directory, as it came with the program."""
-    from remediations.settings import packaged  # noqa: PLC0415
+    from remediations.settings import packaged
 
     return packaged("site.yaml").parent / "HyperVRemediation"
