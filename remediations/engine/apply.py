@@ -55,9 +55,9 @@ class Applier:
             return work.finish(why)
 
     def close(self, run: str, sealed: Sealed, why: str) -> list[str]:
-        """Close the brackets that a run of this plan left open; what could not be closed, in words."""
+        """Decide the steps and close the brackets that a run of this plan left; what could not be, in words."""
         with self._leased(run, sealed) as work:
-            return work.close_brackets(why)
+            return [*work.decide(), *work.close_brackets(why)]
 
     def take_back(self, run: str, sealed: Sealed, why: str) -> Applied:
         """Undo what a run did of a plan, newest step first: only what the journal says we did and what is still so."""

@@ -75,7 +75,7 @@ class Asking:
         if decision is None:
             return None
         if decision.decision == "approve":
-            self._may_begin(fresh, retry=True)
+            self._refuse_paused()
             self.ledger.use_approval(sealed)
         return decision.decision
 
@@ -86,8 +86,7 @@ class Asking:
 
     def _may_begin(self, plan: Plan, *, retry: bool) -> None:
         """Raise `Refused` if policy does not let a change begin now; the retry of a move needs no window of its own."""
-        if self.policy.pause:
-            raise Refused(Reason.PAUSED, "policy.yaml says pause: true; nothing is changed until it is taken out")
+        self._refuse_paused()
         now, caps = self.clock(), self.policy.caps
         if not retry and not self.policy.in_window(plan.tier, now):
             opens = self.policy.next_opening(plan.tier, now)
@@ -102,6 +101,10 @@ class Asking:
         if self.ledger.changes_since(hour) >= caps.per_hour:
             raise Refused(Reason.CAP_REACHED, f"{caps.per_hour} changes were made within the hour (policy.yaml, caps)")
         self._refuse_again(plan, now)
+
+    def _refuse_paused(self) -> None:
+        if self.policy.pause:
+            raise Refused(Reason.PAUSED, "policy.yaml says pause: true; nothing is changed until it is taken out")
 
     def _refuse_again(self, plan: Plan, now: datetime) -> None:
         """Raise `Refused` for a cause that was mended on one of the plan's targets a moment ago: a person should look."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
+from remediations.engine.ports import Sent
 from remediations.engine.propose import Proposal
 from remediations.engine.work import Applied
 from remediations.ledger import Entry
@@ -70,8 +72,28 @@ def stands(plan: Plan) -> Outcome | None:
     return Outcome(ending=Ending.NEEDS_PERSON, reason=reason, summary=f"A person is needed: {'; '.join(whys(plan))}")
 
 
-def with_what_stays(outcome: Outcome, kept: Sequence[Entry]) -> Outcome:
-    """The outcome as it is once all that the run sent counts: `kept` is what it sent and did not take back."""
+def sent(entries: Sequence[Entry]) -> tuple[Sent, ...]:
+    """What a run sent, as its report shows it."""
+    return tuple(
+        Sent(
+            host=entry.step.host,
+            command=entry.step.command.text,
+            became=_became(entry),
+            undo=entry.step.undo.text if entry.step.undo else "",
+        )
+        for entry in entries
+    )
+
+
+def _became(entry: Entry) -> Literal["done", "taken back", "failed", "not known"]:
+    if entry.undone is not None and entry.undone.ok:
+        return "taken back"
+    return "not known" if entry.result is None else "done" if entry.result else "failed"
+
+
+def with_what_stays(outcome: Outcome, entries: Sequence[Entry]) -> Outcome:
+    """The outcome as it is once all that the run sent counts, what it did not take back above all."""
+    kept = [entry for entry in entries if _became(entry) in ("done", "not known")]
     if outcome.ending in (Ending.MENDED, Ending.FAILED):
         return outcome
     if not kept:

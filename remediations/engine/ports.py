@@ -95,6 +95,15 @@ class Considered(Frozen):
     why: str
 
 
+class Sent(Frozen):
+    """One command that the run sent, and what became of it."""
+
+    host: str
+    command: str
+    became: Literal["done", "taken back", "failed", "not known"]
+    undo: str = Field(default="", description="What takes it back; empty if nothing can or needs to")
+
+
 class Phase(Frozen):
     """How long one part of a run took."""
 
@@ -114,6 +123,7 @@ class Report(Frozen):
     also_seen: tuple[Plan, ...] = Field(default=(), description="Faults by state that nothing points to: listed, not planned")
     plan: Plan | None = None
     retry: Plan | None = None
+    sent: tuple[Sent, ...] = Field(default=(), description="Every command of every round, in order")
     verified: bool = Field(default=False, description="The plan, made again on facts read after it, finds nothing left to do")
     retried: bool = Field(default=False, description="What had failed was tried again and succeeded")
     phases: tuple[Phase, ...] = ()

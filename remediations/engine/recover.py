@@ -41,7 +41,8 @@ class Recovered(Frozen):
 def recover(ledger: Ledger, applier: Applier, fate: Fate) -> list[Recovered]:
     """Look at every unfinished run and finish those that are over. A run whose hosts are busy is left for the next time.
 
-    Before that, brackets that an ended run could not close are closed: a host that was down then may be back.
+    Before that, what an ended run could not is done: its brackets are closed and its unanswered steps decided, for a host
+    that was down then may be back, and until then nobody else may touch it.
     """
     found = _close_left_over(ledger, applier)
     for record in ledger.unfinished_runs():
@@ -53,31 +54,34 @@ def recover(ledger: Ledger, applier: Applier, fate: Fate) -> list[Recovered]:
         except LATER as busy:
             ledger.note(record.run, "recover later", {"why": str(busy)})
             continue
-        ledger.finish_run(record.run, outcome)
         # A run that only found the incident taken by another one must not close it under that one's feet.
         if record.incident_id is not None and ledger.incident(record.incident_id).run == record.run:
             ledger.close_incident(record.incident_id, outcome)
+        ledger.finish_run(record.run, outcome)
         found.append(Recovered(run=record.run, incident_id=record.incident_id, what=over.words, outcome=outcome))
     return found
 
 
 def _close_left_over(ledger: Ledger, applier: Applier) -> list[Recovered]:
     found = []
-    for bracket in ledger.open_brackets():
-        record = ledger.run(bracket.run)
-        sealed = next((each for each in ledger.find_sealed(bracket.digest) if each.run == bracket.run), None)
+    brackets = {(each.run, each.digest): each for each in ledger.open_brackets()}
+    for run, digest in dict.fromkeys([*brackets, *ledger.undecided()]):
+        record = ledger.run(run)
+        sealed = next((each for each in ledger.find_sealed(digest) if each.run == run), None)
         if record is None or record.finished_at is None or sealed is None:
             continue
-        words = f"“{bracket.name}” was left half-way"
+        bracket = brackets.get((run, digest))
+        words = f"“{bracket.name}” was left half-way" if bracket else "nobody knew what had become of a step"
         try:
-            left = applier.close(bracket.run, sealed, words)
+            left = applier.close(run, sealed, words)
         except LATER as busy:
             left = [str(busy)]
         if left:
-            ledger.note(bracket.run, "recover later", {"why": "; ".join(left)})
+            ledger.note(run, "recover later", {"why": "; ".join(left)})
         else:
-            outcome = Outcome(ending=Ending.UNDONE, summary=f"{words}; {bracket.close.command.text} closed it.")
-            found.append(Recovered(run=bracket.run, incident_id=record.incident_id, what=words, outcome=outcome))
+            now = f"{bracket.close.command.text} closed it" if bracket else "its host shows it now"
+            outcome = Outcome(ending=Ending.UNDONE if bracket else Ending.NEEDS_PERSON, summary=f"{words}; {now}.")
+            found.append(Recovered(run=run, incident_id=record.incident_id, what=words, outcome=outcome))
     return found
 
 

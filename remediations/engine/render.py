@@ -49,6 +49,11 @@ def code(text: str) -> str:
     return f"{fence} {_CONTROL.sub(' ', text)} {fence}" if len(fence) > 1 else f"`{_CONTROL.sub(' ', text)}`"
 
 
+def _cell(text: str) -> str:
+    """Text as code in a table, where a bar would end its cell."""
+    return code(text.replace("|", "\\|"))
+
+
 def short_digest(digest: str) -> str:
     """The first eight characters in two groups, as people compare them."""
     return f"{digest[:4]} {digest[4:8]}"
@@ -179,6 +184,13 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
     for title, plan in (("What was planned", report.plan), ("The move, tried again", report.retry)):
         if plan is not None:
             parts.append(f"## {title}\n\n{plan_markdown(plan)}")
+    if report.sent:
+        rows = [
+            f"| {escape(each.host)} | {_cell(each.command)} | {each.became} | {_cell(each.undo) if each.undo else 'none'} |"
+            for each in report.sent
+        ]
+        head = ["| on | command | became | undo |", "|---|---|---|---|"]
+        parts.append("## What was sent\n\n" + "\n".join([*head, *rows]))
     checks = [f"verified: {'yes' if report.verified else 'no'}", f"the move succeeded: {'yes' if report.retried else 'no'}"]
     parts.append("## Proof\n\n" + " · ".join(checks))
     if report.phases:

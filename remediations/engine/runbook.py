@@ -11,9 +11,9 @@ from typing import Literal, TypeVar
 from remediations.catalogue.remediation import Remediation, Repair
 from remediations.engine.apply import Applier
 from remediations.engine.asking import Asking
-from remediations.engine.endings import failed, left_to_people, stands, unmendable, unverified, whys, with_what_stays
+from remediations.engine.endings import failed, left_to_people, sent, stands, unmendable, unverified, whys, with_what_stays
 from remediations.engine.gather import read_for
-from remediations.engine.ports import Clock, Considered, Gate, Hosts, Observe, Phase, Report, quietly
+from remediations.engine.ports import Clock, Considered, Gate, Hosts, Observe, Phase, Report, Sent, quietly
 from remediations.engine.propose import Proposal, asked_for, canonical, gather_evidence, propose
 from remediations.engine.recover import ROUNDS, Fate, Recovered, recover, sealed_of
 from remediations.engine.render import report_markdown, why_markdown
@@ -358,10 +358,19 @@ class Run:
     def told_before(self) -> Report | None:
         """The report of this very run if it has ended already: asked for again, it changes nothing and opens nothing."""
         record = self.ledger.run(self.run)
-        if record is None or record.outcome is None:
+        if record is None:
+            return None
+        outcome = record.outcome
+        if outcome is None and record.incident_id is not None:
+            # It died between closing its incident and saying so.
+            incident = self.ledger.incident(record.incident_id)
+            outcome = incident.outcome if incident.run == self.run else None
+            if outcome is not None:
+                self.ledger.finish_run(self.run, outcome)
+        if outcome is None:
             return None
         told = [note.data["markdown"] for note in self.ledger.trail(self.run) if note.kind == "report"]
-        return self._report(record.outcome).model_copy(
+        return self._report(outcome, sent(self._entries())).model_copy(
             update={"incident_id": record.incident_id} | ({"markdown": told[-1]} if told else {})
         )
 
@@ -379,23 +388,26 @@ class Run:
         """Write the outcome down and report it; without the ledger it is left to recovery, which finishes the run."""
         if outcome.reason is Reason.LEDGER_UNAVAILABLE:
             return self._report(outcome)
-        outcome = with_what_stays(outcome, self._kept())
-        report = self._report(outcome)
-        if self.ledger.run(self.run) is not None:
+        entries = self._entries()
+        outcome = with_what_stays(outcome, entries)
+        report = self._report(outcome, sent(entries))
+        # The run is finished last: whoever dies in between leaves a run that recovery still sees.
+        known = self.ledger.run(self.run) is not None
+        if known:
             self.ledger.note(self.run, "report", {"markdown": report.markdown})
-            self.ledger.finish_run(self.run, outcome)
         if close and self.incident_id is not None:
             self.ledger.close_incident(self.incident_id, outcome)
+        if known:
+            self.ledger.finish_run(self.run, outcome)
         return report
 
-    def _kept(self) -> list[Entry]:
-        """What this run sent, in all its rounds, and did not take back; oldest first."""
+    def _entries(self) -> list[Entry]:
+        """What this run sent, in all its rounds, in order."""
         plans = sealed_of(self.ledger, self.run)
         entries = [entry for sealed in plans for entry in self.ledger.journal(self.run, sealed.digest)]
-        kept = [each for each in entries if each.result is not False and not (each.undone is not None and each.undone.ok)]
-        return sorted(kept, key=lambda each: each.intended_at)
+        return sorted(entries, key=lambda each: (each.intended_at, each.index))
 
-    def _report(self, outcome: Outcome) -> Report:
+    def _report(self, outcome: Outcome, what: tuple[Sent, ...] = ()) -> Report:
         report = Report(
             run=self.run,
             incident_id=self.incident_id,
@@ -405,6 +417,7 @@ class Run:
             also_seen=self.proposal.also_seen if self.proposal else (),
             plan=self.plan,
             retry=self.retry,
+            sent=what,
             verified=self.verified,
             retried=self.retried,
             phases=tuple(self.phases),

@@ -130,18 +130,25 @@ class Work:
 
     def finish(self, why: str) -> Applied:
         """Decide what is unknown; a plan that was carried out whole stays, a half-done one is taken back."""
-        for entry in self.ledger.journal(self.run, self.plan.digest):
-            step = self.plan.items[entry.index]
-            if entry.result is None and isinstance(step, Step):
-                try:
-                    self._decided(entry, step)
-                except Stopped as stop:
-                    return self.give_up(stop)
+        if unknown := self.decide():
+            return self.give_up(Stopped(f"{why}; {'; '.join(unknown)}"))
         if not self._whole():
             return self.give_up(Stopped(why))
         self._arrived(why)
         left = self.close_brackets(why)
         return Applied(ok=not left, detail="; ".join(left))
+
+    def decide(self) -> list[str]:
+        """Find out what became of every step that was sent and never answered; what cannot be known, in words."""
+        left = []
+        for entry in self.ledger.journal(self.run, self.plan.digest):
+            step = self.plan.items[entry.index]
+            if entry.result is None and entry.undone is None and isinstance(step, Step):
+                try:
+                    self._decided(entry, step)
+                except Stopped as stop:
+                    left.append(stop.detail)
+        return left
 
     def _whole(self) -> bool:
         """Whether all of the plan is done, by us or by somebody meanwhile, and what it waits for at its end has come."""
@@ -339,6 +346,8 @@ class Work:
             return ""
         facts = self.applier.read(self.plan)
         if all(change.holds_before(facts) for change in step.changes):
+            if entry.result is not False:
+                self._undone(entry, entry.command_id, ok=True, detail="found taken back")
             return ""
         if entry.result is False or not all(change.holds_after(facts) for change in step.changes):
             return _drift(step, facts)
@@ -348,13 +357,16 @@ class Work:
         try:
             self._send(step.host, step.undo, deadline=step.deadline, command_id=command_id)
         except RemotingError as error:
-            self.ledger.mark_undone(self.run, self.plan.digest, entry.index, command_id, ok=False, detail=str(error))
+            self._undone(entry, command_id, ok=False, detail=str(error))
             return f"{step.undo.text} on {step.host} ({error})"
-        self.ledger.mark_undone(self.run, self.plan.digest, entry.index, command_id, ok=True, detail=step.undo.text)
+        self._undone(entry, command_id, ok=True, detail=step.undo.text)
         for bracket in self.ledger.open_brackets(self.run):
             if bracket.name == step.opens and bracket.name:
                 self.ledger.close_bracket(bracket, f"taken back: {step.undo.text}")
         return ""
+
+    def _undone(self, entry: Entry, command_id: UUID, *, ok: bool, detail: str) -> None:
+        self.ledger.mark_undone(self.run, self.plan.digest, entry.index, command_id, ok=ok, detail=detail)
 
     def _send(self, host: str, command: Command, *, deadline: float, command_id: UUID | None = None) -> None:
         """Send a command that takes something back; the audit trail has it before it leaves."""

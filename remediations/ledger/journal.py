@@ -106,6 +106,12 @@ class Journal(Store):
         with self._database.reading() as conn:
             return [_read(row) for row in conn.execute(select(_step).where(mine).order_by(_step.c.item))]
 
+    def undecided(self) -> list[tuple[str, str]]:
+        """Run and digest of every plan with a step of which nobody knows what became: its resources are kept from others."""
+        which = select(_step.c.run, _step.c.digest).where(_step.c.decided_at.is_(None)).distinct()
+        with self._database.reading() as conn:
+            return [(row.run, row.digest) for row in conn.execute(which)]
+
     def mark_undone(self, run: str, digest: str, index: int, command_id: UUID, *, ok: bool, detail: str) -> None:
         """Write down that a step was taken back (`ok`), or could not be. Taken back, nothing of it is in question any more."""
         with self._writing() as writing:

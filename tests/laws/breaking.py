@@ -72,12 +72,13 @@ class Life:
         if not counted:
             return work()
         self.count += 1
+        mine = self.count == self.at
         self.writes.append(name)
-        if self.count == self.at and not self.after:
+        if mine and not self.after:
             self.dead = True
             raise Died
         done = work()
-        if self.count == self.at:
+        if mine:
             self.dead = True
             raise Died
         return done

@@ -83,15 +83,18 @@ def test_somebody_who_sets_what_the_next_step_would_set_stops_nothing(bench: Ben
 
 
 def test_somebody_who_starts_the_machine_meanwhile_is_left_alone(bench: Bench) -> None:
-    """The guard of the second step (the machine is off) fails: what was done is taken back, and nothing else."""
-    failure = bench.lab.fail(CPU)
+    """The guard of the second step (the machine is off) fails: there is nothing left to take back."""
+    failure, engine = bench.lab.fail(CPU), bench.engine()
+    shown = engine.observe
 
-    def meddle() -> None:
-        bench.lab.world.wait(lambda: bench.lab.world.machine("VM42").state == "Off")
-        with bench.lab.world.lock:
-            bench.lab.world.machine("VM42").state = "Running"
+    def observe(name: str, work: Callable[[], object]) -> object:
+        if ": Set-VMProcessor" in name:
+            with bench.lab.world.lock:
+                bench.lab.world.machine("VM42").state = "Running"
+        return shown(name, work)
 
-    report = remediate(meddled(bench, "Stop-VM", after=meddle), failure, bench.approving)
+    engine.observe = observe  # type: ignore[assignment]
+    report = remediate(engine, failure, bench.approving)
     assert report.outcome.ending in (Ending.UNDONE, Ending.REFUSED), report.outcome
     assert [name for _, name, _ in bench.changes()] == ["Stop-VM"]
     assert bench.ledger.open_brackets() == []
@@ -193,3 +196,21 @@ def test_two_engines_on_one_run_at_once_do_every_step_once(bench: Bench) -> None
     assert bench.ledger.open_brackets() == []
     assert first.outcome.ending is not Ending.UNDONE, first.outcome
     assert bench.ledger.run("run-1").outcome == found[0].outcome
+
+
+def test_a_step_that_nobody_could_decide_is_decided_once_its_host_is_back(bench: Bench) -> None:
+    """The directory dies with the change: until it is back nobody may touch it, and then everybody may again."""
+    failure = bench.lab.fail(SPN)
+    bench.lab.protocol_faults.add(Fault(host="DC1", action="Command", kind="die", command="Set-ADComputer"))
+    report = bench.mend(failure)
+    assert report.outcome.ending is Ending.FAILED, report.outcome
+    assert [each.became for each in report.sent] == ["not known"]
+    bench.lab.server.start_host("DC1")
+    bench.clock.ahead += timedelta(hours=2)
+    (recovered,) = bench.engine().recover(lambda run: None)
+    assert recovered.run == "run-1"
+    assert bench.ledger.undecided() == []
+    assert bench.engine().recover(lambda run: None) == []
+    again = bench.mend(failure, run="run-2")
+    assert again.outcome.ending is not Ending.FAILED, again.outcome
+    assert again.outcome.reason is not Reason.RESOURCE_BUSY, again.outcome
