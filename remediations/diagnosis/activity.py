@@ -44,7 +44,7 @@ _FOREIGN = re.compile(
     r"\.(?:qcow2|vmx|vmdk|vdi|ova|raw)\b|\b[a-z]+\+(?:tcp|ssh|tls)://|"
     r"\b(?:com|org|io|net)\.[a-z]+\.[a-z]+[.:]|Traceback \(most|\blevel=|"
     r"\b(?:ERROR|WARN|DEBUG|INFO)\b[ :\]]|\s--(?:\s|[a-z])|"
-    r"\b[a-z]+(?:_[a-z0-9]+)+\b|\b[a-z][\w-]*\[\d+\]:|(?:^|\n)\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S* [a-z\[]|"
+    r"\b[a-z]+_[a-z0-9_]+\b|\b[a-z][\w-]{0,40}\[\d+\]:|(?:^|\n)\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S* [a-z\[]|"
     r"(?:^|\n)(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d |"
     r"::[A-Z]\w+::|\b[a-z]+\.[a-z]+\(|(?:^|\n)\+ [a-z]"
 )

@@ -163,7 +163,7 @@ class Reading:
             foreign=not (other or verb)
             and _OURS.isdisjoint(outline.marks)
             and _speaks_of(_MOVES, spaced)
-            and foreign(self.text, spaced, tokens),
+            and foreign(self.text[:_READ], spaced, tokens),
             bare=len(tokens) <= _BARE,
             only_a_code=bool(self.codes) and self._only_a_code(),
             together=frozenset(each for each in asks if self._together(each)),

@@ -100,6 +100,12 @@ MEGABYTES = {
     "combining": "e\u0301" * 500_000,
     "nulls": "\0" * 1_000_000,
     "error code": "error code " * 90_000,
+    "almost a log line": "the vm could not migrate " + "a-" * 450_000,
+    "almost a name": "the vm could not migrate " + "a_" * 450_000 + "A",
+    "almost a path": "the vm could not migrate " + "/var" * 240_000,
+    "attempts": "failed to " * 90_000,
+    "sentences": "The vm could not migrate. Memory. " * 28_000,
+    "almost a command": "+ CategoryInfo : [Start- " * 40_000,
     "nodes": " node cluster node '" * 50_000,
     "braces": "[" * 1_000_000,
     "angles": "<Event>" * 150_000,
@@ -124,13 +130,13 @@ def test_of_a_long_message_both_ends_are_read() -> None:
 
 def test_no_expression_repeats_without_bound_inside_a_repetition() -> None:
     """Nested quantifiers are what makes a regular expression slow; none of ours has one."""
+    from remediations.diagnosis import activity, names, parse, reading, shippers
     from remediations.diagnosis import decode as decoding
-    from remediations.diagnosis import names, parse, reading, shippers
     from remediations.diagnosis import text as texts
 
     ours = [
         each
-        for module in (decoding, names, parse, reading, shippers, texts)
+        for module in (activity, decoding, names, parse, reading, shippers, texts)
         for each in vars(module).values()
         if isinstance(each, re.Pattern)
     ]
