@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from conftest import ANYTIME, Bench, incident_of
+from law_bench import ANYTIME, Bench, incident_of
 
 from remediations.engine import Answer, Ask, Engine, Report
 from remediations.lab.lab import Failure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from conftest import Bench, assert_hidden, incident_of
+from law_bench import Bench, assert_hidden, incident_of
 
 from remediations.lab.protocol import Fault
 from remediations.model.causes import Cause

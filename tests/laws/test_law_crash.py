@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from breaking import Died, Life, mortal, remediate
-from conftest import Bench
+from law_bench import Bench
 
 from remediations.engine import Over
 from remediations.model.causes import Cause

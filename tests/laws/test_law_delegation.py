@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Bench
+from law_bench import Bench
 
 from remediations.lab.world.directory import CONTROL, NOT_DELEGATED
 from remediations.model.causes import Cause

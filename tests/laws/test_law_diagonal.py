@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Bench, incident_of
+from law_bench import Bench, incident_of
 
 from remediations.catalogue import CATALOGUE
 from remediations.catalogue.remediation import Repair

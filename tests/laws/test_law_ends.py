@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from breaking import Died, Life, interrupted, mortal, remediate
-from conftest import Bench, incident_of, never
+from law_bench import Bench, incident_of, never
 
 from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.set_migration_limits import SetMigrationLimits

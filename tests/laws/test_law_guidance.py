@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Bench, never
+from law_bench import Bench, never
 from law_faults import GUIDED
 
 from remediations.catalogue import CATALOGUE

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from breaking import Interrupted, Meddling, interrupted, remediate
-from conftest import Bench
+from law_bench import Bench
 
 from remediations.engine import Engine, Over
 from remediations.lab.protocol import Fault

@@ -7,7 +7,7 @@ import logging
 from uuid import UUID
 
 import pytest
-from conftest import Bench, assert_hidden, mend_only, planned_changes
+from law_bench import Bench, assert_hidden, mend_only, planned_changes
 from law_faults import MENDED
 
 from remediations.engine.gather import facts_in, read_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from conftest import ANYTIME, Bench, incident_of, never
+from law_bench import ANYTIME, Bench, incident_of, never
 
 from remediations.catalogue.register_spns import RegisterSpns
 from remediations.engine import Answer, Ask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from conftest import Bench, incident_of
+from law_bench import Bench, incident_of
 
 from remediations.engine import Answer, Ask
 from remediations.model.causes import Cause

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from breaking import Suspended, Suspending
-from conftest import ANYTIME, Bench
+from law_bench import ANYTIME, Bench
 
 from remediations.engine import Over
 from remediations.lab.world import migration

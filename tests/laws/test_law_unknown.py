@@ -12,7 +12,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from conftest import ANYTIME, Bench, incident_of
+from law_bench import ANYTIME, Bench, incident_of
 
 from remediations.engine import Over
 from remediations.lab.protocol import Fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from conftest import Bench, incident_of, never
+from law_bench import Bench, incident_of, never
 
 from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
 from remediations.model.outcome import Ending, Reason
