@@ -14,6 +14,8 @@
         'Compare-RemediationVM'
         'Get-RemediationShieldedCertificate'
         'Get-RemediationClusterMigration'
+        'Get-RemediationPatchLevel'
+        'Get-RemediationSpeculation'
         'Get-RemediationWinRM'
         'Add-RemediationListener'
         'Remove-RemediationListener'

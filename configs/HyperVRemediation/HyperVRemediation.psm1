@@ -83,6 +83,29 @@ function Get-RemediationShieldedCertificate {
     }
 }
 
+function Get-RemediationPatchLevel {
+    # Windows' build and update revision, and the processor's microcode: only the registry has them.
+    [CmdletBinding()]
+    param()
+    $windows = Microsoft.PowerShell.Management\Get-Item -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion' -ErrorAction Stop
+    $processor = Microsoft.PowerShell.Management\Get-Item -LiteralPath 'HKLM:\HARDWARE\DESCRIPTION\System\CentralProcessor\0' -ErrorAction Stop
+    [pscustomobject]@{
+        Build     = [string]$windows.GetValue('CurrentBuildNumber')
+        Revision  = [int]$windows.GetValue('UBR')
+        Microcode = [byte[]]$processor.GetValue('Update Revision')
+    }
+}
+
+function Get-RemediationSpeculation {
+    # What Get-SpeculationControlSettings shows, if its module is installed; nothing if it is not. Changes nothing.
+    [CmdletBinding()]
+    param()
+    if (-not (Microsoft.PowerShell.Core\Get-Module -ListAvailable -Name SpeculationControl)) { return }
+    Microsoft.PowerShell.Core\Import-Module -Name SpeculationControl -ErrorAction Stop
+    $settings = SpeculationControl\Get-SpeculationControlSettings -Quiet
+    [pscustomobject]@{ Settings = [string[]]@($settings.PSObject.Properties | ForEach-Object { "$($_.Name) $($_.Value)" }) }
+}
+
 function Get-RemediationWinRM {
     # WinRM as other hosts use it: listeners, TrustedHosts and whether a policy sets it, WinHTTP's proxy as the registry has it.
     [CmdletBinding()]
@@ -178,6 +201,6 @@ function Get-RemediationDiskChain {
 
 Export-ModuleMember -Function Get-RemediationDiskChain, Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
     Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration,
-    Get-RemediationShieldedCertificate,
+    Get-RemediationShieldedCertificate, Get-RemediationPatchLevel, Get-RemediationSpeculation,
     Get-RemediationWinRM, Add-RemediationListener, Remove-RemediationListener,
     Add-RemediationTrustedHost, Remove-RemediationTrustedHost, Set-RemediationProxyBypass

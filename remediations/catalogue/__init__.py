@@ -23,8 +23,10 @@ from remediations.catalogue.explain_leftover import ExplainLeftover
 from remediations.catalogue.explain_logon_right import ExplainLogonRight
 from remediations.catalogue.explain_machine_account import ExplainMachineAccount
 from remediations.catalogue.explain_memory import ExplainMemory
+from remediations.catalogue.explain_patch_level import ExplainPatchLevel
 from remediations.catalogue.explain_share_permissions import ExplainSharePermissions
 from remediations.catalogue.explain_shared_role import ExplainSharedRole
+from remediations.catalogue.explain_speculation_control import ExplainSpeculationControl
 from remediations.catalogue.explain_storage import ExplainStorage
 from remediations.catalogue.explain_stuck_stopping import ExplainStuckStopping
 from remediations.catalogue.explain_switch_mismatch import ExplainSwitchMismatch
@@ -85,7 +87,9 @@ CATALOGUE: Mapping[str, type[Remediation]] = MappingProxyType(
             ExplainLeftover,
             ExplainSharedRole,
             ExplainMemory,
+            ExplainPatchLevel,
             EnableProcessorCompatibility,
+            ExplainSpeculationControl,
             ExplainVersionMismatch,
             DeleteSavedState,
             StartSavedRoles,

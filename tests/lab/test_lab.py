@@ -92,6 +92,8 @@ TOLD = {
     "switch_missing": (21502, "VM42", "CLUSTER1", "does not exist on the destination node 'HV02'"),
     "switch_mismatch": (21502, "VM42", "CLUSTER1", "is disconnected on the destination node 'HV02'"),
     "cpu_incompatible": (21502, "VM42", "CLUSTER1", "processor-specific features"),
+    "patch_or_firmware_mismatch": (21502, "VM42", "CLUSTER1", "processor-specific features"),
+    "speculation_control_mismatch": (21502, "VM42", "CLUSTER1", "processor-specific features"),
     "firewall_blocked": (20406, "VM51", "", "0x8007274C"),
     "name_resolution": (20406, "VM51", "", "0x80072AF9"),
     "network_unreachable": (21502, "VM42", "CLUSTER1", "0x800705B4"),

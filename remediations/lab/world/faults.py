@@ -13,6 +13,7 @@ from remediations.lab.world.hosts import HASWELL
 from remediations.lab.world.identity_faults import IDENTITY_FAULTS
 from remediations.lab.world.machine_faults import MACHINE_FAULTS
 from remediations.lab.world.network_faults import NETWORK_FAULTS
+from remediations.lab.world.processor_faults import PROCESSOR_FAULTS
 from remediations.lab.world.world import World
 
 LONG = 3600.0
@@ -105,6 +106,7 @@ FAULTS: Mapping[str, Fault] = {
         *NETWORK_FAULTS,
         *CLUSTER_FAULTS,
         *MACHINE_FAULTS,
+        *PROCESSOR_FAULTS,
     )
 }
 """Every fault, by the id of its cause."""

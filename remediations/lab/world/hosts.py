@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta, timezone
 from uuid import UUID
 
 from remediations.lab.world.directory import guid
@@ -39,8 +39,10 @@ EDITIONS: Mapping[int, Edition] = {
     2025: Edition(2025, 26100, 2605, ("8.0", "8.1", "8.2", "8.3", "9.0", "9.1", "9.2", "9.3", "10.0", "11.0", "12.0")),
 }
 
-BASELINE = frozenset({"sse", "sse2", "sse3", "cx16", "lahf", "nx"})
-"""What a virtual machine sees that was started with compatibility on."""
+SPECULATION = frozenset({"ibrs", "stibp", "ssbd"})
+"""Speculation control: a host offers it if its microcode has it and its settings let Windows use it."""
+BASELINE = frozenset({"sse", "sse2", "sse3", "cx16", "lahf", "nx", "md-clear"}) | SPECULATION
+"""What a virtual machine sees that was started with compatibility on: that hides no mitigation from it."""
 
 _HASWELL = BASELINE | {"ssse3", "sse4.1", "sse4.2", "popcnt", "aes", "avx", "avx2", "bmi1", "bmi2", "fma", "rdrand"}
 _CASCADE_LAKE = _HASWELL | {"adx", "clflushopt", "mpx", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd", "pku"}
@@ -58,6 +60,8 @@ class Cpu:
     cores: int
     mhz: int
     features: frozenset[str]
+    microcode: int
+    """Revision of its microcode; an older one may lack features that a newer one has."""
 
     @property
     def caption(self) -> str:
@@ -66,9 +70,15 @@ class Cpu:
         return f"{family} Family 6 Model {self.model} Stepping {self.stepping}"
 
 
-CASCADE_LAKE = Cpu("GenuineIntel", "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz", 85, 7, 2, 20, 2095, frozenset(_CASCADE_LAKE))
-HASWELL = Cpu("GenuineIntel", "Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz", 63, 2, 2, 12, 2494, frozenset(_HASWELL))
-EPYC = Cpu("AuthenticAMD", "AMD EPYC 7413 24-Core Processor", 1, 1, 2, 24, 2650, frozenset(_HASWELL | {"sse4a", "xop"}))
+CASCADE_LAKE = Cpu(
+    "GenuineIntel", "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz", 85, 7, 2, 20, 2095, frozenset(_CASCADE_LAKE), 0x05003707
+)
+OLD_MICROCODE = replace(CASCADE_LAKE, features=frozenset(_CASCADE_LAKE) - {"md-clear"}, microcode=0x05000021)
+"""The same processor with microcode from before the mitigation of MDS."""
+HASWELL = Cpu("GenuineIntel", "Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz", 63, 2, 2, 12, 2494, frozenset(_HASWELL), 0x49)
+EPYC = Cpu(
+    "AuthenticAMD", "AMD EPYC 7413 24-Core Processor", 1, 1, 2, 24, 2650, frozenset(_HASWELL | {"sse4a", "xop"}), 0x0A0011D5
+)
 
 
 @dataclass
@@ -95,6 +105,16 @@ class Module:
 
 OLD_MODULE = Module("0.9.0", "9D" * 32)
 """An earlier release of it."""
+
+
+@dataclass(frozen=True)
+class Bios:
+    """A host's firmware, as Win32_BIOS shows it."""
+
+    major: int
+    minor: int
+    released: date
+    family: str = "U30"
 
 
 @dataclass
@@ -152,11 +172,21 @@ class Host:
     """Further Windows services by name, and their state: Running or Stopped."""
     joined: bool = True
     """Whether it belongs to the domain."""
+    bios: Bios = Bios(2, 90, date(2023, 8, 9))
+    mitigated: bool = True
+    """Whether Windows' settings (FeatureSettingsOverride) let it use speculation control."""
+    speculation_module: bool = True
+    """Whether the module SpeculationControl of the PowerShell Gallery is installed."""
 
     @property
     def fqdn(self) -> str:
         """Its full name, as its account's dNSHostName."""
         return f"{self.name}.{self.domain}".lower()
+
+    @property
+    def offers(self) -> Cpu:
+        """Its processor as virtual machines get it."""
+        return self.cpu if self.mitigated else replace(self.cpu, features=self.cpu.features - SPECULATION)
 
     @property
     def runs_machines(self) -> bool:

@@ -178,7 +178,7 @@ def incompatibilities(world: World, machine: Machine, destination: Host) -> Iter
     if machine.switch and machine.switch not in destination.switches:
         yield 0, sentence("migration.switch", switch=machine.switch)
     if machine.running:
-        if machine.vendor != destination.cpu.vendor or not machine.features <= destination.cpu.features:
+        if machine.vendor != destination.cpu.vendor or not machine.features <= destination.offers.features:
             yield CPU, sentence("migration.cpu", **fixed)
         if shortage := memory_shortage(world, machine, destination):
             yield OUT_OF_MEMORY, shortage

@@ -66,7 +66,7 @@ def _on(world: World, machine: Machine, *, saved: bool) -> None:
     if saved:
         machine.restore(world.now)
     else:
-        machine.power_on(host.cpu, world.now)
+        machine.power_on(host.offers, world.now)
     if role is not None:
         role.state = "Online"
         host.log.write(21119, world.now, resource=f"Virtual Machine {machine.name}")

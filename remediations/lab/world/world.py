@@ -174,8 +174,8 @@ class World:
 def _host(host: Host) -> dict[str, Any]:
     return {
         "migration": dict(vars(host.migration)),
-        "cpu": host.cpu.name,
-        "build": host.edition.build,
+        "cpu": [host.cpu.name, host.cpu.microcode, host.mitigated],
+        "build": [host.edition.build, host.edition.revision],
         "controller": host.controller,
         "network": host.network.state(),
         "identity": {

@@ -12,7 +12,7 @@ from world_probe import Ask
 from remediations.lab.world.cluster import Role
 from remediations.lab.world.directory import DELEGATION, MIGRATION_SERVICE
 from remediations.lab.world.faults import FAULTS, Fault
-from remediations.lab.world.hosts import GIB
+from remediations.lab.world.hosts import CASCADE_LAKE, EDITIONS, GIB, OLD_MICROCODE
 from remediations.lab.world.world import World
 from remediations.model.causes import Cause
 
@@ -187,6 +187,14 @@ def merge(ask: Ask) -> None:
     clock.advance(5)
 
 
+def bring_up(world: World) -> None:
+    """Firmware, microcode and updates as HV01 has them; an older processor stays one."""
+    host = world.host("HV02")
+    host.edition = EDITIONS[2022]
+    if host.cpu is OLD_MICROCODE:
+        host.cpu = CASCADE_LAKE
+
+
 REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "credssp_protocol_mismatch": use_kerberos,
     "time_skew": set_of("HV04", skew=timedelta()),
@@ -228,6 +236,8 @@ REMEDIES: Mapping[str, Callable[[Ask], None]] = {
     "storage_unreachable": in_world(find_paths),
     "vtpm_key_protector": in_world(lambda world: world.host("HV02").shielded.update(world.host("HV01").shielded)),
     "switch_mismatch": bind_switch,
+    "patch_or_firmware_mismatch": in_world(bring_up),
+    "speculation_control_mismatch": set_of("HV02", mitigated=True),
 }
 MIGRATIONS = [fault for fault in FAULTS.values() if fault.vm]
 ADDS = frozenset({"spn_missing", "access_denied_delegation"})

@@ -11,7 +11,7 @@ import pytest
 
 from remediations.lab.world.directory import CONTROL, DELEGATION, LETS_ACT, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH
 from remediations.lab.world.events import HIGH_AVAILABILITY, SYSTEM, VMMS
-from remediations.lab.world.hosts import EDITIONS, EPYC, GIB, HASWELL
+from remediations.lab.world.hosts import EDITIONS, EPYC, GIB, HASWELL, OLD_MICROCODE
 from remediations.lab.world.migration import Migration, start
 from remediations.lab.world.world import World
 
@@ -243,6 +243,32 @@ RULES = (
         (lambda world: restarted(world, "VM42"),),
         "destination",
     ),
+    Rule(
+        "compatibility hides no mitigation that the destination's microcode lacks",
+        (lambda world: restarted(world, "VM42"), host_set("HV02", cpu=OLD_MICROCODE)),
+        *CLUSTERED,
+        0x80048054,
+        "migration.cpu",
+        (machine("VM42", state="Off"),),
+        "destination",
+    ),
+    Rule(
+        "compatibility hides no mitigation that the destination's settings switch off",
+        (lambda world: restarted(world, "VM42"), host_set("HV02", mitigated=False)),
+        *CLUSTERED,
+        0x80048054,
+        "migration.cpu",
+        (host_set("HV02", mitigated=True),),
+        "destination",
+    ),
+    Rule(
+        "what starts where mitigations are off moves to where they are on",
+        (host_set("HV01", mitigated=False), lambda world: restarted(world, "VM42")),
+        *CLUSTERED,
+        0,
+        "",
+        (),
+    ),
     Rule("too new a version", (machine("VM51", version="12.0"),), *("VM51", "HV04"), 0, "", ()),
     Rule(
         "unknown version",
@@ -297,7 +323,7 @@ def restarted(world: World, name: str) -> None:
     vm = world.machine(name)
     vm.power_off()
     vm.compatible = True
-    vm.power_on(world.host(vm.host).cpu, world.now)
+    vm.power_on(world.host(vm.host).offers, world.now)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

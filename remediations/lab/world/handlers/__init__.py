@@ -21,6 +21,7 @@ from remediations.lab.world.handlers import (
     hyperv,
     module,
     networks,
+    patches,
     services,
     states,
     switching,
@@ -144,6 +145,8 @@ MODULE: Mapping[str, Simulated] = {
     "Add-RemediationTrustedHost": _does(channel.trust, "Name"),
     "Remove-RemediationTrustedHost": _does(channel.distrust, "Name"),
     "Set-RemediationProxyBypass": _does(channel.set_bypass, "Name", "Bypass"),
+    "Get-RemediationPatchLevel": _does(patches.get_patch_level),
+    "Get-RemediationSpeculation": _does(patches.get_speculation),
     "Get-RemediationDiskChain": _does(module.get_disk_chain, "Name"),
     "Compare-RemediationVM": _does(module.compare_vm, "Name", "DestinationHost"),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from remediations.lab.cmdlet import UInt32, UInt64
 from remediations.lab.world.directory import guid
+from remediations.lab.world.handlers.patches import bios
 from remediations.lab.world.hosts import Host
 from remediations.lab.world.world import World
 
@@ -346,6 +347,7 @@ CLASSES: Mapping[str, Mapping[str, Callable[[World, Host], Iterator[Properties]]
         "Win32_Processor": _processors,
         "Win32_ComputerSystem": _computer_system,
         "Win32_Service": _services,
+        "Win32_BIOS": bios,
     },
     "root/virtualization/v2": {
         "Msvm_ComputerSystem": _virtual_systems,
