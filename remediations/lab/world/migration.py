@@ -144,7 +144,8 @@ def refusals(
     if not source.migration.enabled:
         yield Refusal(0, (at_source, sentence("migration.disabled")))
     if code := network.obstacle(world, source, destination):
-        yield Refusal(code, (at_source, _unreached(destination, code)))
+        told = 0 if code == network.NOT_WINRM else code
+        yield Refusal(told, (at_source, _unreached(destination, code)))
     if destination.registry_pol_corrupt:
         yield Refusal(network.TIMED_OUT, (at_source, _connect(destination, network.TIMED_OUT)))
     code = identity.authenticate(world, source, destination, delegates=delegates, mover=mover)

@@ -2,81 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from network_rules import NETWORK_RULES
+from world_rules import ALONE, CLUSTERED, Change, Rule, fresh, host_set, machine, moved, rewrite, settings, under_way, without
 
 from remediations.lab.world.directory import CONTROL, DELEGATION, LETS_ACT, MIGRATION_SERVICE, SPN, TRUSTED_TO_AUTH
 from remediations.lab.world.events import HIGH_AVAILABILITY, SYSTEM, VMMS
 from remediations.lab.world.hosts import EDITIONS, EPYC, GIB, HASWELL, OLD_MICROCODE
-from remediations.lab.world.migration import Migration, start
+from remediations.lab.world.migration import start
 from remediations.lab.world.world import World
 
-Change = Callable[[World], object]
-
-
-def moved(world: World, vm: str, destination: str) -> Migration:
-    move = world.move(vm, destination)
-    world.wait(lambda: move.over)
-    return move
-
-
-def rewrite(host: str, attribute: str, change: Callable[[Any], Any]) -> Change:
-    def apply(world: World) -> None:
-        guid = world.directory.computer(host).guid
-        world.directory.write("DC1", guid, attribute, change(world.directory.controllers["DC1"].value(guid, attribute)))
-
-    return apply
-
-
-def without(word: str) -> Callable[[Any], Any]:
-    return lambda held: tuple(each for each in held if word.casefold() not in each.casefold())
-
-
-def fresh(*hosts: str) -> Change:
-    def apply(world: World) -> None:
-        for host in hosts:
-            world.host(host).tickets.purge()
-
-    return apply
-
-
-def host_set(host: str, **changes: object) -> Change:
-    def apply(world: World) -> None:
-        for name, value in changes.items():
-            setattr(world.host(host), name, value)
-
-    return apply
-
-
-def settings(host: str, **changes: object) -> Change:
-    return lambda world: world.host(host).migration.__dict__.update(changes)
-
-
-def machine(name: str, **changes: object) -> Change:
-    return lambda world: world.machine(name).__dict__.update(changes)
-
-
-def under_way(vm: str, destination: str) -> Change:
-    return lambda world: world.move(vm, destination)
-
-
-@dataclass(frozen=True)
-class Rule:
-    name: str
-    changes: tuple[Change, ...]
-    vm: str
-    destination: str
-    code: int
-    reason: str
-    mend: tuple[Change, ...]
-    side: str = "source"
-
-
-ALONE, CLUSTERED = ("VM51", "HV04"), ("VM42", "HV02")
 SHORT, FULL = f"{MIGRATION_SERVICE}/HV04", f"{MIGRATION_SERVICE}/hv04.contoso.com"
 NO_CREDENTIALS = 0x8009030E
 
@@ -298,6 +236,7 @@ RULES = (
         (machine("VM42", busy=""),),
     ),
     Rule("starting", (machine("VM42", state="Starting"),), *CLUSTERED, 0, "vm.state", (machine("VM42", state="Running"),)),
+    *NETWORK_RULES,
 )
 
 
