@@ -17,7 +17,7 @@ from remediations.ledger import Ledger
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(300)]
 
 DEAD = "http://127.0.0.1:9/api"
 

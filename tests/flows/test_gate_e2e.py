@@ -18,7 +18,7 @@ from flows import approvals, deployments
 from flows.fate import fate
 from remediations.model.outcome import Reason
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(300)]
 
 
 def later(seconds: float = 3600) -> datetime:
