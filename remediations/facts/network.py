@@ -192,7 +192,8 @@ def _cluster_networks(cluster: str, replies: Sequence[Reply]) -> ClusterNetworks
     ends = [(str(each["Network"]), str(each["Node"]), str(each["State"])) for each in many(replies[1])]
     excluded: frozenset[str] | None = None
     if not lacks_command(replies[2]):
-        excluded = frozenset(each.strip(" {}").casefold() for each in str(one(replies[2])["Exclude"] or "").split(";"))
+        told = str(one(replies[2])["Exclude"] or "").split(";")
+        excluded = frozenset(each.strip(" {}").casefold() for each in told if each.strip(" {}"))
     found = []
     for record in many(replies[0]):
         name = str(record["Name"])

@@ -88,6 +88,6 @@ def _winhttp(value: object) -> tuple[str, tuple[str, ...]]:
         bypass = rest[4 : 4 + size].decode("ascii")
     except UnicodeDecodeError as error:
         raise Unreadable(f"WinHttpSettings is not what is documented: {error}") from None
-    if not data or len(rest) < 4:
+    if not data or len(rest) < 4 + size:
         raise Unreadable("WinHttpSettings is not what is documented: it is too short")
     return (proxy, tuple(each for each in bypass.split(";") if each)) if flags & _PROXY else ("", ())
