@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from remediations.cli.console import Exit, fail, out, print_json
 
@@ -23,7 +23,8 @@ def catalogue(*, as_json: bool, as_markdown: bool) -> None:
     elif as_markdown:
         out.print(table(rows.values()), markup=False, soft_wrap=True)
     else:
-        shown = Table("id", "tier", "undo", "mends", "sends", title="Catalogue", title_justify="left")
+        # An id is typed, so it is never cut; what it mends and sends wraps.
+        shown = Table(Column("id", no_wrap=True), "tier", "undo", "mends", "sends", title="Catalogue", title_justify="left")
         for row in rows.values():
             mends = ", ".join(row.causes) or row.title
             shown.add_row(
