@@ -23,13 +23,12 @@ def catalogue(*, as_json: bool, as_markdown: bool) -> None:
     elif as_markdown:
         out.print(table(rows.values()), markup=False, soft_wrap=True)
     else:
-        # An id is typed, so it is never cut; what it mends and sends wraps.
-        shown = Table(Column("id", no_wrap=True), "tier", "undo", "mends", "sends", title="Catalogue", title_justify="left")
+        # Ids are typed, so they are never cut. What each sends stands in --json and in the README.
+        columns = Column("id", no_wrap=True), "tier", "undo", Column("mends", overflow="fold")
+        shown = Table(*columns, title="Catalogue", title_justify="left")
         for row in rows.values():
-            mends = ", ".join(row.causes) or row.title
-            shown.add_row(
-                row.id, str(row.tier), row.reversal if row.changes else "–", mends, ", ".join(row.changes) or "nothing"
-            )
+            undo = row.reversal if row.changes else "–"
+            shown.add_row(row.id, str(row.tier), undo, ", ".join(row.causes) or row.title)
         out.print(shown)
 
 
