@@ -14,6 +14,23 @@ from remediations.ledger import Ledger
 from remediations.remoting import Remoting, RemotingSettings
 from remediations.settings import resolve
 
+EVERYDAY = frozenset(
+    {"spn_missing", "kerberos_tickets_stale", "migration_limit_reached", "cpu_incompatible", "node_drain_failed"}
+)
+"""Faults whose laws run every time; those of the others, and every point of a crash, are `long`."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the long ones of this folder, before pytest picks by marker."""
+    for item in items:
+        if item.path.parent != Path(__file__).parent or not isinstance(item, pytest.Function):
+            continue
+        given = getattr(item, "callspec", None)
+        cause = given.params.get("cause") if given is not None else None
+        if item.path.name == "test_law_crash.py" or (cause is not None and cause not in EVERYDAY):
+            item.add_marker(pytest.mark.long)
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
