@@ -253,7 +253,8 @@ class _Telling:
         self._head("3 · Causes considered")
         words = {"present": "[bold]proven[/bold]", "absent": "ruled out", "unknown": "not decided", None: "no remediation"}
         for each in data["causes"]:
-            out.print(f"  {words[each['verdict']]}: [bold]{each['cause']}[/bold]. {escape(each['why'])}")
+            cause = each["hypothesis"]["cause"]
+            out.print(f"  {words[each['verdict']]}: [bold]{cause}[/bold]. {escape(each['why'])}")
         if not data["causes"]:
             out.print("  none that the report or the logs point to")
         self.doing = "planning"

@@ -11,6 +11,7 @@ from functools import partial
 from typing import ClassVar
 
 from remediations.facts.media import Drive
+from remediations.facts.module import how_to_install
 from remediations.facts.query import Query, Unreadable
 from remediations.facts.read import is_absent, lacks_command, many
 from remediations.model.command import command
@@ -63,7 +64,7 @@ def _checkpoints(name: str, host: str, replies: Sequence[Reply]) -> Checkpoints 
     if (is_absent(machine) and not lacks_command(machine)) or (machine.ok and not machine.objects):
         return NotApplicable(reason=f"{host} has no virtual machine {name}")
     if lacks_command(chain):
-        raise Unreadable(f"{host} has no module that follows a chain of disks")
+        raise Unreadable(f"{host} has no module that follows a chain of disks. {how_to_install(host)}")
     files = many(chain)
     above = [each for each in files if each["ParentPath"]]
     to_merge = -(-sum(int(each["FileSize"]) for each in above) // _GIB)

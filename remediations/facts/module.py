@@ -57,6 +57,11 @@ def module(host: str) -> Query[Module]:
     return Query(host, (command("Get-RemediationModule"),), partial(_module, host, shipped()))
 
 
+def how_to_install(host: str) -> str:
+    """The one line that gives a host our module, for a person."""
+    return f"Run: remediate host export DIR, then on {host} as administrator: powershell -File DIR\\Install.ps1"
+
+
 def lacking(host: str, found: Module | Unknown | NotApplicable, needed_for: str) -> Blocked | None:
     """What stands in the way of calling a function of the module on `host`; nothing if it is there and current."""
     if isinstance(found, Unknown):
@@ -64,8 +69,7 @@ def lacking(host: str, found: Module | Unknown | NotApplicable, needed_for: str)
     if isinstance(found, Module) and found.current:
         return None
     state = f"version {found.version} of another build" if isinstance(found, Module) else "none"
-    install = f"remediate host export DIR, then on {host} as administrator: powershell -File DIR\\Install.ps1"
-    why = f"{needed_for} needs the module {NAME} {shipped().version} on {host}, which has {state}. Run: {install}"
+    why = f"{needed_for} needs the module {NAME} {shipped().version} on {host}, which has {state}. {how_to_install(host)}"
     return Blocked(obstacle=Obstacle.ENDPOINT_LACKS, why=why)
 
 

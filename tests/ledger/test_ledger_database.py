@@ -82,6 +82,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "sightings": lambda: ledger.sightings(Cause.SPN_MISSING, "x", now),
         "start_run": lambda: started(ledger, "run-2"),
         "trail": lambda: ledger.trail("run-1"),
+        "undecided": ledger.undecided,
         "unfinished_runs": ledger.unfinished_runs,
         "use_approval": lambda: ledger.use_approval(which),
         "verify": ledger.verify,
@@ -92,7 +93,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
 
 READS = {
     "changes_since", "decision", "find_sealed", "head", "held", "incident", "journal", "last_remediation", "open_brackets",
-    "open_incidents", "run", "sealed", "sightings", "trail", "unfinished_runs", "verify", "waiting",
+    "open_incidents", "run", "sealed", "sightings", "trail", "undecided", "unfinished_runs", "verify", "waiting",
 }  # fmt: skip
 
 
