@@ -40,14 +40,14 @@ def demo(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
 
 
 def left_of(environment: dict[str, str]) -> list[str]:
-    """Processes that still run with this test's temporary directory in their environment."""
+    """Processes that still run with this test's home in their environment."""
     found = []
     for each in Path("/proc").glob("[0-9]*"):
         try:
             variables, command = (each / "environ").read_bytes(), (each / "cmdline").read_bytes()
         except OSError:
             continue
-        if f"TMPDIR={environment['TMPDIR']}".encode() in variables.split(b"\0"):
+        if f"HOME={environment['HOME']}".encode() in variables.split(b"\0"):
             found.append(command.replace(b"\0", b" ").decode(errors="replace"))
     return found
 

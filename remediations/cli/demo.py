@@ -125,6 +125,8 @@ def _served(directory: Path) -> Iterator[Running]:
         "REMEDIATE_CONFIG": str(directory),
         "REMEDIATE_STATE": str(directory / "state"),
         "REMEDIATE_RECEIVER_PORT": "0",
+        # Prefect's worker keeps a folder of its own there: it goes with ours.
+        "TMPDIR": str(directory),
     }
     for name in ("REMEDIATE_LEDGER", "PREFECT_API_URL"):
         os.environ.pop(name, None)
