@@ -17,7 +17,10 @@ from remediations.settings import resolve
 EVERYDAY = frozenset(
     {"spn_missing", "kerberos_tickets_stale", "migration_limit_reached", "cpu_incompatible", "node_drain_failed"}
 )
-"""Faults whose laws run every time; those of the others, and every point of a crash, are `long`."""
+"""Faults whose laws run every time; those of the others are `long`."""
+
+EVERY_TIME = frozenset({"test_law_quad.py", "test_law_refusals.py", "test_law_diagonal.py", "test_law_canary.py"})
+"""Files of laws that run every time; the others (crashes, broken wires, rounds, endings) are `long`."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         given = getattr(item, "callspec", None)
         cause = given.params.get("cause") if given is not None else None
-        if item.path.name == "test_law_crash.py" or (cause is not None and cause not in EVERYDAY):
+        if item.path.name not in EVERY_TIME or (cause is not None and cause not in EVERYDAY):
             item.add_marker(pytest.mark.long)
 
 
