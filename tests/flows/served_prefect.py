@@ -58,7 +58,14 @@ class Served:
 
     def until(self, run: UUID, *states: str, seconds: float = 120) -> FlowRun:
         """The run, once it is in one of these states."""
-        return eventually(lambda: _in(self, run, states), seconds, f"run {run} to be one of {states}")
+        return eventually(lambda: _in(self, run, states), seconds, f"run {run} to be one of {states}", lambda: self.told(run))
+
+    def told(self, run: UUID) -> str:
+        """For who reads of a run that did not get where it should: its states, and what its worker wrote last."""
+        with self.client() as client:
+            states = [f"{each.timestamp:%H:%M:%S.%f} {each.name} {each.message or ''}" for each in client.read_flow_run_states(run)]
+        worker = (self.state / "logs" / "prefect-worker.log").read_text(errors="replace").splitlines()[-60:]
+        return "\n".join([*states, *worker])
 
 
 def _in(served: Served, run: UUID, states: tuple[str, ...]) -> FlowRun | None:
@@ -67,12 +74,12 @@ def _in(served: Served, run: UUID, states: tuple[str, ...]) -> FlowRun | None:
     return found if found.state is not None and found.state.name in states else None
 
 
-def eventually(look: Callable[[], Any], seconds: float, what: str) -> Any:
-    """What `look` returns once it is not None; fails after `seconds`."""
+def eventually(look: Callable[[], Any], seconds: float, what: str, told: Callable[[], str] = str) -> Any:
+    """What `look` returns once it is not None; fails after `seconds`, with what `told` then says."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()
         if found is not None:
             return found
         time.sleep(0.2)
-    pytest.fail(f"waited {seconds:g} s for {what}")
+    pytest.fail(f"waited {seconds:g} s for {what}\n{told()}")
