@@ -1,0 +1,140 @@
+"""What a run has found and done so far, and how it ends: the outcome in the ledger, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from remediations.engine.endings import sent, with_what_stays
+from remediations.engine.ports import Considered, Phase, Report, Sent
+from remediations.engine.propose import Proposal
+from remediations.engine.recover import sealed_of
+from remediations.engine.render import report_markdown
+from remediations.engine.work import Overtaken
+from remediations.ledger import Entry
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Evidence
+from remediations.model.incident import Incident
+from remediations.model.outcome import Ending, Outcome, Reason, Refused
+from remediations.model.plan import Plan
+
+if TYPE_CHECKING:
+    from remediations.engine.runbook import Engine
+
+T = TypeVar("T")
+
+
+class Account:
+    """One run's account of itself. What does the work fills it in; however that ends, it is written down and reported."""
+
+    def __init__(self, engine: Engine, run: str) -> None:
+        self.engine, self.run = engine, run
+        self.ledger, self.policy, self.site = engine.ledger, engine.policy, engine.site
+        self.incident_id: str | None = None
+        self.title = ""
+        self.considered: tuple[Considered, ...] = ()
+        self.plan: Plan | None = None
+        self.retry: Plan | None = None
+        self.verified = self.retried = False
+        self.phases: list[Phase] = []
+        self.proposal: Proposal | None = None
+
+    def remember(self, number: int) -> tuple[Cause | None, bool]:
+        """Which cause a round is for, and whether it is only presumed, as the run itself wrote down; for the report, why."""
+        for note in reversed(self.ledger.trail(self.run)):
+            if note.kind == "considered":
+                self.proposal = Proposal(
+                    incident=Incident.model_validate(note.data["incident"]),
+                    evidence=Evidence(),
+                    considered=tuple(Considered.model_validate(each) for each in note.data["causes"]),
+                    also_seen=(),
+                )
+                self.considered, self.title = self.proposal.considered, self.proposal.incident.title
+                break
+        for note in reversed(self.ledger.trail(self.run)):
+            if note.kind == "chosen" and note.data["round"] == number:
+                cause = note.data["cause"]
+                return (Cause(cause) if cause else None), bool(note.data["presumed"])
+        return None, False
+
+    def told_before(self) -> Report | None:
+        """The report of this very run if it has ended already: asked for again, it changes nothing and opens nothing."""
+        record = self.ledger.run(self.run)
+        if record is None:
+            return None
+        outcome = record.outcome
+        if outcome is None and record.incident_id is not None:
+            # It died between closing its incident and saying so.
+            incident = self.ledger.incident(record.incident_id)
+            outcome = incident.outcome if incident.run == self.run else None
+            if outcome is not None:
+                self.ledger.finish_run(self.run, outcome)
+        if outcome is None:
+            return None
+        told = [note.data["markdown"] for note in self.ledger.trail(self.run) if note.kind == "report"]
+        return self._report(outcome, sent(self._entries())).model_copy(
+            update={"incident_id": record.incident_id} | ({"markdown": told[-1]} if told else {})
+        )
+
+    def concluded(self, work: Callable[[], Outcome]) -> Report:
+        """Run `work` to its outcome, a refusal being one too, and report it."""
+        try:
+            outcome = work()
+        except Refused as refused:
+            outcome = Outcome(ending=Ending.REFUSED, reason=refused.reason, summary=refused.detail)
+            if isinstance(refused, Overtaken):
+                return self._report(outcome)
+        return self.ended(outcome)
+
+    def ended(self, outcome: Outcome, *, close: bool = True) -> Report:
+        """Write the outcome down and report it; without the ledger it is left to recovery, which finishes the run."""
+        if outcome.reason is Reason.LEDGER_UNAVAILABLE:
+            return self._report(outcome)
+        entries = self._entries()
+        outcome = with_what_stays(outcome, entries)
+        report = self._report(outcome, sent(entries))
+        # The run is finished last: whoever dies in between leaves a run that recovery still sees.
+        known = self.ledger.run(self.run) is not None
+        if known:
+            self.ledger.note(self.run, "report", {"markdown": report.markdown})
+        if close and self.incident_id is not None:
+            self.ledger.close_incident(self.incident_id, outcome)
+        if known:
+            self.ledger.finish_run(self.run, outcome)
+        return report
+
+    def _entries(self) -> list[Entry]:
+        """What this run sent, in all its rounds, in order."""
+        plans = sealed_of(self.ledger, self.run)
+        entries = [entry for sealed in plans for entry in self.ledger.journal(self.run, sealed.digest)]
+        return sorted(entries, key=lambda each: (each.intended_at, each.index))
+
+    def _report(self, outcome: Outcome, what: tuple[Sent, ...] = ()) -> Report:
+        report = Report(
+            run=self.run,
+            incident_id=self.incident_id,
+            title=self.title or (self.plan.title if self.plan else ""),
+            outcome=outcome,
+            considered=self.considered,
+            also_seen=self.proposal.also_seen if self.proposal else (),
+            plan=self.plan,
+            retry=self.retry,
+            sent=what,
+            verified=self.verified,
+            retried=self.retried,
+            phases=tuple(self.phases),
+        )
+        return report.model_copy(update={"markdown": report_markdown(report, self.proposal)})
+
+    def watch(self, name: str, work: Callable[[], T]) -> T:
+        """Do one piece of work under a name that people see."""
+        return self.engine.observe(name, work)
+
+    def phase(self, name: str, work: Callable[[], T]) -> T:
+        """Do one part of the run; the report says how long it took."""
+        started = self.engine.clock()
+        try:
+            return work()
+        finally:
+            seconds = max(0.0, (self.engine.clock() - started).total_seconds())
+            self.phases.append(Phase(name=name, started_at=started, seconds=seconds))

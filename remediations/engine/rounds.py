@@ -1,0 +1,254 @@
+"""One run of the runbook: its rounds of read, plan, ask, apply, verify, try again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from remediations.catalogue.remediation import Remediation, Repair
+from remediations.engine.account import Account
+from remediations.engine.asking import Asking
+from remediations.engine.endings import failed, left_to_people, stands, unmendable, unverified, whys
+from remediations.engine.gather import read_for
+from remediations.engine.ports import Gate
+from remediations.engine.propose import Proposal, asked_for, gather_evidence, propose
+from remediations.engine.recover import ROUNDS
+from remediations.engine.render import why_markdown
+from remediations.engine.work import Applied, Overtaken
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Evidence, Sighting
+from remediations.model.incident import Incident
+from remediations.model.outcome import Ending, Outcome, Reason, Refused
+from remediations.model.plan import Plan, Verdict
+from remediations.model.policy import Retry
+
+if TYPE_CHECKING:
+    from remediations.engine.runbook import Engine
+
+
+class Run(Account):
+    """One run of the runbook, from what the ledger knows of it."""
+
+    def __init__(self, engine: Engine, run: str, gate: Gate) -> None:
+        super().__init__(engine, run)
+        self.asking = Asking(run, engine.site, engine.policy, engine.ledger, engine.clock, gate)
+
+    # ---- the three ways in -------------------------------------------------------------------------------------------
+
+    def look(self, incident: Incident) -> Outcome:
+        """Dry run: everything up to the plan. Sends nothing but reads."""
+        proposal = self._propose(incident, frozenset())
+        return unmendable(proposal) or Outcome(
+            ending=Ending.PROPOSED, summary="This is what would be done. It was a dry run: nothing was changed."
+        )
+
+    def mend(self, incident: Incident) -> Outcome:
+        """Rounds of read → plan → gate → apply → verify → retry, until it moved or a person is needed."""
+        finished = {int(note.data["round"]): note.data for note in self.ledger.trail(self.run) if note.kind == "round"}
+        causes = [Cause(data["cause"]) for data in finished.values() if data.get("cause")]
+        for number in range(len(finished) + 1, ROUNDS + 1):
+            outcome, cause = self._round(number, incident, frozenset(causes))
+            if outcome is not None:
+                return outcome
+            self.ledger.note(self.run, "round", {"round": number, "cause": cause.value if cause else None})
+            causes += [cause] if cause else []
+        detail = f"After {ROUNDS} rounds it still does not move. The report holds everything that was seen."
+        return Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=detail)
+
+    def operate(self, remediation: Remediation, *, dry_run: bool) -> Outcome:
+        """Plan one remediation, ask, apply, verify."""
+        evidence = Evidence()
+        if isinstance(remediation, Repair):
+            # A person who asks for a repair stands for the evidence that its cause is real.
+            evidence = asked_for(remediation)
+        sealed = self.ledger.sealed(self.run, round=1, part="repair")
+        started = sealed is not None and bool(self.ledger.journal(self.run, sealed.digest))
+        plan = sealed.plan if sealed is not None and started else self._planned(remediation, evidence)
+        self.plan = plan
+        if not started:
+            if plan.verdict is Verdict.ABSENT:
+                why = "; ".join(getattr(item, "why", "") for item in plan.items)
+                return Outcome(ending=Ending.NOTHING_TO_DO, summary=f"Nothing to do: {why}")
+            if outcome := stands(plan):
+                return outcome
+            if dry_run:
+                return Outcome(ending=Ending.PROPOSED, summary="This is what would be done. Nothing was changed.")
+            if not plan.steps:
+                self._wait_out(evidence)
+                self.verified = True
+                return Outcome(ending=Ending.NOTHING_TO_DO, summary="What was waited for has come; nothing had to be changed.")
+            if outcome := self.asking.approved(plan, None, number=1, why=""):
+                return outcome
+        applied, again = self._apply_and_verify(1, "repair", evidence)
+        if not applied.ok:
+            return failed(applied)
+        if again is not None and again.verdict is not Verdict.ABSENT:
+            summary = f"Applied, but not verified: {'; '.join(whys(again))}"
+            return unverified(again, Outcome(ending=Ending.FAILED, summary=summary))
+        self.verified = True
+        return Outcome(
+            ending=Ending.MENDED, summary="Done and verified: made again on fresh facts, the plan has nothing left to do."
+        )
+
+    # ---- one round ---------------------------------------------------------------------------------------------------
+
+    def _round(self, number: int, incident: Incident, tried: frozenset[Cause]) -> tuple[Outcome | None, Cause | None]:
+        """One round; an outcome ends the run, none goes on to the next round with the cause that was mended."""
+        sealed = self.ledger.sealed(self.run, round=number, part="repair")
+        retry = self.ledger.sealed(self.run, round=number, part="retry")
+        begun = any(each is not None and self.ledger.journal(self.run, each.digest) for each in (sealed, retry))
+        if begun:
+            self.plan = sealed.plan if sealed else None
+            self.retry = retry.plan if retry else None
+            evidence = self._evidence(incident)
+            cause, presumed = self.remember(number)
+        else:
+            proposal = self._propose(incident, tried)
+            self.plan = self.plan and self.plan.model_copy(update={"attempt": number})
+            self.retry = self.retry and self.retry.model_copy(update={"attempt": number})
+            evidence, cause, presumed = proposal.evidence, proposal.cause, proposal.presumed
+            # Where there was only something to wait for, and it has come meanwhile, the move that was asked for is left.
+            waited = sealed is None and retry is not None and self.retry is not None and retry.digest == self.retry.digest
+            if (outcome := unmendable(proposal)) and not (waited and proposal.plan is None and not proposal.over):
+                return outcome, None
+            if cause is not None and cause in tried and not presumed:
+                detail = f"{cause.value} was mended and verified, and the move fails with it again: a person should look"
+                return Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=detail), cause
+            if cause is not None and proposal.incident.vm:
+                self.ledger.sight(cause, proposal.incident.vm, self.incident_id or "")
+            if not waited:
+                chosen = {"round": number, "cause": cause.value if cause else None, "presumed": presumed}
+                self.ledger.note(self.run, "chosen", chosen)
+            mend = self.plan if self.plan is not None and self.plan.steps else None
+            part_two = None if self.policy.retry is Retry.NEVER else self.retry
+            if outcome := self.asking.approved(mend, part_two, number=number, why=why_markdown(proposal)):
+                return outcome, cause
+        if self.plan is not None and self.plan.steps:
+            applied, again = self._apply_and_verify(number, "repair", evidence)
+            if not applied.ok:
+                return failed(applied), cause
+            if again is not None and again.verdict is not Verdict.ABSENT and not presumed:
+                summary = f"Applied, but the fault is still there: {'; '.join(whys(again))}"
+                still = Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=summary)
+                return unverified(again, still), cause
+            self.verified = True
+        else:
+            self._wait_out(evidence)
+            self.verified = True
+        return self._try_again(number, evidence), cause
+
+    def _try_again(self, number: int, evidence: Evidence) -> Outcome | None:
+        """The move that had failed, again; None if it failed again. Whatever keeps it from being tried, the mend stays."""
+        if self.retry is None:
+            if self.plan is not None and self.verified:
+                self.retried = True
+                return Outcome(ending=Ending.MENDED, summary="Mended and verified.")
+            return None
+        if self.policy.retry is Retry.NEVER:
+            return left_to_people("Policy leaves the move itself to you (retry: never).")
+        sealed = self.ledger.sealed(self.run, round=number, part="retry")
+        try:
+            begun = sealed is not None and self.ledger.journal(self.run, sealed.digest)
+            if not begun and (outcome := self._retry_gated(number, evidence)):
+                return outcome
+            applied, again = self._apply_and_verify(number, "retry", evidence)
+        except Overtaken:
+            raise
+        except Refused as refused:
+            if refused.reason is Reason.LEDGER_UNAVAILABLE:
+                raise
+            return left_to_people(f"The move itself was not tried again: {refused.detail}", refused.reason)
+        if applied.ok and (again is None or again.verdict is Verdict.ABSENT):
+            self.retried = True
+            return Outcome(ending=Ending.MENDED, summary="Mended, verified, and the move that had failed has succeeded.")
+        if applied.reason in (Reason.DRIFT, Reason.GUARD_FAILED) and not applied.done and applied.error is None:
+            return left_to_people(f"The move itself was not tried again: {applied.detail}", applied.reason)
+        if applied.reason is Reason.LEDGER_UNAVAILABLE:
+            return failed(applied)
+        return None
+
+    def _retry_gated(self, number: int, evidence: Evidence) -> Outcome | None:
+        """Plan the retry on the facts as they are now; ask again if it is not the one that was approved."""
+        if self.retry is None:
+            raise ValueError("there is no move to try again")
+        fresh = self.engine.applier(evidence).again(self.retry)
+        if fresh.verdict is Verdict.ABSENT:
+            self.retried = True
+            return Outcome(
+                ending=Ending.MENDED, summary="Mended and verified; the virtual machine is already where it should be."
+            )
+        self.retry = fresh
+        if not fresh.appliable:
+            return left_to_people(f"The move itself is for a person: {'; '.join(whys(fresh))}")
+        decision = self.asking.retry_decision(number, fresh)
+        if decision == "reject":
+            return left_to_people("The approver left the move itself to people.")
+        if decision == "approve":
+            return None
+        why = "The mend is verified. This is the move that had failed."
+        outcome = self.asking.approved(None, fresh, number=number, why=why)
+        return outcome and left_to_people(outcome.summary, outcome.reason)
+
+    # ---- doing -------------------------------------------------------------------------------------------------------
+
+    def _apply_and_verify(
+        self, number: int, part: Literal["repair", "retry"], evidence: Evidence
+    ) -> tuple[Applied, Plan | None]:
+        sealed = self.ledger.sealed(self.run, round=number, part=part)
+        if sealed is None:
+            raise ValueError(f"no sealed {part} in round {number}")
+        applier = self.engine.applier(evidence)
+        name = "apply" if part == "repair" else "try the move again"
+        applied = self.phase(name, lambda: applier.apply(self.run, sealed))
+        if not applied.ok:
+            return applied, None
+        again = self.phase("verify", partial(self.watch, "verify", partial(applier.again, sealed.plan)))
+        told = {"round": number, "part": part, "verdict": again.verdict.value, "why": [item.why for item in again.items]}
+        self.ledger.note(self.run, "verified", told)
+        return applied, again
+
+    def _wait_out(self, evidence: Evidence) -> None:
+        """A plan that only waits: no change, so nobody is asked."""
+        if self.plan is None:
+            return
+        applier = self.engine.applier(evidence)
+        longest = self.policy.waits.at_most_minutes * 60
+        for wait in self.plan.waits:
+            bounded = wait.model_copy(update={"at_most": min(wait.at_most, longest)})
+            self.phase("wait", partial(self.watch, f"wait: {wait.why}", partial(applier.wait_out, self.plan, bounded)))
+
+    def _planned(self, remediation: Remediation, evidence: Evidence) -> Plan:
+        def work() -> Plan:
+            (inputs,) = read_for(self.engine.hosts, self.site, evidence, [remediation])
+            return remediation.planned(inputs)
+
+        return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.id}", work))
+
+    def _propose(self, incident: Incident, tried: frozenset[Cause]) -> Proposal:
+        def work() -> Proposal:
+            return propose(
+                self.engine.hosts,
+                self.site,
+                incident,
+                now=self.engine.clock(),
+                sightings=self._sightings(incident),
+                tried=tried,
+            )
+
+        proposal = self.phase("read and plan", partial(self.watch, f"read and plan: {incident.title}", work))
+        self.proposal, self.considered = proposal, proposal.considered
+        self.plan, self.retry = proposal.plan, proposal.retry
+        self.title = proposal.incident.title
+        if self.incident_id is not None:
+            looked_at = [each.model_copy(update={"plan": None}).model_dump(mode="json") for each in proposal.considered]
+            self.ledger.note(self.run, "considered", {"incident": proposal.incident.to_json(), "causes": looked_at})
+        return proposal
+
+    def _sightings(self, incident: Incident) -> list[Sighting]:
+        since = self.engine.clock() - timedelta(hours=self.policy.waits.look_back_hours)
+        found = (self.ledger.sightings(cause, incident.vm or incident.source or "", since) for cause in Cause)
+        return [each for each in found if each is not None and each.times >= self.policy.waits.times]
+
+    def _evidence(self, incident: Incident) -> Evidence:
+        return gather_evidence(self.engine.hosts, self.site, incident, now=self.engine.clock())
