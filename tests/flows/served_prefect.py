@@ -63,7 +63,8 @@ class Served:
     def told(self, run: UUID) -> str:
         """For who reads of a run that did not get where it should: its states, and what its worker wrote last."""
         with self.client() as client:
-            states = [f"{each.timestamp:%H:%M:%S.%f} {each.name} {each.message or ''}" for each in client.read_flow_run_states(run)]
+            found = client.read_flow_run_states(run)
+        states = [f"{each.timestamp:%H:%M:%S.%f} {each.name} {each.message or ''}" for each in found]
         worker = (self.state / "logs" / "prefect-worker.log").read_text(errors="replace").splitlines()[-60:]
         return "\n".join([*states, *worker])
 
