@@ -47,7 +47,7 @@ class Asking:
         decided = self._rule(wanted)
         if decided.gate is Gating.NEVER:
             return Outcome(ending=Ending.REFUSED, reason=Reason.POLICY_NEVER, summary=decided.rule)
-        if decided.gate in (Gating.OBSERVE, Gating.PROPOSE):
+        if decided.gate in (Gating.OBSERVE, Gating.PROPOSE, Gating.APPROVE_TWICE):
             return Outcome(ending=Ending.PROPOSED, summary=f"Proposed only: {decided.rule}. Nothing was changed.")
         self._may_begin(wanted, retry=plan is None)
         joint = retry is not None and retry.appliable and self._goes_with(decided, retry)

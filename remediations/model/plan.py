@@ -182,6 +182,13 @@ class Plan(Frozen):
         return tuple(change for step in self.steps for change in step.changes)
 
     @property
+    def aim(self) -> str:
+        """What it is aimed at, as people call it: the virtual machines that it changes, else all that it changes."""
+        targets = {step.target for step in self.steps}
+        machines = {each for each in targets if each.kind == "virtual machine"}
+        return ", ".join(sorted({each.name for each in machines or targets}))
+
+    @property
     def digest(self) -> str:
         """SHA-256 of what is approved: request, targets, and for each step command, before, after, undo and guards.
 

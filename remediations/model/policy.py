@@ -1,7 +1,7 @@
 """What may be done without asking, with asking, or not at all (`configs/policy.yaml`): data and pure decisions, no IO.
 
 A site may be stricter than these defaults anywhere. It may be looser only up to what a tier allows: nothing of tier 3
-runs unasked, and nothing of tier 4 or 5 runs at all.
+runs unasked, nothing of tier 4 on one person's word, and nothing of tier 5 runs at all.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Gate(StrEnum):
 
     AUTO = "auto"  # applied without asking
     APPROVE = "approve"  # shown, and applied once a person approved this very plan
+    APPROVE_TWICE = "approve-twice"  # the same by two different people, of whom whoever asked is never the second
     PROPOSE = "propose"  # shown, never applied by us
     OBSERVE = "observe"  # diagnosed and recorded; no plan is offered
     NEVER = "never"  # refused, whoever asks
@@ -34,6 +35,32 @@ class Gate(StrEnum):
     def strictness(self) -> int:
         """0 for the loosest; the greater of two is the stricter."""
         return list(Gate).index(self)
+
+    @property
+    def people(self) -> int:
+        """How many people have to approve; 0 where nobody is asked."""
+        return {Gate.APPROVE: 1, Gate.APPROVE_TWICE: 2}.get(self, 0)
+
+
+class Proven(StrEnum):
+    """What proves who approved, from the weakest to the strongest."""
+
+    NAME = "name"  # the name that was given: whoever may answer may give any
+    CODE = "code"  # and a one-time code that only this enrolled approver's authenticator shows
+
+    @property
+    def strength(self) -> int:
+        """0 for the weakest; the greater of two proves more."""
+        return list(Proven).index(self)
+
+
+class Needed(Frozen):
+    """What an approval of one plan takes."""
+
+    people: int = Field(ge=1, description="Different people who have to approve")
+    proof: Proven = Field(description="What each of them has to prove it with")
+    own: bool = Field(description="Whether whoever asked for the plan is enough")
+    typed: str = Field(default="", description="The target's name, which each has to type; empty if nobody has to")
 
 
 class Retry(StrEnum):
@@ -49,7 +76,7 @@ _DEFAULTS = {
     Tier.LOCAL: Gate.APPROVE,
     Tier.DIRECTORY: Gate.APPROVE,
     Tier.WORKLOAD: Gate.APPROVE,
-    Tier.IRREVERSIBLE: Gate.NEVER,
+    Tier.IRREVERSIBLE: Gate.APPROVE_TWICE,
     Tier.PERSON: Gate.PROPOSE,
 }
 _LOOSEST = {
@@ -57,8 +84,15 @@ _LOOSEST = {
     Tier.LOCAL: (Gate.AUTO, "it can be undone on one host"),
     Tier.DIRECTORY: (Gate.AUTO, "it can be undone"),
     Tier.WORKLOAD: (Gate.APPROVE, "it touches running virtual machines, so a person approves each time"),
-    Tier.IRREVERSIBLE: (Gate.PROPOSE, "it cannot be undone and needs two approvers, which this version cannot ask for"),
+    Tier.IRREVERSIBLE: (Gate.APPROVE_TWICE, "it cannot be undone, so two people approve each time"),
     Tier.PERSON: (Gate.PROPOSE, "only a person may do it"),
+}
+
+_PROOF = {
+    Tier.LOCAL: Proven.NAME,
+    Tier.DIRECTORY: Proven.NAME,
+    Tier.WORKLOAD: Proven.CODE,
+    Tier.IRREVERSIBLE: Proven.CODE,
 }
 
 
@@ -184,6 +218,9 @@ class Policy(Frozen):
     own_approval_tier: Tier = Field(
         default=Tier.LOCAL, description="Highest tier of a plan that the person who asked for it may approve; 0 for none"
     )
+    proof: Mapping[Tier, Proven] = Field(
+        default=_PROOF, description="What proves who approved, by tier: name or code; a tier that is left out keeps its default"
+    )
     approval_hours: float = Field(default=8, gt=0, le=168, description="Hours after which an unanswered approval expires")
     windows: Mapping[Tier, Annotated[tuple[Window, ...], Field(min_length=1)]] = Field(
         default={Tier.WORKLOAD: (Window.model_validate({"from": "22:00", "to": "05:00", "zone": "UTC"}),)},
@@ -226,6 +263,21 @@ class Policy(Frozen):
         chosen = max([base, *stricter], key=lambda decision: decision.gate.strictness)
         over = "" if chosen is base else f" (stricter than {base.rule}: {base.gate})"
         return Decision(gate=chosen.gate, rule=f"{chosen.rule}: {chosen.gate}{over}")
+
+    def proof_of(self, tier: Tier) -> Proven:
+        """What proves who approved a plan of this tier."""
+        return {**_PROOF, **self.proof}.get(tier, Proven.NAME)
+
+    def needed(self, plan: Plan, gate: Gate) -> Needed:
+        """What an approval of `plan` takes behind `gate`. Raises `ValueError` for a gate behind which nobody is asked."""
+        if not gate.people:
+            raise ValueError(f"behind the gate {gate} nobody is asked")
+        return Needed(
+            people=gate.people,
+            proof=self.proof_of(plan.tier),
+            own=gate.people == 1 and plan.tier <= self.own_approval_tier,
+            typed=plan.aim if plan.tier is Tier.IRREVERSIBLE else "",
+        )
 
     def in_window(self, tier: Tier, at: datetime) -> bool:
         """Whether plans of this tier may be applied at `at` (aware); always, for a tier without windows."""

@@ -7,7 +7,7 @@ from uuid import uuid4
 from law_bench import Bench, incident_of, never
 
 from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
-from remediations.model.outcome import Ending, Reason
+from remediations.model.outcome import Ending
 
 REQUEST = UpgradeVmVersion(vm="VM42", host="HV01")
 
@@ -18,7 +18,7 @@ def test_guidance_names_the_upgrade_which_takes_two_people(bench: Bench) -> None
     told = "\n".join(line for item in (guided.plan.manuals if guided.plan else ()) for line in item.instructions)
     assert "remediate apply upgrade-vm-version --vm VM42 --host HV01" in told
     report = bench.engine().carry_out("run-2", REQUEST, dry_run=False, gate=never, requested_by="anna")
-    assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, Reason.POLICY_NEVER)
+    assert (report.outcome.ending, report.outcome.reason) == (Ending.PROPOSED, None)
     assert bench.changes() == []
 
 

@@ -8,10 +8,10 @@ from remediations.model.plan import Plan, Step, Target
 from remediations.model.tier import Reversal, Tier
 
 
-def plan(*, tier: int, step_host: str = "HV01", target: str = "HV01") -> Plan:
+def plan(*, tier: int, step_host: str = "HV01", target: str = "HV01", kind: str = "host") -> Plan:
     """A plan of one step."""
     step = Step(
-        target=Target(kind="host", name=target, id=target),
+        target=Target.model_validate({"kind": kind, "name": target, "id": target}),
         host=step_host,
         command=command("Set-VMHost", MaximumVirtualMachineMigrations=4),
         why="it is too low",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from policy_examples import plan
 from pydantic import ValidationError
 
-from remediations.model.policy import Gate, Policy, Window, loosest
+from remediations.model.policy import Gate, Needed, Policy, Window, loosest
 from remediations.model.tier import Tier
 
 
@@ -22,7 +22,7 @@ def policy(**gates: Any) -> Policy:
     ("gates", "tier", "hosts", "cluster", "gate", "rule"),
     [
         ({}, 1, ["HV01"], None, "approve", "the default of tier 1 (one host, reversible): approve"),
-        ({}, 4, ["HV01"], None, "never", "the default of tier 4 (irreversible): never"),
+        ({}, 4, ["HV01"], None, "approve-twice", "the default of tier 4 (irreversible): approve-twice"),
         ({"tiers": {1: "auto"}}, 1, ["HV01"], None, "auto", "gates.tiers.1: auto"),
         ({"tiers": {1: "auto"}}, 2, ["HV01"], None, "approve", "the default of tier 2 (directory or cluster): approve"),
         ({"tiers": {1: "never"}, "remediations": {"mend-it": "auto"}}, 1, [], None, "auto", "gates.remediations.mend-it: auto"),
@@ -87,9 +87,29 @@ def test_a_gate_that_is_too_loose_for_its_tier_is_not_loaded(tier: int, gate: st
         policy(tiers={tier: gate})
 
 
-def test_approve_twice_is_not_offered_before_it_is_built() -> None:
-    with pytest.raises(ValidationError, match="Input should be 'auto', 'approve', 'propose', 'observe' or 'never'"):
-        policy(tiers={4: "approve-twice"})
+@pytest.mark.parametrize(
+    ("rules", "tier", "gate", "needed"),
+    [
+        ({}, 1, "approve", {"people": 1, "proof": "name", "own": True}),
+        ({}, 2, "approve", {"people": 1, "proof": "name", "own": False}),
+        ({}, 3, "approve", {"people": 1, "proof": "code", "own": False}),
+        ({}, 4, "approve-twice", {"people": 2, "proof": "code", "own": False, "typed": "VM42"}),
+        ({"own_approval_tier": 3}, 3, "approve", {"people": 1, "proof": "code", "own": True}),
+        ({"own_approval_tier": 4}, 1, "approve-twice", {"people": 2, "proof": "name", "own": False}),
+        ({"proof": {1: "code", 3: "name"}}, 1, "approve", {"people": 1, "proof": "code", "own": True}),
+        ({"proof": {1: "code", 3: "name"}}, 3, "approve", {"people": 1, "proof": "name", "own": False}),
+        ({"proof": {1: "code"}}, 4, "approve-twice", {"people": 2, "proof": "code", "own": False, "typed": "VM42"}),
+    ],
+)
+def test_what_an_approval_takes(rules: Any, tier: int, gate: str, needed: dict[str, Any]) -> None:
+    found = Policy.model_validate(rules).needed(plan(tier=tier, kind="virtual machine", target="VM42"), Gate(gate))
+    assert found == Needed.model_validate(needed)
+
+
+@pytest.mark.parametrize("gate", ["auto", "propose", "observe", "never"])
+def test_where_nobody_is_asked_nothing_is_needed_of_anybody(gate: str) -> None:
+    with pytest.raises(ValueError, match="nobody is asked"):
+        Policy().needed(plan(tier=1), Gate(gate))
 
 
 def window(**given: Any) -> Policy:
