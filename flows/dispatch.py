@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -45,12 +45,12 @@ class Dispatcher:
         self._wake.set()
         self._thread.join(timeout=15)
 
-    def accept(self, incident: Incident) -> OpenIncident:
-        """Write the incident to the ledger, or add the report to the one that is open; its run follows by itself.
+    def accept(self, incidents: Sequence[Incident]) -> list[OpenIncident]:
+        """Write incidents to the ledger, or add the reports to those that are open; their runs follow by themselves.
 
         Raises `Refused(LEDGER_UNAVAILABLE)`: then nothing was accepted, and the sender must try again.
         """
-        opened = self.ledger.open_incident(incident, None)
+        opened = self.ledger.take_in(incidents)
         self._wake.set()
         return opened
 

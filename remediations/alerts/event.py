@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from remediations.alerts.report import BadAlert, Found, Ignored, Mistake, Report, report
+from remediations.alerts.report import BadAlert, Ended, Found, Ignored, Mistake, Report, report
 from remediations.alerts.shape import path, shaped
 
 
@@ -21,7 +21,9 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: Literal["firing", "resolved"] = Field(default="firing", description="A resolved event starts nothing")
+    status: Literal["firing", "resolved", "acknowledged"] = Field(
+        default="firing", description="A resolved event, or one that a person has acknowledged, starts nothing"
+    )
     vm: str | None = Field(default=None, description="Virtual machine that would not move")
     node: str | None = Field(default=None, description="Node whose drain failed; in the place of vm and source")
     source: str | None = Field(default=None, description="Host the move started from")
@@ -30,7 +32,11 @@ class Event(BaseModel):
     event_id: int | str | None = Field(default=None, description="Windows event id, as 21502")
     channel: str | None = Field(default=None, description="Event log channel")
     provider: str | None = Field(default=None, description="Event provider (source) name")
-    message: str | None = Field(default=None, description="The event's text, in any language")
+    computer: str | None = Field(default=None, description="Computer that logged the event")
+    code: str | None = Field(default=None, description="Error code, as 0x8009030E, if the message does not hold it")
+    message: str | None = Field(
+        default=None, description="The event's text, in any language; read for the vm or node where they are left out"
+    )
     occurred_at: AwareDatetime | None = Field(default=None, description="When it failed, with its UTC offset")
     reported_by: str | None = Field(default=None, description="Who or what reports it")
 
@@ -72,19 +78,26 @@ def _all(envelopes: list[tuple[str, Any]]) -> Found:
             mistakes += bad.mistakes
     if mistakes:
         raise BadAlert(mistakes)
-    return Found(tuple(each for one in found for each in one.reports), tuple(each for one in found for each in one.ignored))
+    return Found(
+        tuple(each for one in found for each in one.reports),
+        tuple(each for one in found for each in one.ended),
+        tuple(each for one in found for each in one.ignored),
+    )
 
 
 def _one(at: str, name: str, value: Any, envelope: CloudEvent | None) -> Found:
     given = shaped(Event, value, at)
-    if given.status != "firing":
-        return Found(ignored=(Ignored(name, f"it is {given.status}; only a firing event starts a run"),))
-    return Found(reports=(_report(at, name, given, envelope),))
+    if given.status == "firing":
+        return Found(reports=(_report(at, name, given, envelope),))
+    try:
+        return Found(ended=(Ended(_report(at, name, given, envelope), given.status),))
+    except BadAlert:
+        return Found(ignored=(Ignored(name, f"it is {given.status}, and names nothing that it could end"),))
 
 
 def _report(at: str, name: str, given: Event, envelope: CloudEvent | None) -> Report:
     above = at.removesuffix("data").removesuffix(".")
-    values = given.model_dump(exclude={"status", "node"}, exclude_none=True)
+    values = given.model_dump(exclude={"status", "node", "computer", "code"}, exclude_none=True)
     fields = {field: path(at, field) for field in Event.model_fields}
     if given.node and not given.vm:
         if given.source:
@@ -97,4 +110,5 @@ def _report(at: str, name: str, given: Event, envelope: CloudEvent | None) -> Re
         if given.occurred_at is None:
             values["occurred_at"], fields["occurred_at"] = envelope.time, path(above, "time")
         values.setdefault("reported_by", envelope.source[:200])
-    return report(name, {"reported_by": "an event", **values}, fields)
+    values = {"reported_by": "an event", **values}
+    return report(name, values, fields, computer=given.computer, code=given.code)

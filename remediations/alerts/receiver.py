@@ -2,14 +2,13 @@
 
 202 is sent after `intake` has returned, so what was answered with it is durable. Everything else tells the sender what to
 do: 400 names each field, 401, 413 and 415 say what is wrong, 429 and 503 say when to come again. A request is taken whole
-or not at all; one that was cut off half-way by a 503 may be sent again, since the same alert joins its open incident.
+or not at all; what was cut off may be sent again, since the same alert joins its open incident.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,43 +21,28 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from remediations.alerts import alertmanager, event
+from remediations.alerts import alertmanager, azure, event, grafana
 from remediations.alerts.edge import Edge, Limits, TooLarge, too_large, unavailable
-from remediations.alerts.report import Adapter, BadAlert, Found, Mistake, Report
-from remediations.model.base import Frozen
-from remediations.model.incident import Incident
-from remediations.model.outcome import Reason, Refused
+from remediations.alerts.report import Adapter, BadAlert, Found, Mistake
+from remediations.alerts.taking import Answer, Check, Intake, Settle, starts_nothing, take
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-class Accepted(Frozen):
-    """What became of an incident that was taken in."""
-
-    incident_id: str
-    """Its id in the ledger."""
-    joined: bool
-    """Whether it was already open, and this report joined it."""
-
-
-Intake = Callable[[Incident], Accepted]
-"""Takes an incident in durably. Raises `LookupError` or `ValueError` that names what cannot be (400); anything else means
-that it could not be taken now (503)."""
 
 
 def receiver(
     intake: Intake,
     *,
     token: Callable[[], str] | None,
-    check: Callable[[Incident], object] = lambda incident: None,
+    check: Check = lambda report: report.incident,
+    settle: Settle = starts_nothing,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """The receiver's application.
 
-    `intake` is called in a thread for each incident, in order, and has to be safe to call from several at once. `check`
-    is called for all incidents of a request before the first is taken in, and raises as `intake` does. `token` yields
-    the bearer token at each request; None lets everybody in and belongs on loopback only. `clock` is for the rate limit.
+    `check` is called for each report of a request, then `intake` once with all of its incidents, then `settle` for each
+    alert that does not fire any more: in a thread, and safe to call from several at once. `token` yields the bearer
+    token at each request; None lets everybody in and belongs on loopback only. `clock` is for the rate limit.
     """
     app = FastAPI(
         title="Hyper-V remediation: alert receiver",
@@ -67,11 +51,11 @@ def receiver(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    take = partial(_take, intake, check)
+    taking = partial(take, check=check, intake=intake, settle=settle)
     for name, adapter, shape, says in _ADAPTERS:
         app.add_api_route(
             f"/alerts/{name}",
-            _endpoint(adapter, take, limits),
+            _endpoint(adapter, taking, limits),
             methods=["POST"],
             name=name,
             description=says,
@@ -90,32 +74,10 @@ def receiver(
     return app
 
 
-class Taken(BaseModel):
-    """One incident that was taken in."""
-
-    field: str
-    """Its place in the request, as `alerts[0]`."""
-    incident: str
-    joined: bool
-    """Whether it was open already."""
-
-
-class Left(BaseModel):
-    """A part of the request that starts nothing."""
-
-    field: str
-    why: str
-
-
-class Answer(BaseModel):
-    """What became of a request: 202 if an incident was taken in, 200 if there was nothing to take."""
-
-    accepted: list[Taken]
-    ignored: list[Left]
-
-
 _ADAPTERS: tuple[tuple[str, Adapter, type[BaseModel], str], ...] = (
     ("alertmanager", alertmanager.read, alertmanager.Webhook, str(alertmanager.__doc__)),
+    ("grafana", grafana.read, grafana.Webhook, str(grafana.__doc__)),
+    ("azure", azure.read, azure.Webhook, str(azure.__doc__)),
     ("event", event.read, event.Event, str(event.__doc__)),
 )
 _ONLY_5XX = frozenset({"/alerts/alertmanager"})
@@ -149,11 +111,11 @@ def _inline(shape: type[BaseModel]) -> dict[str, Any]:
 
 
 def _endpoint(
-    adapter: Adapter, take: Callable[[Found], Answer], limits: Limits
+    adapter: Adapter, taking: Callable[[Found], Answer], limits: Limits
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     def handled(body: bytes, headers: Mapping[str, str]) -> Response:
         try:
-            answer = take(adapter(_json(body), headers))
+            answer = taking(adapter(_json(body), headers))
         except BadAlert as bad:
             return refused(bad.mistakes)
         except Exception:  # whatever keeps it from being durable, the sender keeps it and comes again
@@ -199,37 +161,3 @@ def _json(body: bytes) -> Any:
         return from_json(body.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=False)
     except ValueError as error:
         raise BadAlert([Mistake("body", f"this is no JSON in UTF-8: {error}")]) from None
-
-
-def _take(intake: Intake, check: Callable[[Incident], object], found: Found) -> Answer:
-    """Take in everything that was found. Raises `BadAlert`, or whatever kept `intake` from it."""
-    mistakes: list[Mistake] = []
-    for report in found.reports:
-        try:
-            with _named(report):
-                check(report.incident)
-        except BadAlert as bad:
-            mistakes += bad.mistakes
-    if mistakes:
-        raise BadAlert(mistakes)
-    taken = []
-    for report in found.reports:
-        with _named(report):
-            accepted = intake(report.incident)
-        taken.append(Taken(field=report.at, incident=accepted.incident_id, joined=accepted.joined))
-    return Answer(accepted=taken, ignored=[Left(field=each.at, why=each.why) for each in found.ignored])
-
-
-@contextmanager
-def _named(report: Report) -> Iterator[None]:
-    """Makes a refusal of an incident one of the request's field; lets pass what is no refusal of the incident itself."""
-    try:
-        yield
-    except (KeyError, IndexError):  # errors of a program, not of an alert
-        raise
-    except (LookupError, ValueError) as error:
-        raise BadAlert([report.mistake(error)]) from None
-    except Refused as error:
-        if error.reason is not Reason.SELECTOR_REFUSED:
-            raise
-        raise BadAlert([report.mistake(error)]) from None

@@ -6,15 +6,17 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from remediations.alerts.told import located, subject, told
 from remediations.model.incident import Incident
 from remediations.model.site import Site
 
 _LONGEST_SHOWN = 300
 _LONGEST_MESSAGE = 20_000
+_LONGEST_CODE = 40
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -43,16 +45,28 @@ class WrongField(ValueError):
 
 @dataclass(frozen=True)
 class Report:
-    """An incident that a request reports. `at` is its place there, `fields` where each of the incident's fields came from."""
+    """An incident that a request reports. `at` is its place there, `fields` where each of the incident's fields came from.
+
+    `told` is what its text says of it, if the text names somebody.
+    """
 
     at: str
     incident: Incident
     fields: Mapping[str, str]
+    told: Incident | None = None
 
     def mistake(self, error: Exception) -> Mistake:
         """What a check refused about this incident, under the name that the sender gave the field."""
         field = self.fields.get(error.field, self.at) if isinstance(error, WrongField) else self.at
         return Mistake(field, str(error))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An alert that does not fire any more, or that a person has taken over: it starts nothing and may end what waits."""
+
+    report: Report
+    how: Literal["resolved", "acknowledged"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,7 @@ class Found:
     """Everything that a request holds. A whole request is taken, or nothing of it."""
 
     reports: tuple[Report, ...] = ()
+    ended: tuple[Ended, ...] = ()
     ignored: tuple[Ignored, ...] = ()
 
 
@@ -75,17 +90,31 @@ Adapter = Callable[[Any, Mapping[str, str]], Found]
 """Makes incidents of a request's JSON value and headers (lower-case names). Pure; raises `BadAlert`."""
 
 
-def report(at: str, values: Mapping[str, Any], fields: Mapping[str, str]) -> Report:
+def report(
+    at: str,
+    values: Mapping[str, Any],
+    fields: Mapping[str, str],
+    *,
+    computer: str | None = None,
+    code: str | None = None,
+) -> Report:
     """The incident of these values, by `Incident`'s fields; `fields` names each as the sender does.
 
-    An empty text is the same as nothing (so Prometheus means it). Raises `BadAlert` naming every field that cannot be.
+    An empty text is the same as nothing (so Prometheus means it). Where no field names the virtual machine or the node,
+    the message is read for it. `computer` is who logged the event, `code` an error code that the message may lack.
+    Raises `BadAlert` naming every field that cannot be.
     """
     given = {name: value for name, value in values.items() if value is not None and value != ""}
     mistakes = [Mistake(fields.get(name, at), wrong) for name, value in given.items() if (wrong := _unfit(name, value))]
     if mistakes:
         raise BadAlert(mistakes)
+    if code:
+        given["message"] = _with_code(str(given.get("message", "")), code)
     if "message" in given:
         given["message"] = _readable(str(given["message"]))
+    said = told(given, computer)
+    if "vm" not in given and "what" not in given:
+        given = {**subject(said), **given}
     try:
         incident = Incident.model_validate(given)
     except ValidationError as error:
@@ -100,7 +129,7 @@ def report(at: str, values: Mapping[str, Any], fields: Mapping[str, str]) -> Rep
                 )
             ]
         )
-    return Report(at, incident, fields)
+    return Report(at, incident, fields, said)
 
 
 def _mistake(at: str, fields: Mapping[str, str], where: tuple[str | int, ...], message: str) -> Mistake:
@@ -108,7 +137,15 @@ def _mistake(at: str, fields: Mapping[str, str], where: tuple[str | int, ...], m
     if where:
         return Mistake(fields.get(str(where[0]), at), wrong)
     name, _, meaning = wrong.partition(": ")  # Incident's own check, which begins with the field that is missing
-    return Mistake(fields.get(name, at), f"{meaning}; this is missing or empty")
+    return Mistake(fields.get(name, at), f"{meaning}; this is missing or empty, and its text names none")
+
+
+def _with_code(message: str, code: str) -> str:
+    """The message with an error code that it does not hold yet; what is no code is left out."""
+    fit = len(code) <= _LONGEST_CODE and code.isascii() and code.isprintable() and any(char.isdigit() for char in code)
+    if not fit or code.casefold() in message.casefold():
+        return message
+    return f"{message} ({code})".strip()
 
 
 def _unfit(name: str, value: Any) -> str | None:
@@ -135,10 +172,14 @@ def shorten(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 
-def known_to(site: Site) -> Callable[[Incident], None]:
-    """A check that the inventory has every host and cluster that an incident names; raises `WrongField`."""
+def known_to(site: Site) -> Callable[[Report], Incident]:
+    """A check that the inventory has every host and cluster that a report's fields name; raises `WrongField`.
 
-    def check(incident: Incident) -> None:
+    It gives the incident, with hosts from its text that the inventory has, where the fields left them out.
+    """
+
+    def check(made: Report) -> Incident:
+        incident = made.incident
         for field in ("source", "destination"):
             name = getattr(incident, field)
             if name is not None and site.find(name) is None:
@@ -149,5 +190,6 @@ def known_to(site: Site) -> Callable[[Incident], None]:
             except LookupError:
                 wrong = f"{incident.cluster} is not one of the clusters in site.yaml; mend the alert or add the cluster"
                 raise WrongField("cluster", wrong) from None
+        return located(incident, made.told, site)
 
     return check

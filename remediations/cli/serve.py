@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -177,12 +177,16 @@ def _receiver(found: Settings, configuration: Configuration, dispatcher: Dispatc
     """The alert receiver in a thread of its own; its URL. Raises `ChildFailed` if its address cannot be had."""
     import uvicorn
 
-    from remediations.alerts import Accepted, known_to, receiver
+    from remediations.alerts import Accepted, Report, known_to, receiver
     from remediations.engine.propose import canonical
 
-    def intake(incident: Incident) -> Accepted:
-        opened = dispatcher.accept(canonical(incident, configuration.site))
-        return Accepted(incident_id=opened.id, joined=opened.joined)
+    known = known_to(configuration.site)
+
+    def check(report: Report) -> Incident:
+        return canonical(known(report), configuration.site)
+
+    def intake(incidents: Sequence[Incident]) -> list[Accepted]:
+        return [Accepted(incident_id=each.id, joined=each.joined) for each in dispatcher.accept(incidents)]
 
     token = found.receiver_token
     if token is None and found.receiver_address not in LOOPBACK:
@@ -194,7 +198,7 @@ def _receiver(found: Settings, configuration: Configuration, dispatcher: Dispatc
         where = f"{found.receiver_address}:{found.receiver_port}"
         detail = "is another `remediate serve` running? REMEDIATE_RECEIVER_PORT sets another port"
         raise ChildFailed(f"the receiver cannot listen on {where} ({error.strerror}): {detail}") from error
-    app = receiver(intake, token=token, check=known_to(configuration.site))
+    app = receiver(intake, token=token, check=check)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, args=([listener],), name="receiver", daemon=True)
     thread.start()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from remediations.ledger import schema
-from remediations.ledger.audit import Store
+from remediations.ledger.audit import Store, Writing
 from remediations.ledger.records import OpenIncident, RunRecord, parsed
 from remediations.model.incident import Incident
 from remediations.model.outcome import Outcome
@@ -28,26 +29,12 @@ class Incidents(Store):
         `run` owns a new one. A run that asks again for its own gets it back as it is: that is no new report.
         """
         with self._writing() as writing:
-            conn = writing.conn
-            there = conn.execute(
-                select(_incident).where(_incident.c.key == incident.key, _incident.c.closed_at.is_(None))
-            ).first()
-            if there is None:
-                number = _number(conn)
-                conn.execute(
-                    insert(_incident).values(
-                        id=number, key=incident.key, incident=_plain(incident), reports=1, run=run, opened_at=writing.now
-                    )
-                )
-                writing.note(run, "incident opened", {"incident": number, "as": _plain(incident)})
-                return OpenIncident(id=number, incident=incident, run=run, opened_at=writing.now)
-            found = _read(there)
-            if run is not None and found.run == run:
-                return found
-            reports = found.reports + 1
-            conn.execute(update(_incident).where(_incident.c.id == found.id).values(reports=reports))
-            writing.note(run, "incident joined", {"incident": found.id, "reports": reports, "as": _plain(incident)})
-            return found.model_copy(update={"joined": True, "reports": reports})
+            return _opened(writing, incident, run)
+
+    def take_in(self, incidents: Sequence[Incident]) -> list[OpenIncident]:
+        """Open or join all of these, in one transaction: all are in the ledger once this returns, or none is."""
+        with self._writing() as writing:
+            return [_opened(writing, incident, None) for incident in incidents]
 
     def attach_run(self, incident_id: str, run: str) -> bool:
         """Make a run the owner of an open incident. True if it is now: nobody was, it was already, or its owner has ended."""
@@ -123,6 +110,28 @@ class Incidents(Store):
         with self._database.reading() as conn:
             rows = conn.execute(select(_run).where(_run.c.finished_at.is_(None)).order_by(_run.c.started_at))
             return [_read_run(row) for row in rows]
+
+
+def _opened(writing: Writing, incident: Incident, run: str | None) -> OpenIncident:
+    """As `open_incident`, within a transaction."""
+    conn = writing.conn
+    there = conn.execute(select(_incident).where(_incident.c.key == incident.key, _incident.c.closed_at.is_(None))).first()
+    if there is None:
+        number = _number(conn)
+        conn.execute(
+            insert(_incident).values(
+                id=number, key=incident.key, incident=_plain(incident), reports=1, run=run, opened_at=writing.now
+            )
+        )
+        writing.note(run, "incident opened", {"incident": number, "as": _plain(incident)})
+        return OpenIncident(id=number, incident=incident, run=run, opened_at=writing.now)
+    found = _read(there)
+    if run is not None and found.run == run:
+        return found
+    reports = found.reports + 1
+    conn.execute(update(_incident).where(_incident.c.id == found.id).values(reports=reports))
+    writing.note(run, "incident joined", {"incident": found.id, "reports": reports, "as": _plain(incident)})
+    return found.model_copy(update={"joined": True, "reports": reports})
 
 
 def known_run(conn: Connection, run: str) -> RunRecord:

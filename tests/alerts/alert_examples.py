@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -25,10 +25,13 @@ class Intake:
         self.incidents: list[Incident] = []
         self.fails = list(fails)
 
-    def __call__(self, incident: Incident) -> Accepted:
+    def __call__(self, incidents: Sequence[Incident]) -> list[Accepted]:
         error = self.fails.pop(0) if self.fails else None
         if error is not None:
             raise error
+        return [self._taken(each) for each in incidents]
+
+    def _taken(self, incident: Incident) -> Accepted:
         joined = any(other.key == incident.key for other in self.incidents)
         self.incidents.append(incident)
         return Accepted(incident_id=incident.key[:8], joined=joined)
@@ -39,7 +42,12 @@ def site() -> Site:
     return load_site(packaged("site.yaml"))
 
 
-def app(intake: Callable[[Incident], Accepted], *, token: Callable[[], str] | None = lambda: TOKEN, **options: Any) -> FastAPI:
+def app(
+    intake: Callable[[Sequence[Incident]], Sequence[Accepted]],
+    *,
+    token: Callable[[], str] | None = lambda: TOKEN,
+    **options: Any,
+) -> FastAPI:
     """A receiver that knows the example site."""
     return receiver(intake, token=token, check=options.pop("check", known_to(site())), **options)
 

@@ -33,7 +33,19 @@ def test_a_recorded_request(case: Path) -> None:
 
 GOOD = alert(vm="VM1")
 LONG = "x" * 500
-AM, EVENT = "/alerts/alertmanager", "/alerts/event"
+AM, GRAFANA, AZURE, EVENT = "/alerts/alertmanager", "/alerts/grafana", "/alerts/azure", "/alerts/event"
+
+
+def azure(*dimensions: tuple[str, Any], condition: str = "Fired", **data: Any) -> dict[str, Any]:
+    """A log search alert that is split by these."""
+    criteria = [{"dimensions": [{"name": name, "value": value} for name, value in dimensions]}]
+    context = {"condition": {"allOf": criteria}}
+    return {
+        "schemaId": "azureMonitorCommonAlertSchema",
+        "data": {"essentials": {"monitorCondition": condition}, "alertContext": context} | data,
+    }
+
+
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 CLOUD = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
@@ -96,6 +108,31 @@ CLOUD = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
         (AM, {"alerts": [GOOD]}, {"version": "this field is missing"}),
         (AM, [GOOD], {"body": "a JSON object is needed"}),
         (AM, None, {"body": "a JSON object is needed"}),
+        (GRAFANA, webhook(alert(source="HV01")), {"alerts[0].labels.vm": "missing or empty, and its text names none"}),
+        (
+            GRAFANA,
+            webhook(GOOD, alert(vm="V", computer="HV01", node="HV02", source="HV77")),
+            {"alerts[1].labels.source": "HV77"},
+        ),
+        (GRAFANA, {"alerts": []}, {"alerts": "at least 1 item"}),
+        (GRAFANA, {"evalMatches": [], "state": "alerting"}, {"alerts": "this field is missing"}),  # before Grafana 9
+        (AZURE, azure(), {"data.customProperties.vm": "missing or empty, and its text names none"}),
+        (
+            AZURE,
+            azure(("computer", "HV01"), ("VM", "*")),
+            {"data.alertContext.condition.allOf[0].dimensions[1].value": "could match more than one"},
+        ),
+        (AZURE, azure(("vm", "V")) | {"schemaId": "AzureMonitorMetricAlert"}, {"schemaId": "azureMonitorCommonAlertSchema"}),
+        (AZURE, azure(("vm", "V"), condition="Acknowledged"), {"data.essentials.monitorCondition": "'Fired' or 'Resolved'"}),
+        (AZURE, azure(customProperties={"vm": "V", "Source": "HV77"}), {"data.customProperties.Source": "HV77 is not one of"}),
+        (
+            AZURE,
+            azure(("node", "HV03"), ("event id", "none")),
+            {"data.alertContext.condition.allOf[0].dimensions[1].value": "integer"},
+        ),
+        (AZURE, azure(("vm", {"a": 1})), {"data.alertContext.condition.allOf[0].dimensions[0].value": "valid"}),
+        (AZURE, {"schemaId": "azureMonitorCommonAlertSchema"}, {"data": "this field is missing"}),
+        (EVENT, {"vm": "V", "status": "silenced"}, {"status": "'firing', 'resolved' or 'acknowledged'"}),
         (EVENT, {}, {"vm": "missing or empty"}),
         (EVENT, {"vm": ["VM1", "VM2"]}, {"vm": "valid string"}),
         (EVENT, {"vm": "VM1", "vmname": "x"}, {"vmname": "this field is not known; known are channel, cluster"}),

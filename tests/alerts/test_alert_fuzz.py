@@ -59,7 +59,7 @@ CLOUD = st.fixed_dictionaries(
     {"specversion": st.just("1.0"), "id": TEXT, "source": TEXT, "type": TEXT, "data": EVENT},
     optional={"time": TIMES | JSON},
 )
-PATHS = st.sampled_from(["/alerts/alertmanager", "/alerts/event"])
+PATHS = st.sampled_from(["/alerts/alertmanager", "/alerts/grafana", "/alerts/azure", "/alerts/event"])
 TYPES = st.sampled_from(["application/json", "application/cloudevents+json", "application/cloudevents-batch+json"])
 
 
@@ -95,7 +95,41 @@ def test_any_json(path: str, value: Any, kind: str) -> None:
 @settings(max_examples=200)
 @given(alerts=st.lists(ALERT | st.just(alert(vm="VM1")), min_size=1, max_size=4), truncated=st.just(0) | JSON)
 def test_any_webhook(alerts: list[Any], truncated: Any) -> None:
-    judged("/alerts/alertmanager", json.dumps(webhook(*alerts, truncatedAlerts=truncated)).encode(), "application/json")
+    for path in ("/alerts/alertmanager", "/alerts/grafana"):
+        judged(path, json.dumps(webhook(*alerts, truncatedAlerts=truncated)).encode(), "application/json")
+
+
+PROPERTIES = st.none() | JSON | st.dictionaries(LABELS | TEXT, TEXT | JSON, max_size=5)
+AZURE = st.fixed_dictionaries(
+    {"essentials": st.fixed_dictionaries({"monitorCondition": st.sampled_from(["Fired", "Resolved"]), "description": TEXT})},
+    optional={
+        "customProperties": PROPERTIES,
+        "alertContext": st.fixed_dictionaries(
+            {
+                "properties": PROPERTIES,
+                "condition": st.none()
+                | st.fixed_dictionaries(
+                    {
+                        "allOf": st.lists(
+                            st.fixed_dictionaries(
+                                {"dimensions": st.lists(st.fixed_dictionaries({"name": LABELS | TEXT, "value": TEXT | JSON}))}
+                            ),
+                            max_size=2,
+                        )
+                    }
+                ),
+            }
+        ),
+    },
+)
+
+
+@settings(max_examples=100)
+@given(data=AZURE | JSON)
+def test_any_azure_alert(data: Any) -> None:
+    judged(
+        "/alerts/azure", json.dumps({"schemaId": "azureMonitorCommonAlertSchema", "data": data}).encode(), "application/json"
+    )
 
 
 @settings(max_examples=200)

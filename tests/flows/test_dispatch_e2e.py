@@ -34,13 +34,13 @@ def test_prefect_may_be_down_and_we_may_be_restarted(served: Served, deployment:
     apis = iter([DEAD])
     with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
         first = Dispatcher(ledger, lambda: SyncPrefectClient(next(apis, served.api)), deployment)
-        accepted = first.accept(Incident(vm="VM42", source="HV01"))
+        (accepted,) = first.accept([Incident(vm="VM42", source="HV01")])
         assert [each.id for each in ledger.open_incidents()] == [accepted.id], "durable before anything else"
         first.start()
         (run,) = eventually(lambda: runs(served, accepted.id), 20, "the run")
         first.stop()
         again = Dispatcher(ledger, served.client, deployment)
-        assert again.accept(Incident(vm="vm42", source="HV01")).joined
+        assert again.accept([Incident(vm="vm42", source="HV01")])[0].joined
         again.dispatch()
         assert runs(served, accepted.id) == [run]
         again.close_stillborn()
@@ -53,7 +53,7 @@ def test_prefect_may_be_down_and_we_may_be_restarted(served: Served, deployment:
         assert closed.outcome is not None
         assert closed.outcome.ending is Ending.FAILED
         assert "by a person" in closed.outcome.summary
-        assert again.accept(Incident(vm="VM42", source="HV01")).id != accepted.id, "a later alert opens a new one"
+        assert again.accept([Incident(vm="VM42", source="HV01")])[0].id != accepted.id, "a later alert opens a new one"
 
 
 def runs(served: Served, tag: str) -> list[UUID] | None:

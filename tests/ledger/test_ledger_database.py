@@ -77,6 +77,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "result": lambda: result(ledger, which),
         "run": lambda: ledger.run("run-1"),
         "seal": lambda: ledger.seal("run-1", round=2, part="repair", plan=plan(), expires_at=now + timedelta(hours=1)),
+        "take_in": lambda: ledger.take_in([incident("VM43")]),
         "sealed": lambda: ledger.sealed("run-1", round=1, part="repair"),
         "sight": lambda: ledger.sight(Cause.SPN_MISSING, "x", opened.id),
         "sightings": lambda: ledger.sightings(Cause.SPN_MISSING, "x", now),

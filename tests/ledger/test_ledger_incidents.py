@@ -6,9 +6,10 @@ import re
 
 import pytest
 from ledger_examples import ENDED, FakeClock, incident, started
+from pytest_mock import MockerFixture
 
 from remediations.ledger import Ledger
-from remediations.model.outcome import Ending, Outcome
+from remediations.model.outcome import Ending, Outcome, Refused
 
 LATER = Outcome(ending=Ending.FAILED, summary="Another end.")
 
@@ -109,3 +110,16 @@ def test_a_run_is_not_started_as_two_things(ledger: Ledger) -> None:
 def test_a_run_that_never_started_cannot_end(ledger: Ledger) -> None:
     with pytest.raises(LookupError, match="run-9"):
         ledger.finish_run("run-9", ENDED)
+
+
+def test_many_are_taken_in_together_or_not_at_all(ledger: Ledger, mocker: MockerFixture) -> None:
+    """A disk that fails half-way is an edge that cannot be real at will."""
+    opened = ledger.take_in([incident("VM1"), incident("VM2"), incident("VM1")])
+    assert [each.joined for each in opened] == [False, False, True]
+    assert opened[2].id == opened[0].id
+    assert ledger.incident(opened[0].id).reports == 2
+    assert ledger.take_in([]) == []
+    mocker.patch("remediations.ledger.incidents._number", side_effect=["INC-AAAAAA", OSError("the disk is gone")])
+    with pytest.raises(Refused, match="the disk is gone"):
+        ledger.take_in([incident("VM8"), incident("VM9")])
+    assert {each.incident.vm for each in ledger.open_incidents()} == {"VM1", "VM2"}
