@@ -10,7 +10,7 @@ from remediations.engine.ports import Considered, Phase, Report, Sent
 from remediations.engine.propose import Proposal
 from remediations.engine.recover import sealed_of
 from remediations.engine.render import report_markdown
-from remediations.engine.work import Overtaken
+from remediations.engine.sending import Overtaken
 from remediations.ledger import Entry
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence

@@ -10,7 +10,8 @@ from datetime import timedelta
 from remediations.engine.gather import facts_in, read_for
 from remediations.engine.parts import fold, parts_of
 from remediations.engine.ports import Clock, Hosts, Observe
-from remediations.engine.work import Applied, Overtaken, Stopped, Work
+from remediations.engine.sending import Applied, Overtaken, Stopped
+from remediations.engine.work import Work
 from remediations.ledger import Ledger, Sealed
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Fact

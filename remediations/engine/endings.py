@@ -7,7 +7,7 @@ from typing import Literal
 
 from remediations.engine.ports import Sent
 from remediations.engine.propose import Proposal
-from remediations.engine.work import Applied
+from remediations.engine.sending import Applied
 from remediations.ledger import Entry
 from remediations.model.outcome import Ending, Outcome, Reason
 from remediations.model.plan import Manual, Obstacle, Plan, Satisfied

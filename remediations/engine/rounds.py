@@ -15,7 +15,7 @@ from remediations.engine.ports import Gate
 from remediations.engine.propose import Proposal, asked_for, gather_evidence, propose
 from remediations.engine.recover import ROUNDS
 from remediations.engine.render import why_markdown
-from remediations.engine.work import Applied, Overtaken
+from remediations.engine.sending import Applied, Overtaken
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence, Sighting
 from remediations.model.incident import Incident

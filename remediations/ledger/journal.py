@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, upd
 from remediations.ledger import leases, plans, schema
 from remediations.ledger.audit import Store, Writing
 from remediations.ledger.incidents import known_run
-from remediations.ledger.records import Bracket, Entry, How, Lease, Result, Undone, parsed
+from remediations.ledger.records import Bracket, Entry, Flight, How, Lease, Result, Undone, parsed
 from remediations.model.names import short_name
 from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Step
@@ -112,12 +112,40 @@ class Journal(Store):
         with self._database.reading() as conn:
             return [(row.run, row.digest) for row in conn.execute(which)]
 
+    def intend_undo(
+        self, *, run: str, digest: str, index: int, command_id: UUID, lease: Lease, deadline: float, margin: float
+    ) -> None:
+        """Write down that a step is about to be taken back. When this returns, and only then, its undo may be sent.
+
+        The lease is still ours for `deadline` + `margin` seconds, what the step itself did is known, it has not been taken
+        back, and no earlier undo of it can be in flight. Until `mark_undone` nobody else gets its resources. Refused:
+        ResourceBusy (the lease), DuplicateInProgress. Raises `LookupError` for a step that was never intended.
+        """
+        with self._writing() as writing:
+            row = _known(writing.conn, run, digest, index)
+            leases.refuse_lost(writing, lease, least=deadline + margin)
+            entry = _read(row)
+            what = f"item {index} of plan {digest[:8]}"
+            if entry.result is None:
+                raise Refused(Reason.DUPLICATE_IN_PROGRESS, f"nobody knows yet whether {what} was done: decide that first")
+            if entry.undone is not None and entry.undone.ok:
+                raise Refused(Reason.DUPLICATE_IN_PROGRESS, f"{what} was taken back: it is not taken back again")
+            _refuse_flying(writing, entry.undoing if entry.undo_undecided else None, f"the undo of {what}")
+            undoing = Flight(command_id=command_id, at=writing.now, deadline=deadline)
+            values = {"undoing": undoing.model_dump(mode="json"), "decided_at": None}
+            writing.conn.execute(update(_step).where(_key(run, digest, index)).values(values))
+            leases.lengthen(writing.conn, lease, deadline)
+            undo = row.step["undo"]
+            told = {"digest": digest, "index": index, "command_id": str(command_id), "host": row.step["host"]}
+            writing.note(run, "undo intended", {**told, "command": undo and undo["name"], "tokens": lease.tokens})
+
     def mark_undone(self, run: str, digest: str, index: int, command_id: UUID, *, ok: bool, detail: str) -> None:
-        """Write down that a step was taken back (`ok`), or could not be. Taken back, nothing of it is in question any more."""
+        """Write down that a step was taken back (`ok`), or could not be; what became of its undo is known then."""
         with self._writing() as writing:
             row = _known(writing.conn, run, digest, index)
             undone = Undone(ok=ok, command_id=command_id, detail=detail, at=writing.now).model_dump(mode="json")
-            decided = writing.now if ok and row.decided_at is None else row.decided_at
+            known = ok or row.result is not None
+            decided = writing.now if known and row.decided_at is None else row.decided_at
             writing.conn.execute(update(_step).where(_key(run, digest, index)).values(undone=undone, decided_at=decided))
             writing.note(run, "step undone" if ok else "step not undone", {"digest": digest, "index": index, **undone})
 
@@ -130,6 +158,34 @@ class Journal(Store):
         order = (_bracket.c.opened_at.desc(), _bracket.c.item.desc())
         with self._database.reading() as conn:
             return [_read_bracket(row) for row in conn.execute(select(_bracket).where(mine).order_by(*order))]
+
+    def intend_close(self, bracket: Bracket, *, command_id: UUID, lease: Lease, deadline: float, margin: float) -> None:
+        """Write down that a bracket's closing command is about to be sent. When this returns, and only then, it may be.
+
+        Refused: ResourceBusy unless the lease is ours for `deadline` + `margin` seconds; DuplicateInProgress if the bracket
+        is closed, or an earlier closing command can be in flight.
+        """
+        with self._writing() as writing:
+            leases.refuse_lost(writing, lease, least=deadline + margin)
+            row = writing.conn.execute(select(_bracket).where(_open(bracket))).first()
+            what = f"“{bracket.name}” of plan {bracket.digest[:8]}"
+            if row is None:
+                raise Refused(Reason.DUPLICATE_IN_PROGRESS, f"{what} is closed: it is not closed again")
+            there = _read_bracket(row)
+            _refuse_flying(writing, there.closing, f"the closing command of {what}")
+            closing = Flight(command_id=command_id, at=writing.now, deadline=deadline).model_dump(mode="json")
+            writing.conn.execute(update(_bracket).where(_open(bracket)).values(closing=closing))
+            leases.lengthen(writing.conn, lease, deadline)
+            told = {"digest": bracket.digest, "bracket": bracket.name, "command_id": str(command_id), "tokens": lease.tokens}
+            command = bracket.close.command.text
+            writing.note(bracket.run, "bracket closing", {**told, "host": bracket.close.host, "command": command})
+
+    def close_failed(self, bracket: Bracket, detail: str) -> None:
+        """Write down that a closing command has ended and that the bracket is still open: it may be sent again."""
+        with self._writing() as writing:
+            if writing.conn.execute(update(_bracket).where(_open(bracket)).values(closing=None)).rowcount:
+                told = {"digest": bracket.digest, "bracket": bracket.name, "detail": detail}
+                writing.note(bracket.run, "bracket not closed", told)
 
     def close_bracket(self, bracket: Bracket, detail: str) -> None:
         """Write down that a bracket is closed, and how. One that is closed stays as it is."""
@@ -155,7 +211,7 @@ def _known(conn: Connection, run: str, digest: str, index: int) -> Row[Any]:
 def _refuse_again(writing: Writing, row: Row[Any]) -> None:
     """Refuse to send a step twice blindly."""
     what = f"item {row.item} of plan {row.digest[:8]}"
-    if row.undone is not None:
+    if row.undone is not None or row.undoing is not None:
         raise Refused(Reason.DUPLICATE_IN_PROGRESS, f"{what} is being taken back: it is not done again")
     if row.result is not None:
         result = parsed(Result, row.result, "a result")
@@ -180,6 +236,7 @@ def _open_bracket(writing: Writing, run: str, digest: str, index: int, *, step: 
         "holder": lease.holder,
         "resources": list(lease.resources),
         "opened_at": writing.now,
+        "closing": None,
         "closed_at": None,
         "closed": None,
     }
@@ -196,6 +253,19 @@ def _close(writing: Writing, run: str, digest: str, name: str, detail: str) -> N
     closed = update(_bracket).where(mine).values(closed_at=writing.now, closed={"detail": detail})
     if writing.conn.execute(closed).rowcount:
         writing.note(run, "bracket closed", {"digest": digest, "bracket": name, "detail": detail})
+
+
+def _open(bracket: Bracket) -> ColumnElement[bool]:
+    mine = and_(_bracket.c.run == bracket.run, _bracket.c.digest == bracket.digest, _bracket.c.name == bracket.name)
+    return and_(mine, _bracket.c.closed_at.is_(None))
+
+
+def _refuse_flying(writing: Writing, flight: Flight | None, what: str) -> None:
+    """Refuse to send again what can still be under way."""
+    if flight is not None and writing.now < flight.lands:
+        times = f"at {flight.at:%H:%M:%S} UTC and may run until {flight.lands:%H:%M:%S}"
+        detail = f"{what} was sent {times}: find out what became of it, or wait"
+        raise Refused(Reason.DUPLICATE_IN_PROGRESS, detail)
 
 
 def _host(name: str) -> str:
@@ -215,11 +285,12 @@ def _read(row: Row[Any]) -> Entry:
         "result": None if result is None else result.ok,
         "how": None if result is None else result.how,
         "detail": "" if result is None else result.detail,
+        "undoing": row.undoing,
         "undone": row.undone,
     }
     return parsed(Entry, value, what)
 
 
 def _read_bracket(row: Row[Any]) -> Bracket:
-    names = ("run", "digest", "name", "close", "holder", "resources", "opened_at")
+    names = ("run", "digest", "name", "close", "holder", "resources", "opened_at", "closing")
     return parsed(Bracket, {"index": row.item} | {name: getattr(row, name) for name in names}, f"bracket {row.name}")

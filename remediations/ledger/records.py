@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias, TypeVar
 from uuid import UUID
@@ -112,8 +113,21 @@ class Result(Frozen):
     at: AwareDatetime
 
 
+class Flight(Frozen):
+    """A command that was about to be sent, to take a step back or to close a bracket."""
+
+    command_id: UUID
+    at: AwareDatetime
+    deadline: float = Field(gt=0, description="Seconds that it may take")
+
+    @property
+    def lands(self) -> datetime:
+        """When nothing of it can be under way any more, by its own deadline."""
+        return self.at + timedelta(seconds=self.deadline)
+
+
 class Undone(Frozen):
-    """The last attempt to take a step back."""
+    """What became of the last attempt to take a step back."""
 
     ok: bool
     command_id: UUID
@@ -132,7 +146,13 @@ class Entry(Frozen):
     result: bool | None = Field(description="Whether it worked; none while that is not known")
     how: How | None = None
     detail: str = ""
+    undoing: Flight | None = Field(default=None, description="The last intent to take it back")
     undone: Undone | None = None
+
+    @property
+    def undo_undecided(self) -> bool:
+        """Whether it was about to be taken back, and nobody wrote down what became of that."""
+        return self.undoing is not None and (self.undone is None or self.undone.command_id != self.undoing.command_id)
 
 
 class Bracket(Frozen):
@@ -146,6 +166,7 @@ class Bracket(Frozen):
     holder: str
     resources: tuple[str, ...]
     opened_at: AwareDatetime
+    closing: Flight | None = Field(default=None, description="The last intent to close it")
 
 
 class Note(Frozen):

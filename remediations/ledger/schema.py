@@ -175,6 +175,7 @@ step = Table(
     Column("decided_at", Utc),
     Column("result", Json),
     Column("undone", Json),
+    Column("undoing", Json),
 )
 _undecided = step.c.decided_at.is_(None)
 Index("ledger_step_undecided", step.c.holder, sqlite_where=_undecided, postgresql_where=_undecided)
@@ -192,6 +193,7 @@ bracket = Table(
     Column("opened_at", Utc, nullable=False),
     Column("closed_at", Utc),
     Column("closed", Json),
+    Column("closing", Json),
     ForeignKeyConstraint(["run", "digest", "item"], [step.c.run, step.c.digest, step.c.item]),
 )
 

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from ledger_examples import (
     ENDED,
+    MARGIN,
     FakeClock,
     incident,
     intend,
@@ -31,7 +33,7 @@ from ledger_examples import (
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy import inspect as inspect_database
 
-from remediations.ledger import Ledger, State, schema
+from remediations.ledger import Lease, Ledger, Sealed, State, schema
 from remediations.ledger.database import _LOCK
 from remediations.model.causes import Cause
 from remediations.model.outcome import Reason, Refused
@@ -54,6 +56,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
     return {
         "attach_run": lambda: ledger.attach_run(opened.id, "run-1"),
         "changes_since": lambda: ledger.changes_since(now),
+        "close_failed": lambda: ledger.close_failed(bracket, "it would not start"),
         "close_bracket": lambda: ledger.close_bracket(bracket, "found closed"),
         "close_incident": lambda: ledger.close_incident(opened.id, ENDED),
         "decide": lambda: ledger.decide(which, decision="reject", approver="bert", comment="", proof="name"),
@@ -64,6 +67,8 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "held": ledger.held,
         "incident": lambda: ledger.incident(opened.id),
         "intend": lambda: intend(ledger, which, lease, 2),
+        "intend_close": lambda: ledger.intend_close(bracket, command_id=uuid4(), lease=lease, deadline=60, margin=MARGIN),
+        "intend_undo": lambda: _undo(ledger, which, lease),
         "journal": lambda: ledger.journal("run-1", which.digest),
         "last_remediation": lambda: ledger.last_remediation(Cause.SPN_MISSING, "x"),
         "lease": lambda: ledger.lease(["host:hv03"], holder="run-1", seconds=60),
@@ -90,6 +95,12 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "void": lambda: ledger.void(which, Reason.PAUSED, ""),
         "waiting": ledger.waiting,
     }
+
+
+def _undo(ledger: Ledger, which: Sealed, lease: Lease) -> None:
+    """A step that was done, about to be taken back."""
+    result(ledger, which)
+    ledger.intend_undo(run="run-1", digest=which.digest, index=1, command_id=uuid4(), lease=lease, deadline=60, margin=MARGIN)
 
 
 READS = {

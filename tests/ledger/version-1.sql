@@ -10,10 +10,11 @@ CREATE TABLE ledger_bracket (
 	opened_at VARCHAR(32) NOT NULL, 
 	closed_at VARCHAR(32), 
 	closed TEXT, 
+	closing TEXT, 
 	PRIMARY KEY (run, digest, name), 
 	FOREIGN KEY(run, digest, item) REFERENCES ledger_step (run, digest, item)
 );
-INSERT INTO "ledger_bracket" VALUES('run-1','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994','VM42 is off',1,'{"changes":[],"command":{"name":"Start-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"host":"HV07"}','run-1','["host:hv07"]','2026-03-01T12:00:00.000000+00:00',NULL,NULL);
+INSERT INTO "ledger_bracket" VALUES('run-1','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994','VM42 is off',1,'{"changes":[],"command":{"name":"Start-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"host":"HV07"}','run-1','["host:hv07"]','2026-03-01T12:00:00.000000+00:00',NULL,NULL,NULL);
 CREATE TABLE ledger_decision (
 	run TEXT NOT NULL, 
 	ask INTEGER NOT NULL, 
@@ -130,11 +131,12 @@ CREATE TABLE ledger_step (
 	decided_at VARCHAR(32), 
 	result TEXT, 
 	undone TEXT, 
+	undoing TEXT, 
 	PRIMARY KEY (run, digest, item), 
 	FOREIGN KEY(run) REFERENCES ledger_run (run)
 );
-INSERT INTO "ledger_step" VALUES('run-1','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994',1,'{"changes":[{"after":4,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":{"changes":[],"command":{"name":"Start-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"host":"HV07"},"closes":"","command":{"name":"Stop-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"VM42 is off","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":null,"why":"the limit is below what the site expects"}',NULL,'repair','hv07','id-of-hv07',1,'e801bad3-68ee-48fc-b76e-a6c15217f5f2','run-1','["host:hv07"]','2026-03-01T12:00:00.000000+00:00',60.0,'2026-03-01T12:00:00.000000+00:00','{"at":"2026-03-01T12:00:00Z","detail":"","how":"answered","ok":true}',NULL);
-INSERT INTO "ledger_step" VALUES('run-1','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994',2,'{"changes":[{"after":4,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":null,"closes":"","command":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":4}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":2}},"why":"the limit is below what the site expects"}',NULL,'repair','hv07','id-of-hv07',1,'7bcbada8-9e9e-47cf-9a02-ed34cc7bd372','run-1','["host:hv07"]','2026-03-01T12:00:00.000000+00:00',60.0,NULL,NULL,NULL);
+INSERT INTO "ledger_step" VALUES('run-1','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994',1,'{"changes":[{"after":4,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":{"changes":[],"command":{"name":"Start-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"host":"HV07"},"closes":"","command":{"name":"Stop-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"VM42 is off","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":null,"why":"the limit is below what the site expects"}',NULL,'repair','hv07','id-of-hv07',1,'e801bad3-68ee-48fc-b76e-a6c15217f5f2','run-1','["host:hv07"]','2026-03-01T12:00:00.000000+00:00',60.0,'2026-03-01T12:00:00.000000+00:00','{"at":"2026-03-01T12:00:00Z","detail":"","how":"answered","ok":true}',NULL,NULL);
+INSERT INTO "ledger_step" VALUES('run-1','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994',2,'{"changes":[{"after":4,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":null,"closes":"","command":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":4}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":2}},"why":"the limit is below what the site expects"}',NULL,'repair','hv07','id-of-hv07',1,'7bcbada8-9e9e-47cf-9a02-ed34cc7bd372','run-1','["host:hv07"]','2026-03-01T12:00:00.000000+00:00',60.0,NULL,NULL,NULL,NULL);
 CREATE UNIQUE INDEX ledger_incident_one_open ON ledger_incident ("key") WHERE closed_at IS NULL;
 CREATE INDEX ix_ledger_note_run ON ledger_note (run);
 CREATE TRIGGER ledger_note_no_update BEFORE update ON ledger_note BEGIN SELECT RAISE(ABORT, 'the audit trail only grows'); END;
