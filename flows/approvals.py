@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import SetStateStatus
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from pydantic import AwareDatetime, Field, ValidationError
 
 from flows.gate import SCHEMA_KEY
@@ -128,6 +129,11 @@ def _asked(client: SyncPrefectClient, run: FlowRun) -> Waiting | None:
             retry=asked["retry"],
             link=run_link(str(client.api_url), run.id),
         )
+    except PrefectHTTPStatusError as error:
+        # Prefect suspends the run first and writes the form after it.
+        if error.response.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        raise
     except (ObjectNotFound, KeyError, TypeError, ValueError, ValidationError):
         return None
 

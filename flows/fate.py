@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Scheduled
 
 from remediations.engine import Over, Recovered
 from remediations.model.outcome import Reason
@@ -39,6 +48,26 @@ def fate(client: SyncPrefectClient, run: str) -> Over | None:
     if state.type is StateType.CRASHED:
         return Over(reason=None, words=f"The run crashed ({message})")
     return Over(reason=None, words=f"The run ended as {state.name} without telling what became of it ({message})")
+
+
+LOST = timedelta(minutes=5)
+"""A run that a worker took and did not start for so long was lost with its worker; a process starts in seconds."""
+
+
+def start_lost(client: SyncPrefectClient, pool: str, *, after: timedelta = LOST) -> list[FlowRun]:
+    """Schedule again the runs of a work pool that a worker took (Pending) and never started, `after` having passed.
+
+    Nobody else would: Prefect waits for the worker for ever. Should the process come all the same, Prefect lets one of the
+    two begin, and the ledger's leases and single-use approvals hold even if it let both.
+    """
+    taken = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING])))
+    ours = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
+    before = datetime.now(UTC) - after
+    found = client.read_flow_runs(flow_run_filter=taken, work_pool_filter=ours, limit=200)
+    lost = [run for run in found if run.state is not None and run.state.timestamp <= before]
+    for run in lost:
+        client.set_flow_run_state(run.id, Scheduled(message="its worker took it and never started it"), force=True)
+    return lost
 
 
 RECOVERED = "remediation.recovered"

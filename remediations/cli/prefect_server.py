@@ -73,7 +73,7 @@ def start_server(home: Path, *, port: int | None, log: Path) -> tuple[Child, str
 
 def start_worker(api: str, home: Path, *, pool: str, limit: int, env: Mapping[str, str], log: Path) -> Child:
     """Start a worker of `pool` that runs up to `limit` flows at once, each a process with `env` on top of ours."""
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", str(limit)]
+    command = [sys.executable, "-m", "flows.worker", "--pool", pool, "--limit", str(limit)]
     return Child("the Prefect worker", command, env={**client_environment(api, home), **env}, log=log)
 
 

@@ -236,12 +236,16 @@ def _sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> Iterator[None]:
 
 
 def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
-    """One look at what ended runs left open: brackets, half-done plans, incidents."""
+    """One look at what ended runs left open (brackets, half-done plans, incidents) and at runs that a worker lost."""
     from flows.approvals import client_for
-    from flows.fate import fate, tell
+    from flows.deployments import POOL
+    from flows.fate import fate, start_lost, tell
     from flows.runtime import engine
 
     dispatcher.close_stillborn()
+    with client_for(api) as client:
+        for run in start_lost(client, POOL):
+            log.warning("a run that its worker lost is started again", run=str(run.id), name=run.name)
     if not ledger.unfinished_runs():
         return
     with client_for(api) as client, engine() as built:

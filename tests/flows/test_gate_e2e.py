@@ -11,11 +11,11 @@ from uuid import UUID
 import httpx
 import pytest
 from gated import HOSTILE, plan, retry
-from prefect.states import Scheduled
+from prefect.states import Pending, Scheduled
 from served_prefect import Served, eventually
 
 from flows import approvals, deployments
-from flows.fate import fate
+from flows.fate import fate, start_lost
 from remediations.model.outcome import Reason
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(300)]
@@ -91,7 +91,7 @@ def test_a_killed_worker_forgets_nothing_and_the_terminal_answers(served: Served
     run = served.gated(gated_deployment, later(), "HV20").id
     asked(served, run)
     served.until(run, "Suspended")
-    worker = next(each for each in served.processes() if b"worker\0start" in cmdline(each))
+    worker = next(each for each in served.processes() if b"flows.worker" in cmdline(each))
     os.kill(worker, signal.SIGKILL)
     listed = json.loads(served.cli("approvals", "--json").stdout)
     assert [each["digest"] for each in listed if each["run"] == str(run)] == [digest]
@@ -105,6 +105,32 @@ def test_a_killed_worker_forgets_nothing_and_the_terminal_answers(served: Served
     told = note(served, run)
     assert told is not None
     assert (told["decision"], told["retry"], told["comment"]) == ("approve", True, "CHG1")
+
+
+def test_an_answer_that_comes_while_the_asking_process_still_ends_is_carried_out(
+    served: Served, gated_deployment: UUID
+) -> None:
+    worker = next(each for each in served.processes() if b"flows.worker" in cmdline(each))
+    runs = {host: served.gated(gated_deployment, later(), host).id for host in ("HV21", "HV22", "HV23")}
+    for host, run in runs.items():
+        asked(served, run)
+        given = {"decision": "approve", "approver": "Anna Berg", "digest": plan(host=host).digest[:8], "retry": False}
+        assert httpx.post(f"{served.api}/flow_runs/{run}/resume", json={"run_input": given}).json()["status"] == "ACCEPT"
+    for run in runs.values():
+        served.until(run, "Completed")
+    assert worker in served.processes(), "the worker that began has died"
+
+
+def test_a_run_that_a_worker_took_and_lost_is_started_again(served: Served, gated_deployment: UUID) -> None:
+    parameters = {"expires_at": later().isoformat(), "host": "HV24"}
+    with served.client() as client:
+        run = client.create_flow_run_from_deployment(gated_deployment, parameters=parameters, state=Pending()).id
+        assert run not in [each.id for each in start_lost(client, deployments.POOL)], "it may still be starting"
+        assert run in [each.id for each in start_lost(client, deployments.POOL, after=timedelta(0))]
+    served.until(run, "Suspended")
+    asked(served, run)
+    assert served.cli("reject", plan(host="HV24").digest[:8], "--as", "Anna Berg").returncode == 0
+    served.until(run, "Completed")
 
 
 def cmdline(pid: int) -> bytes:
