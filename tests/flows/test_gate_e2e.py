@@ -112,10 +112,10 @@ def test_an_answer_that_comes_while_the_asking_process_still_ends_is_carried_out
 ) -> None:
     worker = next(each for each in served.processes() if b"flows.worker" in cmdline(each))
     runs = {host: served.gated(gated_deployment, later(), host).id for host in ("HV21", "HV22", "HV23")}
-    for host, run in runs.items():
-        asked(served, run)
-        given = {"decision": "approve", "approver": "Anna Berg", "digest": plan(host=host).digest[:8], "retry": False}
-        assert httpx.post(f"{served.api}/flow_runs/{run}/resume", json={"run_input": given}).json()["status"] == "ACCEPT"
+    for run in runs.values():
+        question = asked(served, run)
+        with served.client() as client:
+            approvals.answer(client, question, "approve", approver="Anna Berg")
     for run in runs.values():
         served.until(run, "Completed")
     assert worker in served.processes(), "the worker that began has died"
