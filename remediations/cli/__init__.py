@@ -18,6 +18,12 @@ def _config() -> typer.Typer:
     return config
 
 
+def _policy() -> typer.Typer:
+    from remediations.cli.policy import app as policy
+
+    return policy
+
+
 def _diagnose() -> typer.Typer:
     from remediations.cli.diagnose import diagnose
 
@@ -33,7 +39,7 @@ def _demo() -> typer.Typer:
 app = typer.Typer(
     name="remediate",
     help=f"Find out why a Hyper-V virtual machine would not move, mend it with the least harm, prove it.\n\n{EXIT_CODES}",
-    cls=forms.also({"config": _config, "diagnose": _diagnose, "demo": _demo}),
+    cls=forms.also({"config": _config, "policy": _policy, "diagnose": _diagnose, "demo": _demo}),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -43,8 +43,13 @@ def command(
     ]
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what typer reads
     call.__annotations__ = {each.name: each.annotation for each in parameters}
+    return single(name, call, about)
+
+
+def single(name: str, function: Callable[..., None], about: str | None = None) -> TyperCommand:
+    """A command of a lazily made group from an ordinary function, whose docstring is its help unless `about` is."""
     app = typer.Typer(add_completion=False)
-    app.command(name, help=about)(call)
+    app.command(name, help=about)(function)
     made = typer.main.get_command(app)
     if not isinstance(made, TyperCommand):
         raise TypeError(f"typer made a {type(made).__name__} of one command")

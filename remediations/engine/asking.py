@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
-from remediations.catalogue.remediation import Repair
-from remediations.engine.parts import parts_of
-from remediations.engine.ports import Ask, Clock, Gate
+from remediations.engine.judging import Judging, causes_of
+from remediations.engine.ports import Ask, Gate
 from remediations.engine.render import plan_markdown
 from remediations.ledger import Ledger, Sealed
-from remediations.model.causes import Cause
+from remediations.model.judgement import Judgement
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan
-from remediations.model.policy import Decision, Policy, Retry
 from remediations.model.policy import Gate as Gating
-from remediations.model.site import Site
-
-
-def hosts_of(plan: Plan) -> list[str]:
-    """The hosts that a plan's steps are sent to."""
-    return sorted({step.host for step in plan.steps})
+from remediations.model.policy import Policy, Retry
 
 
 @dataclass(frozen=True)
@@ -29,11 +22,18 @@ class Asking:
     """Gets approvals for one run."""
 
     run: str
-    site: Site
-    policy: Policy
-    ledger: Ledger
-    clock: Clock
+    judging: Judging
     gate: Gate
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.judging.policy
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where questions and decisions are kept."""
+        return self.judging.ledger
 
     def approved(self, plan: Plan | None, retry: Plan | None, *, number: int, why: str) -> Outcome | None:
         """Get and use the approval of `plan`, with `retry` as part two of the same question where policy says so.
@@ -44,12 +44,12 @@ class Asking:
         wanted = plan or retry
         if wanted is None or not wanted.steps:
             return None
-        decided = self._rule(wanted)
+        decided = self.judging.plan(wanted, retry=plan is None)
         if decided.gate is Gating.NEVER:
-            return Outcome(ending=Ending.REFUSED, reason=Reason.POLICY_NEVER, summary=decided.rule)
-        if decided.gate in (Gating.OBSERVE, Gating.PROPOSE, Gating.APPROVE_TWICE):
-            return Outcome(ending=Ending.PROPOSED, summary=f"Proposed only: {decided.rule}. Nothing was changed.")
-        self._may_begin(wanted, retry=plan is None)
+            return Outcome(ending=Ending.REFUSED, reason=Reason.POLICY_NEVER, summary=decided.because)
+        if not decided.offered or decided.gate is Gating.APPROVE_TWICE:
+            return Outcome(ending=Ending.PROPOSED, summary=f"Proposed only: {decided.because}. Nothing was changed.")
+        decided.refuse()
         joint = retry is not None and retry.appliable and self._goes_with(decided, retry)
         first = self._seal(plan, number, "repair")
         second = self._seal(retry, number, "retry") if plan is None or joint else None
@@ -58,11 +58,11 @@ class Asking:
             return None
         if self.ledger.decision(asked) is None:
             if decided.gate is Gating.AUTO:
-                self._decide((first, second), "approve", "policy", decided.rule, "policy")
+                self._decide((first, second), "approve", "policy", decided.because, "policy")
             else:
                 self._ask(first, second, asked, why)
                 # The answer may have taken hours: a window that has closed meanwhile counts as it would have before.
-                self._may_begin(wanted, retry=plan is None)
+                self.judging.plan(wanted, retry=plan is None).refuse()
         self.ledger.use_approval(asked)
         return None
 
@@ -75,56 +75,14 @@ class Asking:
         if decision is None:
             return None
         if decision.decision == "approve":
-            self._refuse_paused()
+            self.judging.refuse_paused()
             self.ledger.use_approval(sealed)
         return decision.decision
 
-    def _goes_with(self, decided: Decision, retry: Plan) -> bool:
+    def _goes_with(self, decided: Judgement, retry: Plan) -> bool:
         """Whether policy and the retry's own gate let the answer to the mend's question be an answer to it too."""
-        own = self._rule(retry).gate
+        own = self.judging.plan(retry, retry=True).gate
         return self.policy.retry is Retry.WITH_REPAIR and (own is Gating.AUTO or own is decided.gate is Gating.APPROVE)
-
-    def _may_begin(self, plan: Plan, *, retry: bool) -> None:
-        """Raise `Refused` if policy does not let a change begin now; the retry of a move needs no window of its own."""
-        self._refuse_paused()
-        now, caps = self.clock(), self.policy.caps
-        if not retry and not self.policy.in_window(plan.tier, now):
-            opens = self.policy.next_opening(plan.tier, now)
-            rule = f"tier {plan.tier} is applied in its maintenance windows only (policy.yaml)"
-            raise Refused(Reason.OUTSIDE_WINDOW, f"{rule}; the next opens {opens:%a %d %b %H:%M %Z}")
-        hour = now - timedelta(hours=1)
-        for host in hosts_of(plan):
-            if self.ledger.changes_since(hour, host=host) >= caps.per_host_per_hour:
-                raise Refused(
-                    Reason.CAP_REACHED, f"{host} had {caps.per_host_per_hour} changes within the hour (policy.yaml, caps)"
-                )
-        if self.ledger.changes_since(hour) >= caps.per_hour:
-            raise Refused(Reason.CAP_REACHED, f"{caps.per_hour} changes were made within the hour (policy.yaml, caps)")
-        self._refuse_again(plan, now)
-
-    def _refuse_paused(self) -> None:
-        if self.policy.pause:
-            raise Refused(Reason.PAUSED, "policy.yaml says pause: true; nothing is changed until it is taken out")
-
-    def _refuse_again(self, plan: Plan, now: datetime) -> None:
-        """Raise `Refused` for a cause that was mended on one of the plan's targets a moment ago: a person should look."""
-        cooldown = timedelta(minutes=self.policy.cooldown_minutes)
-        for cause in _causes(plan):
-            for target in {step.target.id: step.target for step in plan.steps}.values():
-                last = self.ledger.last_remediation(cause, target.id)
-                if last is not None and now - last < cooldown:
-                    detail = (
-                        f"{cause.value} was mended on {target.name} at {last:%H:%M} UTC, less than {cooldown} ago, and is back"
-                    )
-                    raise Refused(Reason.RECENTLY_REMEDIATED, f"{detail}: a person should look (policy.yaml, cooldown_minutes)")
-
-    def _rule(self, plan: Plan) -> Decision:
-        """The strictest gate of the plan's parts."""
-        clusters = (self.site.cluster_of(host) for host in hosts_of(plan))
-        cluster = next((each.name for each in clusters if each is not None), None)
-        parts = [plan.model_copy(update={"remediation": name}) for name in plan.remediation.split("+")]
-        decisions = [self.policy.gate(part, hosts=hosts_of(plan), cluster=cluster) for part in parts]
-        return max(decisions, key=lambda decision: decision.gate.strictness)
 
     def _ask(self, first: Sealed | None, second: Sealed | None, asked: Sealed, why: str) -> None:
         plan, retry = (each.plan if each else None for each in (first, second))
@@ -168,10 +126,5 @@ class Asking:
     def _seal(self, plan: Plan | None, number: int, part: Literal["repair", "retry"]) -> Sealed | None:
         if plan is None:
             return None
-        ends = self.clock() + timedelta(hours=self.policy.approval_hours)
-        return self.ledger.seal(self.run, round=number, part=part, plan=plan, expires_at=ends, causes=_causes(plan))
-
-
-def _causes(plan: Plan) -> list[Cause]:
-    """What a plan mends; nothing for an operation."""
-    return [cause for each in parts_of(plan) if isinstance(each, Repair) for cause in each.causes]
+        ends = self.judging.clock() + timedelta(hours=self.policy.approval_hours)
+        return self.ledger.seal(self.run, round=number, part=part, plan=plan, expires_at=ends, causes=causes_of(plan))

@@ -32,7 +32,7 @@ class Run(Account):
 
     def __init__(self, engine: Engine, run: str, gate: Gate) -> None:
         super().__init__(engine, run)
-        self.asking = Asking(run, engine.site, engine.policy, engine.ledger, engine.clock, gate)
+        self.asking = Asking(run, engine.judging, gate)
 
     # ---- the three ways in -------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from remediations.catalogue.remediation import Remediation
 from remediations.engine.apply import Applier
+from remediations.engine.judging import Judging
 from remediations.engine.ports import Clock, Gate, Hosts, Observe, Report, quietly
 from remediations.engine.propose import canonical
 from remediations.engine.recover import Fate, Recovered, recover
@@ -41,6 +42,7 @@ class Engine:
     ) -> None:
         self.site, self.policy, self.ledger, self.hosts = site, policy, ledger, remoting
         self.clock, self.observe, self.pause = clock, observe, pause
+        self.judging = Judging(site, policy, ledger, clock)
 
     def remediate(self, run: str, incident: Incident, *, dry_run: bool, gate: Gate, requested_by: str) -> Report:
         """Mend one failed migration or drain. Raises `LookupError` for a host or cluster that the inventory does not have."""

@@ -8,9 +8,12 @@ from sqlalchemy import func, insert, select
 
 from remediations.ledger import schema
 from remediations.ledger.audit import Store
+from remediations.ledger.records import parsed
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Sighting
 from remediations.model.names import short_name
+from remediations.model.plan import Step
+from remediations.model.standing import Changed, touched
 
 _sighting, _step = schema.sighting, schema.step
 
@@ -36,13 +39,20 @@ class History(Store):
             ).one()
         return Sighting(cause=cause, subject=subject, first_seen=row.first, times=row.times) if row.times else None
 
-    def changes_since(self, since: datetime, *, host: str | None = None) -> int:
-        """How many plans sent something since a time, anywhere or to one host: what a cap counts. Failed ones count too."""
-        plans = select(_step.c.run, _step.c.digest).where(_step.c.intended_at >= since).distinct()
-        if host is not None:
-            plans = plans.where(_step.c.host == short_name(host).casefold())
+    def changes_since(self, since: datetime) -> list[Changed]:
+        """Every plan of which something was sent since a time: what caps count. Failed ones count too."""
+        steps = select(_step.c.run, _step.c.digest, _step.c.step, _step.c.causes, _step.c.intended_at)
+        found: dict[tuple[str, str], Changed] = {}
         with self._database.reading() as conn:
-            return conn.execute(select(func.count()).select_from(plans.subquery())).scalar_one()
+            for row in conn.execute(steps.where(_step.c.intended_at >= since).order_by(_step.c.intended_at)):
+                before = found.get((row.run, row.digest))
+                hosts = {short_name(host).casefold() for host in touched(parsed(Step, row.step, "a step"))}
+                found[row.run, row.digest] = Changed(
+                    at=row.intended_at,
+                    hosts=frozenset(hosts | (before.hosts if before else frozenset())),
+                    causes=None if row.causes is None else frozenset(Cause(each) for each in row.causes),
+                )
+        return list(found.values())
 
     def last_remediation(self, cause: Cause, target: str) -> datetime | None:
         """When a step of a repair for this cause was last sent at a target (`Target.id`); None if never.

@@ -6,19 +6,19 @@ runs unasked, nothing of tier 4 on one person's word, and nothing of tier 5 runs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, time, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from remediations.model.base import Frozen
-from remediations.model.names import ClusterName, HostName, same_host, same_name, short_name
+from remediations.model.names import ClusterName, HostName
 from remediations.model.plan import Plan
 from remediations.model.tier import Tier
+from remediations.model.windows import Window
 
 
 class Gate(StrEnum):
@@ -96,9 +96,19 @@ _PROOF = {
 }
 
 
+def usual(tier: Tier) -> Gate:
+    """The gate of a tier that the policy file says nothing of."""
+    return _DEFAULTS[tier]
+
+
 def loosest(tier: Tier) -> Gate:
     """The loosest gate that any rule may give to plans of this tier."""
     return _LOOSEST[tier][0]
+
+
+def why_not_looser(tier: Tier) -> str:
+    """Why nothing looser than `loosest` may stand for plans of this tier."""
+    return _LOOSEST[tier][1]
 
 
 def too_loose(tier: Tier, gate: Gate) -> str | None:
@@ -129,66 +139,17 @@ class Gates(Frozen):
         return tiers
 
 
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
-"""A time of day as a wall clock shows it, `00:00` to `24:00`."""
-
-
-class Window(Frozen):
-    """A maintenance window: from one wall-clock time to another, on given days, in a time zone.
-
-    A window that ends earlier than it starts runs over midnight and belongs to the day on which it starts. Wall-clock
-    times follow daylight saving: a window may be an hour shorter or longer on the night of the change.
-    """
-
-    days: tuple[Day, ...] = Field(
-        default=DAYS, min_length=1, description="Days on which it starts, as mon, tue; every day if left out"
-    )
-    start: Clock = Field(alias="from", description='When it opens, as "22:00"')
-    end: Clock = Field(alias="to", description='When it closes, as "05:00"; "24:00" is the end of the day')
-    zone: ZoneInfo = Field(description="IANA name of the time zone, as Europe/Berlin")
-
-    @model_validator(mode="after")
-    def _has_length(self) -> Self:
-        if self.start in (self.end, "24:00"):
-            raise ValueError(
-                f'a window from {self.start} to {self.end} has no length; for a whole day write "00:00" to "24:00"'
-            )
-        return self
-
-    def holds(self, at: datetime) -> bool:
-        """Whether the window is open at `at` (aware)."""
-        local = at.astimezone(self.zone)
-        minute = local.hour * 60 + local.minute
-        start, end = _minutes(self.start), _minutes(self.end)
-        today = DAYS[local.weekday()] in self.days
-        if start < end:
-            return today and start <= minute < end
-        yesterday = DAYS[local.weekday() - 1] in self.days
-        return (today and minute >= start) or (yesterday and minute < end)
-
-    def openings(self, after: datetime) -> Iterator[datetime]:
-        """When it opens within the eight days after `after` (aware), in its own time zone."""
-        local = after.astimezone(self.zone)
-        for ahead in range(9):
-            day = local.date() + timedelta(days=ahead)
-            opening = datetime.combine(day, time.fromisoformat(self.start), self.zone)
-            if DAYS[day.weekday()] in self.days and opening > after:
-                yield opening
-
-
-def _minutes(clock: str) -> int:
-    hours, minutes = clock.split(":")
-    return int(hours) * 60 + int(minutes)
-
-
 class Caps(Frozen):
     """How much may happen. A change is one plan applied, however many steps it has."""
 
     per_host_per_hour: int = Field(default=4, ge=0, description="Changes that touch one host, within an hour")
+    per_host_per_day: int = Field(default=12, ge=0, description="The same within 24 hours")
+    per_cluster_per_hour: int = Field(default=8, ge=0, description="Changes that touch a node of one cluster, within an hour")
+    per_cluster_per_day: int = Field(default=40, ge=0, description="The same within 24 hours")
+    per_cause_per_hour: int = Field(default=8, ge=0, description="Changes that mend one cause, anywhere, within an hour")
+    per_cause_per_day: int = Field(default=40, ge=0, description="The same within 24 hours")
     per_hour: int = Field(default=20, ge=0, description="Changes in all, within an hour")
+    per_day: int = Field(default=100, ge=0, description="Changes in all, within 24 hours")
     max_open_runs: int = Field(default=10, ge=1, description="Runs that are open at once, waiting for approval included")
 
 
@@ -200,13 +161,6 @@ class Waits(Frozen):
     )
     times: int = Field(default=3, ge=2, description="Separate incidents within the look-back that make it a fault at once")
     look_back_hours: float = Field(default=168, gt=0, le=8760, description="Hours of history that are looked at")
-
-
-class Decision(Frozen):
-    """The gate that a plan has to pass, and the rule of the policy file that says so."""
-
-    gate: Gate
-    rule: str = Field(min_length=1, description="For people: which entry of policy.yaml decided, and over what")
 
 
 class Policy(Frozen):
@@ -235,35 +189,6 @@ class Policy(Frozen):
         default=600, ge=150, le=3600, description="Seconds that a host is held for one change; longer than any command may take"
     )
 
-    def gate(self, plan: Plan, *, hosts: Sequence[str], cluster: str | None) -> Decision:
-        """Which gate `plan` has to pass, and why.
-
-        The remediation's gate stands, else its tier's. The gates of the cluster and of every host that the plan touches
-        (`hosts`, and those that its steps name) can only make it stricter, and so can the bounds of the plan's own tier.
-        """
-        gates, tier = self.gates, plan.tier
-        if plan.remediation in gates.remediations:
-            base = Decision(gate=gates.remediations[plan.remediation], rule=f"gates.remediations.{plan.remediation}")
-        elif tier in gates.tiers:
-            base = Decision(gate=gates.tiers[tier], rule=f"gates.tiers.{int(tier)}")
-        else:
-            base = Decision(gate=_DEFAULTS[tier], rule=f"the default of tier {tier}")
-        touched_hosts, touched_clusters = _touched(plan, hosts, cluster)
-        stricter = [
-            Decision(gate=gate, rule=f"gates.clusters.{name}")
-            for name, gate in gates.clusters.items()
-            if any(same_name(short_name(name), short_name(each)) for each in touched_clusters)
-        ]
-        stricter += [
-            Decision(gate=gate, rule=f"gates.hosts.{name}")
-            for name, gate in gates.hosts.items()
-            if any(same_host(name, each) for each in touched_hosts)
-        ]
-        stricter.append(Decision(gate=loosest(tier), rule=f"tier {tier}: {_LOOSEST[tier][1]}"))
-        chosen = max([base, *stricter], key=lambda decision: decision.gate.strictness)
-        over = "" if chosen is base else f" (stricter than {base.rule}: {base.gate})"
-        return Decision(gate=chosen.gate, rule=f"{chosen.rule}: {chosen.gate}{over}")
-
     def proof_of(self, tier: Tier) -> Proven:
         """What proves who approved a plan of this tier."""
         return {**_PROOF, **self.proof}.get(tier, Proven.NAME)
@@ -288,17 +213,3 @@ class Policy(Frozen):
         if self.in_window(tier, at):
             return at
         return min(opening for window in self.windows[tier] for opening in window.openings(at))
-
-
-def _touched(plan: Plan, hosts: Sequence[str], cluster: str | None) -> tuple[set[str], set[str]]:
-    found = {host.rstrip("$") for host in hosts}
-    clusters = {cluster} if cluster else set()
-    for step in plan.steps:
-        found.add(step.host)
-        if step.close is not None:
-            found.add(step.close.host)
-        if step.target.kind in ("host", "computer account", "cluster node"):
-            found.add(step.target.name.rstrip("$"))
-        if step.target.kind == "cluster":
-            clusters.add(step.target.name)
-    return found, clusters

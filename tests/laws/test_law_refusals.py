@@ -113,6 +113,13 @@ def test_policy_stops_before_anybody_is_asked(bench: Bench, policy: Policy, endi
     report = bench.mend(failure, policy=policy, gate=never)
     assert (report.outcome.ending, report.outcome.reason) == (ending, reason), report.outcome
     assert untouched(bench, before)
+    # What is explained is what was decided.
+    assert report.plan is not None
+    judged = bench.engine(policy).judging.plan(report.plan)
+    assert (judged.decides.reason or judged.gate, judged.offered) == (
+        (reason, True) if reason not in (None, Reason.POLICY_NEVER) else (judged.gate, False)
+    )
+    assert (judged.refusal.detail if judged.offered and judged.refusal else judged.because) in report.outcome.summary
 
 
 def test_outside_its_window_a_disruptive_plan_waits_for_the_next(bench: Bench) -> None:

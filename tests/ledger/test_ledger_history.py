@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ledger_examples import FakeClock, intend, limit_step, plan, result, under_way
+from ledger_examples import FakeClock, approve, intend, limit_step, plan, result, started, under_way
 
 from remediations.ledger import Ledger
 from remediations.model.causes import Cause
+from remediations.model.plan import Target
 
 LIMIT, SPN = Cause.MIGRATION_LIMIT_REACHED, Cause.SPN_MISSING
 
@@ -37,11 +38,29 @@ def test_a_change_is_one_plan_applied_however_many_steps_it_has(ledger: Ledger, 
             intend(ledger, which, lease, index)
             result(ledger, which, index, ok=index != 3)
         clock.tick(60)
-    assert ledger.changes_since(began) == 2
-    assert ledger.changes_since(began, host="HV07") == 2
-    assert ledger.changes_since(began, host="hv03.contoso.com") == 1
-    assert ledger.changes_since(began + timedelta(seconds=1)) == 1
-    assert ledger.changes_since(clock.now) == 0
+    both, causes = frozenset({"hv07", "hv03"}), None
+    assert [(each.at, each.hosts, each.causes) for each in ledger.changes_since(began)] == [
+        (began, both, causes),
+        (began + timedelta(seconds=60), frozenset({"hv07"}), causes),
+    ]
+    assert len(ledger.changes_since(began + timedelta(seconds=1))) == 1
+    assert ledger.changes_since(clock.now) == []
+
+
+def test_a_change_touches_what_it_changes_and_where_it_is_sent_and_knows_its_causes(ledger: Ledger, clock: FakeClock) -> None:
+    began = clock.now
+    account = Target(kind="computer account", name="HV04$", id="id-of-hv04")
+    started(ledger)
+    until = clock.now + timedelta(hours=1)
+    which = ledger.seal(
+        "run-1", round=1, part="repair", plan=plan(limit_step(host="dc1.contoso.com", target=account)), expires_at=until,
+        causes=[SPN],
+    )  # fmt: skip
+    approve(ledger, which)
+    ledger.use_approval(which)
+    intend(ledger, which, ledger.lease(["host:dc1"], holder="run-1", seconds=600))
+    (changed,) = ledger.changes_since(began)
+    assert (changed.hosts, changed.causes) == ({"dc1", "hv04"}, {SPN})
 
 
 def test_the_last_remediation_is_known_by_cause_and_target(ledger: Ledger, clock: FakeClock) -> None:

@@ -1,11 +1,21 @@
-"""A plan of any tier, for policy to judge."""
+"""A plan of any tier, and what policy says of it where nothing was done before."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
 from remediations.model.command import command
 from remediations.model.fact import Change
+from remediations.model.judgement import Judgement, judge
 from remediations.model.plan import Plan, Step, Target
+from remediations.model.policy import Policy
+from remediations.model.standing import Standing, Subject
 from remediations.model.tier import Reversal, Tier
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+"""A Monday, in no window of the packaged policy."""
 
 
 def plan(*, tier: int, step_host: str = "HV01", target: str = "HV01", kind: str = "host") -> Plan:
@@ -20,3 +30,28 @@ def plan(*, tier: int, step_host: str = "HV01", target: str = "HV01", kind: str 
     return Plan(
         remediation="mend-it", request={}, title="Mend it", tier=Tier(tier), reversal=Reversal.EXACT, proof=None, items=(step,)
     )
+
+
+def subject(tier: int = 1, hosts: Sequence[str] = ("HV01",), clusters: Sequence[str] = (), **more: Any) -> Subject:
+    """What policy sees of a plan."""
+    nodes = dict.fromkeys(clusters, ("HV01", "HV02"))
+    given = {
+        "title": "Mend it",
+        "remediations": ("mend-it",),
+        "tier": tier,
+        "hosts": tuple(hosts),
+        "clusters": nodes,
+        "aims": (),
+    }
+    return Subject.model_validate(given | more)
+
+
+def standing(**known: Any) -> Standing:
+    """Nothing is paused and nothing was done before, but for what is given."""
+    at: Mapping[str, Any] = {"now": NOON, "paused": {"policy.yaml": None}}
+    return Standing(**{**at, **known})
+
+
+def judged(policy: Policy, which: Subject, **known: Any) -> Judgement:
+    """What policy says."""
+    return judge(policy, which, standing(**known))

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from policy_examples import plan
+from policy_examples import judged, plan, subject
 from pydantic import ValidationError
 
 from remediations.model.policy import Gate, Needed, Policy, Window, loosest
@@ -46,15 +46,8 @@ def policy(**gates: Any) -> Policy:
     ],
 )  # fmt: skip
 def test_which_rule_decides(gates: Any, tier: int, hosts: list[str], cluster: str | None, *, gate: str, rule: str) -> None:
-    decision = policy(**gates).gate(plan(tier=tier), hosts=hosts, cluster=cluster)
-    assert (decision.gate, decision.rule) == (gate, rule)
-
-
-@pytest.mark.parametrize("name", ["DC1", "HV07"])
-def test_a_host_that_only_a_step_names_counts(name: str) -> None:
-    changed = plan(tier=2, step_host="DC1", target="HV07$")
-    decision = policy(hosts={name: "never"}).gate(changed, hosts=["HV01"], cluster=None)
-    assert (decision.gate, decision.rule.partition(":")[0]) == (Gate.NEVER, f"gates.hosts.{name}")
+    found = judged(policy(**gates), subject(tier, hosts, [cluster] if cluster else []))
+    assert (found.gate, found.because) == (gate, rule)
 
 
 GATES = st.sampled_from(Gate)
@@ -74,7 +67,7 @@ def test_no_rule_ever_loosens_a_bound_a_host_or_a_cluster(
     rules: dict[str, Any] = {"tiers": allowed, "hosts": hosts}
     rules |= {"remediations": {"mend-it": own}} if own else {}
     rules |= {"clusters": {"C1": cluster}} if cluster else {}
-    found = policy(**rules).gate(plan(tier=tier), hosts=["HV01", "HV02"], cluster="c1").gate
+    found = judged(policy(**rules), subject(tier, ["HV01", "HV02"], ["c1"])).gate
     bounds = [loosest(tier), *([cluster] if cluster else []), *(hosts[name] for name in hosts if name != "HV03")]
     assert all(found.strictness >= bound.strictness for bound in bounds)
     if own is not None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from policy_examples import plan
+from policy_examples import judged, subject
 from pydantic import BaseModel
 
 from remediations.catalogue import CATALOGUE
@@ -100,8 +100,7 @@ def test_the_packaged_policy_writes_out_the_defaults() -> None:
     shipped, default = load_policy(packaged("policy.yaml")), Policy()
     assert shipped.model_copy(update={"gates": default.gates}) == default
     for tier in Tier:
-        one = plan(tier=tier)
-        assert shipped.gate(one, hosts=["HV01"], cluster=None).gate is default.gate(one, hosts=["HV01"], cluster=None).gate
+        assert judged(shipped, subject(tier)).gate is judged(default, subject(tier)).gate
 
 
 @pytest.mark.parametrize(("model", "path"), [(Policy, ()), (Gates, ("gates",)), (Caps, ("caps",)), (Waits, ("waits",))])
