@@ -68,19 +68,102 @@ function Get-RemediationClusterMigration {
 }
 
 function Get-RemediationShieldedCertificate {
-    # Which certificates open this host's virtual TPMs. Never a key: only whether there is one.
+    # Which certificates open this host's virtual TPMs. Never a key: only whether there is one, and whether it may leave.
     [CmdletBinding()]
     param()
     $store = 'Cert:\LocalMachine\Shielded VM Local Certificates'
     if (-not (Microsoft.PowerShell.Management\Test-Path -LiteralPath $store)) { return }
     foreach ($each in Microsoft.PowerShell.Management\Get-ChildItem -LiteralPath $store -ErrorAction Stop) {
+        $exportable = $false
+        try {
+            $key = [Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($each)
+            $exportable = if ($key -is [Security.Cryptography.RSACng]) {
+                [bool]($key.Key.ExportPolicy -band [Security.Cryptography.CngExportPolicies]::AllowExport)
+            } elseif ($null -ne $key) {
+                [bool]$key.CspKeyContainerInfo.Exportable
+            }
+        } catch {
+            Write-Verbose "The key of $($each.Thumbprint) does not say whether it may leave."
+        }
         [pscustomobject]@{
             Thumbprint    = [string]$each.Thumbprint
             Subject       = [string]$each.Subject
             NotAfter      = $each.NotAfter.ToUniversalTime()
             HasPrivateKey = [bool]$each.HasPrivateKey
+            Exportable    = [bool]$exportable
         }
     }
+}
+
+function Get-RemediationKeyProtector {
+    # Who owns the key protector of a virtual machine: the thumbprints of the owner's signing and encryption certificate.
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [ValidatePattern('^[^*?\[\]`]+$')] [string] $Name)
+    $bytes = [byte[]](Hyper-V\Get-VMKeyProtector -VMName $Name -ErrorAction Stop)
+    # Without a protector a few bytes come back.
+    if ($null -eq $bytes -or $bytes.Length -lt 16) { return }
+    $owner = (HgsClient\ConvertTo-HgsKeyProtector -Bytes $bytes -ErrorAction Stop).Owner
+    [pscustomobject]@{
+        Signing    = [string]([Security.Cryptography.X509Certificates.X509Certificate2]$owner.SigningCertificate).Thumbprint
+        Encryption = [string]([Security.Cryptography.X509Certificates.X509Certificate2]$owner.EncryptionCertificate).Thumbprint
+    }
+}
+
+function Export-RemediationShieldedCertificate {
+    # One certificate of that store with its private key, as a PFX in a SecureString. No file is written, and no text comes back.
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [ValidatePattern('^[0-9A-Fa-f]{40}$')] [string] $Thumbprint)
+    $path = "Cert:\LocalMachine\Shielded VM Local Certificates\$Thumbprint"
+    $certificate = Microsoft.PowerShell.Management\Get-Item -LiteralPath $path -ErrorAction Stop
+    if (-not $certificate.HasPrivateKey) { throw "The certificate $Thumbprint has no private key here." }
+    $bytes = $certificate.Export([Security.Cryptography.X509Certificates.X509ContentType]::Pfx)
+    $secret = [Security.SecureString]::new()
+    foreach ($each in [Convert]::ToBase64String($bytes).ToCharArray()) { $secret.AppendChar($each) }
+    [Array]::Clear($bytes, 0, $bytes.Length)
+    $secret.MakeReadOnly()
+    $secret
+}
+
+function Import-RemediationShieldedCertificate {
+    # Puts such a certificate and its private key into that store. The key cannot leave this host again.
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [ValidatePattern('^[0-9A-Fa-f]{40}$')] [string] $Thumbprint,
+        [Parameter(Mandatory)] [SecureString] $Pfx
+    )
+    $pointer = [Runtime.InteropServices.Marshal]::SecureStringToGlobalAllocUnicode($Pfx)
+    try {
+        $bytes = [Convert]::FromBase64String([Runtime.InteropServices.Marshal]::PtrToStringUni($pointer))
+    } finally {
+        [Runtime.InteropServices.Marshal]::ZeroFreeGlobalAllocUnicode($pointer)
+    }
+    try {
+        # Looked at first: without PersistKeySet its key is gone with the object.
+        $seen = [Security.Cryptography.X509Certificates.X509Certificate2]::new($bytes, '', 'MachineKeySet')
+        $right = $seen.Thumbprint -eq $Thumbprint -and $seen.HasPrivateKey
+        $seen.Dispose()
+        if (-not $right) { throw "That is not the certificate $Thumbprint with its private key." }
+        $store = [Security.Cryptography.X509Certificates.X509Store]::new('Shielded VM Local Certificates', 'LocalMachine')
+        $store.Open('ReadWrite')
+        try {
+            $held = @($store.Certificates | Where-Object { $_.Thumbprint -eq $Thumbprint })
+            if (@($held | Where-Object { $_.HasPrivateKey })) { return }
+            if ($held) { throw "The certificate $Thumbprint is here without its private key: a person decides." }
+            $store.Add([Security.Cryptography.X509Certificates.X509Certificate2]::new($bytes, '', 'MachineKeySet, PersistKeySet'))
+        } finally {
+            $store.Close()
+        }
+    } finally {
+        [Array]::Clear($bytes, 0, $bytes.Length)
+    }
+}
+
+function Remove-RemediationShieldedCertificate {
+    # Takes an import back: exactly this certificate of that store, and its private key.
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [ValidatePattern('^[0-9A-Fa-f]{40}$')] [string] $Thumbprint)
+    $path = "Cert:\LocalMachine\Shielded VM Local Certificates\$Thumbprint"
+    Microsoft.PowerShell.Management\Remove-Item -LiteralPath $path -DeleteKey -ErrorAction Stop
 }
 
 function Get-RemediationPatchLevel {
@@ -201,6 +284,7 @@ function Get-RemediationDiskChain {
 
 Export-ModuleMember -Function Get-RemediationDiskChain, Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
     Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration,
-    Get-RemediationShieldedCertificate, Get-RemediationPatchLevel, Get-RemediationSpeculation,
+    Get-RemediationShieldedCertificate, Get-RemediationKeyProtector, Export-RemediationShieldedCertificate,
+    Import-RemediationShieldedCertificate, Remove-RemediationShieldedCertificate, Get-RemediationPatchLevel, Get-RemediationSpeculation,
     Get-RemediationWinRM, Add-RemediationListener, Remove-RemediationListener,
     Add-RemediationTrustedHost, Remove-RemediationTrustedHost, Set-RemediationProxyBypass

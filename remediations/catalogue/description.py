@@ -47,8 +47,8 @@ class Description(Frozen):
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """Names of the commands that change something; none for guidance."""
-        return tuple(each.name for each in self.commands if each.effect is Effect.CHANGE)
+        """Names of the commands that do more than read; none for guidance."""
+        return tuple(each.name for each in self.commands if each.effect is not Effect.READ)
 
 
 def describe(entry: type[Remediation], site: Site) -> Description:
@@ -67,7 +67,7 @@ def describe(entry: type[Remediation], site: Site) -> Description:
         least_server=entry.least_server,
         commands=tuple(
             Sent(name=each.name, module=each.module, parameters=each.allowed, effect=each.effect, hop=each.hop)
-            for each in sorted(sent, key=lambda each: (each.effect is Effect.CHANGE, each.name))
+            for each in sorted(sent, key=lambda each: (each.effect is not Effect.READ, each.name))
         ),
     )
 

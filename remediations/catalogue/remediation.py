@@ -79,7 +79,7 @@ class Remediation(BaseModel):
     least_server: ClassVar[int] = 2016
     """First Windows Server release it is for."""
     sends: ClassVar[frozenset[str]] = frozenset()
-    """Every command that changes something and that it may plan, as a step, its undo or a bracket's close."""
+    """Every command that does more than read and that it may plan: a step's, what that carries, its undo, a bracket's close."""
 
     plan: ClassVar[Callable[..., Iterator[Item]]]
     """Items for this request on these facts: `def plan(self, *, account: ComputerAccount, …) -> Iterator[Item]`. Pure."""

@@ -14,7 +14,7 @@ from remediations.model.base import Frozen
 from remediations.model.command import Command
 from remediations.model.diagnosis import Hypothesis
 from remediations.model.outcome import Outcome
-from remediations.model.plan import Plan, Verdict
+from remediations.model.plan import Carried, Plan, Verdict
 from remediations.model.reply import Reply
 
 T = TypeVar("T")
@@ -40,9 +40,16 @@ class Hosts(Protocol):
         """Send reading commands, `deadline` in seconds; one reply a command, in order."""
 
     def change(
-        self, host: str, command: Command, *, deadline: float, command_id: UUID, before_send: Callable[[], None]
+        self,
+        host: str,
+        command: Command,
+        *,
+        deadline: float,
+        command_id: UUID,
+        before_send: Callable[[], None],
+        carries: Sequence[Carried] = (),
     ) -> Reply:
-        """Send one change, once; `before_send` is called right before it leaves."""
+        """Send one change, once, with the secrets it carries; `before_send` is called right before it leaves."""
 
     def outcome(self, host: str, command_id: UUID, *, deadline: float) -> Reply | None:
         """What became of a change whose answer was lost; None if the host cannot tell."""

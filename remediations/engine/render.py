@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from remediations.engine.ports import Considered, Report
 from remediations.model.fact import Change
 from remediations.model.outcome import Ending
-from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verdict, Wait
+from remediations.model.plan import Blocked, Carried, Manual, Plan, Satisfied, Step, Verdict, Wait
 from remediations.model.tier import Proof
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def plan_markdown(plan: Plan) -> str:
                 f"**{number}. {escape(item.target.name)}** ({item.target.kind}, on {escape(item.host)}): {escape(item.why)}"
             )
             lines.append(code(item.command.text))
+            lines += [f"carries {_carried(each)}: in memory only, never shown" for each in item.carries]
             rows = [
                 f"| {escape(change.field.replace('_', ' '))} | {escape(b)} | {escape(a)} |"
                 for change in item.changes
@@ -95,6 +96,10 @@ def plan_markdown(plan: Plan) -> str:
         else:
             lines.append(item_line(item))
     return "\n\n".join(lines)
+
+
+def _carried(each: Carried) -> str:
+    return f"what {escape(each.host)} hands out for {code(each.command.text)}"
 
 
 def item_line(item: Satisfied | Wait | Blocked | Manual) -> str:
@@ -124,6 +129,7 @@ def plan_text(plan: Plan) -> str:
                 before, after = change_words(change)
                 lines.append(f"    {change.field.replace('_', ' ')}: {before} → {after}")
             lines.append(f"    on {item.host}: {item.command.text}")
+            lines += [f"    carries, in memory only: {each.command.text} from {each.host}" for each in item.carries]
             if item.undo:
                 lines.append(f"    undo: {item.undo.text}")
         elif isinstance(item, Satisfied):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from remediations.ledger import How, Lease, Sealed
 from remediations.model.command import Command
 from remediations.model.fact import Change, Fact
 from remediations.model.outcome import Reason, Refused
-from remediations.model.plan import Step
+from remediations.model.plan import Carried, Step
 from remediations.model.reply import HostError, Reply
 from remediations.remoting import AnswerLost, CommandFailed, RemotingError
 
@@ -73,8 +73,19 @@ class Sending:
         self.done: list[int] = []
         """Items carried out, by their index in the plan."""
 
-    def send(self, host: str, command: Command, *, deadline: float, command_id: UUID, record: Callable[[], None]) -> Answered:
+    def send(
+        self,
+        host: str,
+        command: Command,
+        *,
+        deadline: float,
+        command_id: UUID,
+        record: Callable[[], None],
+        carries: Sequence[Carried] = (),
+    ) -> Answered:
         """Send a change once, after `record` has written down that it is about to be. `deadline` in seconds.
+
+        The audit trail has which host is asked for a secret that it carries, and for whom, before it is.
 
         Raises `Stopped` if it could not be sent at all, and whatever `record` raises.
         """
@@ -86,9 +97,15 @@ class Sending:
             record()
             sent = True
 
+        for each in carries:
+            self.ledger.note(self.run, "carry", {"from": each.host, "to": host, "command": each.command.text})
         try:
-            self.applier.hosts.change(host, command, deadline=deadline, command_id=command_id, before_send=before_send)
+            self.applier.hosts.change(
+                host, command, deadline=deadline, command_id=command_id, before_send=before_send, carries=carries
+            )
         except CommandFailed as failed:
+            if not sent:
+                raise Stopped(str(failed), error=failed.error) from failed
             return Answered(said=failed.error.message, error=failed.error, over=True)
         except AnswerLost as lost:
             answer = self._ask(host, command_id, deadline)

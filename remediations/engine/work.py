@@ -132,7 +132,9 @@ class Work(Back):
             )
             self.begun.append(step.command.text)
 
-        answer = self.send(step.host, step.command, deadline=step.deadline, command_id=command_id, record=record)
+        answer = self.send(
+            step.host, step.command, deadline=step.deadline, command_id=command_id, record=record, carries=step.carries
+        )
         facts = self.settled(
             partial(after, step),
             settles=0.0 if answer.over else step.settles,

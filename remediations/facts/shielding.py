@@ -26,6 +26,17 @@ class Certificates(Fact):
 
     thumbprints: frozenset[str]
     """Of those that have their private key: only these open a key protector."""
+    exportable: frozenset[str] = frozenset()
+    """Of those whose private key may leave the host again."""
+    keyless: frozenset[str] = frozenset()
+    """Of those without their private key."""
+
+
+class Protector(Fact):
+    """Who owns a virtual machine's key protector; `subject` is its name."""
+
+    owner: frozenset[str]
+    """Thumbprints of the owner's signing and encryption certificate."""
 
 
 def security(vm: VmName, host: str) -> Query[Security]:
@@ -36,6 +47,11 @@ def security(vm: VmName, host: str) -> Query[Security]:
 def certificates(host: str) -> Query[Certificates]:
     """Reads which certificates a host has; Unknown without the module, for no cmdlet lists a store."""
     return Query(host, (command("Get-RemediationShieldedCertificate"),), partial(_certificates, host))
+
+
+def protector(vm: VmName, host: str) -> Query[Protector]:
+    """Reads who owns a key protector; `NotApplicable` where there is none, Unknown without the module."""
+    return Query(host, (command("Get-RemediationKeyProtector", Name=vm),), partial(_protector, vm, host))
 
 
 def _security(vm: str, host: str, replies: Sequence[Reply]) -> Security | NotApplicable:
@@ -56,5 +72,22 @@ def _security(vm: str, host: str, replies: Sequence[Reply]) -> Security | NotApp
 def _certificates(host: str, replies: Sequence[Reply]) -> Certificates | Unknown:
     if lacks_command(replies[0]):
         return Unknown(reason=f"{host} has no module HyperVRemediation that lists them")
-    held = (each for each in many(replies[0]) if each["HasPrivateKey"])
-    return Certificates(subject=host, thumbprints=frozenset(str(each["Thumbprint"]).upper() for each in held))
+    held = {
+        str(each["Thumbprint"]).upper(): (bool(each["HasPrivateKey"]), bool(each["Exportable"])) for each in many(replies[0])
+    }
+    return Certificates(
+        subject=host,
+        thumbprints=frozenset(name for name, (key, _) in held.items() if key),
+        exportable=frozenset(name for name, (key, leaves) in held.items() if key and leaves),
+        keyless=frozenset(name for name, (key, _) in held.items() if not key),
+    )
+
+
+def _protector(vm: str, host: str, replies: Sequence[Reply]) -> Protector | NotApplicable | Unknown:
+    reply = replies[0]
+    if lacks_command(reply):
+        return Unknown(reason=f"{host} has no module HyperVRemediation that reads it")
+    if is_absent(reply) or (reply.ok and not reply.objects):
+        return NotApplicable(reason=f"{host} has no virtual machine {vm} with a key protector")
+    record = one(reply)
+    return Protector(subject=vm, owner=frozenset(str(record[name]).upper() for name in ("Signing", "Encryption")))

@@ -27,6 +27,7 @@ class Effect(StrEnum):
 
     READ = "read"
     EVIDENCE = "evidence"
+    SECRET = "secret"  # noqa: S105 - an effect
     CHANGE = "change"
 
 
@@ -85,6 +86,8 @@ class Contract(Frozen):
     """For a table: the only keys that it may have, by parameter."""
     nullable: frozenset[str] = frozenset()
     """Parameters that also take `$null`, sent as None."""
+    role: str = "host"
+    """JEA role that lists it: `host`, `directory` or `keys`."""
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise `ValueError`, naming command and parameter, unless `given` may be sent."""
@@ -199,6 +202,7 @@ def _join(name: str, ours: dict[str, Any], documented: dict[str, Any] | None) ->
         name=name,
         effect=ours["effect"],
         hop=ours["hop"],
+        role=ours.get("role", "directory" if documented["module"] == "ActiveDirectory" else "host"),
         allowed=tuple(ours["parameters"]),
         refused=ours.get("refuse", {}),
         keys=ours.get("keys", {}),

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from remediations.model.base import Frozen, digest
 from remediations.model.command import Command
-from remediations.model.contract import Effect
+from remediations.model.contract import Effect, Secret
 from remediations.model.fact import Change, Guard
 from remediations.model.names import HostName
 from remediations.model.tier import Proof, Reversal, Tier
@@ -31,6 +31,23 @@ class Close(Frozen):
     changes: tuple[Change, ...] = ()
 
 
+class Carried(Frozen):
+    """A secret that a step takes from one host to another: asked for right before the step is sent, and in memory only.
+
+    Nothing of it is ever part of a plan, a digest, a journal, a report or a log: these name where it comes from.
+    """
+
+    secret: str = Field(description="Name of the command's secret parameter, as in `Secret`")
+    host: HostName = Field(description="Host that hands it out")
+    command: Command = Field(description="What it is asked for with")
+
+    @model_validator(mode="after")
+    def _is_handed_out(self) -> Self:
+        if self.command.effect is not Effect.SECRET:
+            raise ValueError(f"{self.command.name} hands out no secret")
+        return self
+
+
 class Step(Frozen):
     """One change: where, by which command, why, and what it does to which facts."""
 
@@ -38,6 +55,7 @@ class Step(Frozen):
     target: Target
     host: HostName = Field(description="Host whose endpoint the command is sent to")
     command: Command
+    carries: tuple[Carried, ...] = Field(default=(), description="Secrets of the command that another host hands out")
     why: str = Field(min_length=1)
     changes: tuple[Change, ...] = Field(min_length=1, description="Before and after, as facts show them")
     undo: Command | None = Field(default=None, description="Restores what was there before; none if nothing can or needs to")
@@ -60,13 +78,17 @@ class Step(Frozen):
             raise ValueError(f"{self.undo.name} changes nothing: it undoes nothing")
         if bool(self.opens) != (self.close is not None):
             raise ValueError("a step that opens a bracket says what closes it")
+        wanted = {each.secret for each in self.command.parameters.values() if isinstance(each, Secret)}
+        if strange := {each.secret for each in self.carries} - wanted:
+            raise ValueError(f"{self.command.name} takes no secret {', '.join(sorted(strange))}")
         return self
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """Everything that may be sent for it: the command, its undo, and what closes its bracket."""
+        """Everything that may be sent for it: what hands out its secrets, the command, its undo, what closes its bracket."""
         closing = self.close.command if self.close is not None else None
-        return tuple(each for each in (self.command, self.undo, closing) if each is not None)
+        handed = (each.command for each in self.carries)
+        return tuple(each for each in (*handed, self.command, self.undo, closing) if each is not None)
 
 
 class Satisfied(Frozen):

@@ -82,6 +82,14 @@ class Endpoint(Frozen):
             raise ValueError(f"authentication: {self.authentication} needs username and password")
         return self
 
+    @property
+    def carries_keys(self) -> bool:
+        """Whether private keys may travel over it: by HTTPS, or encrypted by Kerberos, beside the session's own key."""
+        return self.transport == "https" or self.authentication is Authentication.KERBEROS
+
+
+CARRIES_KEYS = "transport: https, or authentication: kerberos"
+"""What an endpoint needs for `carries_keys`, for people."""
 
 SwitchKind = Literal["External", "Internal", "Private"]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]

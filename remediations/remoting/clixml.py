@@ -23,15 +23,15 @@ _CONTAINERS = ("LST", "IE", "QUE", "STK")
 _DATA = ("Props", "MS")
 
 
-def decode(xml: str) -> Value:
-    """One object as sent in a PIPELINE_OUTPUT message. Raises `ValueError` if it is not CLIXML."""
+def decode(xml: str, reveal: Callable[[str | None], Value] | None = None) -> Value:
+    """One object as sent in a PIPELINE_OUTPUT message; `reveal` decrypts secure strings. Raises `ValueError` if not CLIXML."""
     if not xml:
         return None
     try:
         element = ET.fromstring(xml)  # noqa: S314 - from a host that we authenticated; pypsrp has parsed its envelope already
     except ET.ParseError as error:
         raise ValueError(f"not CLIXML: {error}") from error
-    return _Decoder().value(element)
+    return _Decoder(reveal).value(element)
 
 
 def text(raw: str | None) -> str:
@@ -76,11 +76,14 @@ _PRIMITIVES: Mapping[str, Callable[[str | None], Value]] = {
 class _Decoder:
     """Keeps what later elements of the same object refer back to."""
 
-    def __init__(self) -> None:
+    def __init__(self, reveal: Callable[[str | None], Value] | None) -> None:
         self.objects: dict[str, Value] = {}
         self.types: dict[str, list[str]] = {}
+        self.reveal = reveal
 
     def value(self, element: ET.Element) -> Value:
+        if element.tag == "SS" and self.reveal is not None:
+            return self.reveal(element.text)
         if element.tag in _PRIMITIVES:
             return _PRIMITIVES[element.tag](element.text)
         if element.tag == "Ref":

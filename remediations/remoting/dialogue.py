@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import NoReturn
 from uuid import UUID, uuid4
 
 import structlog
+from pydantic import SecretStr
 from pypsrp.exceptions import WSManFaultError
 
 from remediations.model.command import Command, command
@@ -77,19 +79,30 @@ class Dialogue:
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
-    def read(self, commands: Sequence[Command], until: float) -> list[Reply]:
-        """All commands as statements of one pipeline, a marker after each; once more on a new session if the answer is lost."""
+    def read(self, commands: Sequence[Command], until: float, *, reveal: bool = False) -> list[Reply]:
+        """All commands as statements of one pipeline, a marker after each; once more on a new session if the answer is lost.
+
+        Secure strings come as `***`, or, to `reveal` them, as `SecretStr`.
+        """
         text = _summary(commands)
         try:
-            return self._read(commands, until, text)
+            return self._read(commands, until, text, reveal)
         except _Again as lost:
             log.info("read again", host=self.host, why=lost.trouble.problem)
         try:
-            return self._read(commands, until, text)
+            return self._read(commands, until, text, reveal)
         except _Again as lost:
             self._refuse(lost.trouble, text, lost.error)
 
-    def _read(self, commands: Sequence[Command], until: float, text: str) -> list[Reply]:
+    def hand_over(self, command_: Command, until: float) -> SecretStr:
+        """The one secure string that a command hands out. Raises `CommandFailed` if the host does not."""
+        (answer,) = self.read([command_], until, reveal=True)
+        found = self._decided(command_.text, answer).objects
+        if len(found) == 1 and isinstance(found[0], SecretStr):
+            return found[0]
+        raise CommandFailed(self.host, command_.text, HostError(message="it handed out something else than one secure string"))
+
+    def _read(self, commands: Sequence[Command], until: float, text: str, reveal: bool) -> list[Reply]:
         session = self._ready(until, text, idle_for=self.settings.probe_after)
         markers = [uuid4().hex for _ in commands]
         statements = [
@@ -100,7 +113,7 @@ class Dialogue:
         pipeline = None
         try:
             session.tidy(until, busy=lambda: False, keep=self.settings.leftovers - 1)
-            pipeline = session.prepare(statements, partial(self._secret_value, text), until)
+            pipeline = session.prepare(statements, partial(self._secret_value, text, {}), until, reveal=reveal)
             session.start(pipeline, until)
             session.finish(pipeline, until, self.ending.is_set, patient=False)
         except Late:
@@ -129,13 +142,20 @@ class Dialogue:
 
     # ---- changing ----------------------------------------------------------------------------------------------------
 
-    def change(self, command_: Command, until: float, command_id: UUID, before_send: Callable[[], None]) -> Reply:
+    def change(
+        self,
+        command_: Command,
+        until: float,
+        command_id: UUID,
+        before_send: Callable[[], None],
+        carried: Mapping[str, SecretStr] = MappingProxyType({}),
+    ) -> Reply:
         """One change in a pipeline of its own, on a session proven alive, sent once."""
         text = command_.text
         session = self._ready(until, text, idle_for=0)
         try:
             session.tidy(until, busy=lambda: False, keep=self.settings.leftovers - 1)
-            pipeline = session.prepare([command_], partial(self._secret_value, text), until, command_id)
+            pipeline = session.prepare([command_], partial(self._secret_value, text, carried), until, command_id)
         except Late:
             raise self._late(text, "its time was over before it could be sent") from None
         except RemotingError:
@@ -210,7 +230,9 @@ class Dialogue:
 
     # ---- the session -------------------------------------------------------------------------------------------------
 
-    def _secret_value(self, text: str, name: str) -> str:
+    def _secret_value(self, text: str, carried: Mapping[str, SecretStr], name: str) -> str:
+        if name in carried:
+            return carried[name].get_secret_value()
         try:
             return self._secret(name)
         except Exception as error:

@@ -10,12 +10,15 @@ from types import TracebackType
 from typing import Self, TypeVar
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from remediations.model.command import Command
 from remediations.model.contract import Effect
+from remediations.model.plan import Carried
 from remediations.model.reply import Reply
-from remediations.model.site import Authentication, Host, SecretRef, Site
+from remediations.model.site import CARRIES_KEYS, Authentication, Host, SecretRef, Site
 from remediations.remoting.dialogue import Dialogue
-from remediations.remoting.errors import DeadlinePassed, Unreachable
+from remediations.remoting.errors import DeadlinePassed, EndpointRefused, Unreachable
 from remediations.remoting.session import connect
 from remediations.remoting.settings import RemotingSettings
 from remediations.remoting.wire import Connection
@@ -81,20 +84,41 @@ class Remoting:
         return worker.submit(lambda: worker.dialogue.read(tuple(commands), until))
 
     def change(
-        self, host: str, command: Command, *, deadline: float, command_id: UUID, before_send: Callable[[], None]
+        self,
+        host: str,
+        command: Command,
+        *,
+        deadline: float,
+        command_id: UUID,
+        before_send: Callable[[], None],
+        carries: Sequence[Carried] = (),
     ) -> Reply:
         """Send one command that changes something, exactly once, whatever happens.
+
+        The secrets that it `carries` are asked of their hosts first, and only over endpoints that may carry keys; they live in
+        this process's memory until the command has been sent.
 
         `before_send` is called (on the host's thread, in the caller's context) when the session is proven alive and the command
         is ready to go, right before it goes; what it raises is raised here, and nothing is sent. Raises `CommandFailed` if the
         host reported an error; `AnswerLost` (`StoppedAtDeadline` among them) if it may have run and nobody knows; any other
         `RemotingError` means that it did not run.
         """
-        if command.effect is Effect.READ:
-            raise ValueError(f"{command.name} only reads: send it by read, which may repeat it")
+        if command.effect in (Effect.READ, Effect.SECRET):
+            raise ValueError(f"{command.name} changes nothing ({command.effect}): it is not sent as a change")
         worker, until = self._worker(host), self._until(deadline)
-        future = worker.submit(lambda: worker.dialogue.change(command, until, command_id, before_send))
-        return self._wait(host, future, command.text, deadline)
+        carried = {each.secret: self._handed(each, host, until) for each in carries}
+        future = worker.submit(lambda: worker.dialogue.change(command, until, command_id, before_send, carried))
+        return self._wait(host, future, command.text, max(0.01, until - self._clock()))
+
+    def _handed(self, carried: Carried, to: str, until: float) -> SecretStr:
+        """What one host hands out for another."""
+        for name in (carried.host, to):
+            if not self._site.host(name).endpoint.carries_keys:
+                problem = f"its endpoint may carry no private key ({CARRIES_KEYS})"
+                raise EndpointRefused(name, carried.command.text, problem, "See transport and authentication in site.yaml.")
+        worker = self._worker(carried.host)
+        future = worker.submit(lambda: worker.dialogue.hand_over(carried.command, until))
+        return self._wait(carried.host, future, carried.command.text, max(0.01, until - self._clock()))
 
     def outcome(self, host: str, command_id: UUID, *, deadline: float) -> Reply | None:
         """What became of a change whose answer was lost: its reply, with its errors, or None if it cannot be known.

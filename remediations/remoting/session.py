@@ -99,12 +99,19 @@ class Session:
         return False
 
     def prepare(
-        self, commands: Sequence[Command], secret: Callable[[str], str], until: float, command_id: UUID | None = None
+        self,
+        commands: Sequence[Command],
+        secret: Callable[[str], str],
+        until: float,
+        command_id: UUID | None = None,
+        *,
+        reveal: bool = False,
     ) -> Pipeline:
-        """A pipeline with these statements, not yet sent. Exchanges keys first if a secret goes with it."""
+        """A pipeline with these statements, not yet sent. Exchanges keys first if a secret goes with it, or comes back."""
         self.connection.until = until
-        if any(has_secret(command) for command in commands):
+        if reveal or any(has_secret(command) for command in commands):
             self.pool.exchange_keys()
+        self.pool.reveal(reveal)
         pipeline = Pipeline(self.pool, command_id)
         for command in commands:
             pipeline.add(command, secret)

@@ -1,7 +1,8 @@
 """pypsrp, with what it lacks: a deadline for every request, typed output, and outputs and errors in the order they came.
 
 The only module that touches pypsrp's private names (`_receive`, `_get_shell`, `_serializer`, `_fragmenter`, `_command_id`,
-`_selector_set`; 0.9.x, pinned). A RunspacePool and its WSMan belong to one thread: shared, they return other callers' objects.
+`_selector_set`, `_deserialize_secure_string`; 0.9.x, pinned).
+A RunspacePool and its WSMan belong to one thread: shared, they return other callers' objects.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
 from pypsrp.complex_objects import ObjectMeta, PSInvocationState, RunspacePoolState
 from pypsrp.exceptions import WSManFaultError
 from pypsrp.messages import MessageType
@@ -109,10 +111,17 @@ class Connection(WSMan):
 class _TypedSerializer(Serializer):
     """Pipeline output goes through our decoder; the protocol's own messages stay pypsrp's."""
 
+    reveals = False
+
     def deserialize(self, element: ET.Element | str, metadata: ObjectMeta | None = None, clear: bool = True) -> Any:
         if metadata is None and clear and isinstance(element, str):
-            return decode(element)
+            return decode(element, self._revealed if self.reveals else None)
         return super().deserialize(element, metadata, clear)
+
+    def _revealed(self, encrypted: str | None) -> SecretStr:
+        element = ET.Element("SS")
+        element.text = encrypted
+        return SecretStr(str(self._deserialize_secure_string(element)))
 
 
 class Pool(RunspacePool):
@@ -122,8 +131,12 @@ class Pool(RunspacePool):
 
     def __init__(self, connection: Connection, configuration: str, idle_timeout: int) -> None:
         super().__init__(connection, configuration_name=configuration, idle_timeout=idle_timeout)
-        self._serializer = _TypedSerializer()
+        self._serializer = self._typed = _TypedSerializer()
         self._fragmenter.serializer = self._serializer
+
+    def reveal(self, wanted: bool) -> None:
+        """Whether secure strings that come from now on are decrypted, into `SecretStr`; else they are `***`."""
+        self._typed.reveals = wanted
 
     def present(self) -> bool:
         """Whether the host still has the shell: one Get, on a new connection if need be. Raises what the request raises."""

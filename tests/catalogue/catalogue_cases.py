@@ -22,13 +22,19 @@ HERE = Path(__file__).parent
 SEEN = "2026-03-02T10:00:00Z"
 
 
-def site(expect: Mapping[str, Any] | None = None, second_hop: tuple[str, ...] = (), controllers: int = 2) -> Site:
+def site(
+    expect: Mapping[str, Any] | None = None,
+    second_hop: tuple[str, ...] = (),
+    controllers: int = 2,
+    http: tuple[str, ...] = (),
+) -> Site:
     """Two clusters' worth of hosts: CLUSTER1 of HV01, HV02, HV03; HV11 and HV12 standalone; controllers DC1 and DC2."""
     wanted = expect or {}
 
     def host(name: str) -> dict[str, Any]:
         end = {"address": name.lower(), "username": "svc", "password": {"env": "P"}}
         hop = {"second_hop": "gmsa"} if name in second_hop else {}
+        hop |= {"transport": "http"} if name in http else {}
         return {"name": name, "endpoint": end | hop, "expect": wanted.get(name, {})}
 
     return Site.model_validate(
@@ -88,7 +94,9 @@ class Case:
     def load(cls, path: Path) -> Case:
         """Read a case; every fact that `reads` asks for has to be in it, by the name and hosts that it is asked by."""
         told = json.loads(path.read_text("utf-8"))
-        place = site(told.get("expect"), tuple(told.get("second hop", ())), told.get("controllers", 2))
+        place = site(
+            told.get("expect"), tuple(told.get("second hop", ())), told.get("controllers", 2), tuple(told.get("http", ()))
+        )
         request = CATALOGUE[path.parent.name].model_validate(told["request"])
         reads = request.reads(place, _evidence(told.get("evidence", {})))
         inputs = dict(reads.given)

@@ -128,9 +128,11 @@ def test_every_command_obeys_its_contract_and_names_one_thing(case: Case) -> Non
     hosts = {host.name for host in site().all_hosts()}
     for step in case.plan.steps:
         close = [step.close.command] if step.close else []
+        assert all(each.host in hosts and each.host != step.host for each in step.carries)
         for each in (step.command, *([step.undo] if step.undo else []), *close):
-            assert Command.model_validate(each.model_dump(mode="json")) == each
             assert each.effect is Effect.CHANGE
+        for each in step.commands:
+            assert Command.model_validate(each.model_dump(mode="json")) == each
             assert "*" not in each.text
         assert step.host in hosts
         if step.close:

@@ -35,8 +35,8 @@ def test_what_a_remediation_declares_is_what_its_cases_plan() -> None:
     } == {}
 
 
-def test_only_changes_are_declared() -> None:
-    reading = {name for entry in CATALOGUE.values() for name in entry.sends if contract(name).effect is not Effect.CHANGE}
+def test_no_reads_are_declared() -> None:
+    reading = {name for entry in CATALOGUE.values() for name in entry.sends if contract(name).effect is Effect.READ}
     assert reading == set()
 
 

@@ -88,7 +88,12 @@ class Hands:
                 assert all(each.holds(before) for each in item.guards), item.command.text
                 assert all(each.holds_before(before) for each in item.changes), item.command.text
                 reply = self.hosts.change(
-                    item.host, item.command, deadline=item.deadline, command_id=uuid4(), before_send=lambda: None
+                    item.host,
+                    item.command,
+                    deadline=item.deadline,
+                    command_id=uuid4(),
+                    before_send=lambda: None,
+                    carries=item.carries,
                 )
                 assert reply.ok, reply.errors
                 self.until(remediation, lambda facts, item=item: all(each.holds_after(facts) for each in item.changes))

@@ -105,8 +105,12 @@ def test_planned_machines_are_compared_without_case() -> None:
 
 
 def test_certificates_without_their_key_open_nothing_and_without_the_module_nothing_is_known() -> None:
-    records = ({"Thumbprint": "aa11", "HasPrivateKey": True}, {"Thumbprint": "bb22", "HasPrivateKey": False})
+    records = (
+        {"Thumbprint": "aa11", "HasPrivateKey": True, "Exportable": True},
+        {"Thumbprint": "bb22", "HasPrivateKey": False, "Exportable": False},
+        {"Thumbprint": "cc33", "HasPrivateKey": True, "Exportable": False},
+    )
     fact = certificates("HV01").parse([Reply(objects=records)])
     assert not isinstance(fact, (Unknown, NotApplicable))
-    assert fact.thumbprints == {"AA11"}
+    assert (fact.thumbprints, fact.exportable, fact.keyless) == ({"AA11", "CC33"}, {"AA11"}, {"BB22"})
     assert isinstance(certificates("HV01").parse([NO_COMMAND]), Unknown)

@@ -23,7 +23,7 @@ OURS = {name: each for name, each in contracts().items() if each.module == "Hype
 
 def test_every_file_is_ascii_with_plain_line_ends() -> None:
     # Windows PowerShell 5.1 reads a file without a byte order mark in the host's own code page.
-    assert len(FILES) == 7
+    assert len(FILES) == 8
     for path in FILES:
         data = path.read_bytes()
         assert data.isascii(), path
@@ -56,9 +56,9 @@ def test_no_function_runs_text() -> None:
         assert word not in SOURCE
 
 
-@pytest.mark.parametrize(("role", "directory"), [("HyperVRemediation.psrc", False), ("HyperVRemediationDirectory.psrc", True)])
-def test_a_role_lists_what_may_be_sent_and_nothing_else(role: str, directory: bool) -> None:
-    text = (FOLDER / "RoleCapabilities" / role).read_text("utf-8")
+@pytest.mark.parametrize(("file", "role"), [("", "host"), ("Directory", "directory"), ("Keys", "keys")])
+def test_a_role_lists_what_may_be_sent_and_nothing_else(file: str, role: str) -> None:
+    text = (FOLDER / "RoleCapabilities" / f"HyperVRemediation{file}.psrc").read_text("utf-8")
     for kind in ("cmdlet", "function"):
         block = text.split(f"Visible{kind.capitalize()}s")[1].split("\n    )")[0].split("@()")[0]
         entries = re.findall(r"'([\w.-]+)\\([\w-]+)'(?:; Parameters = (.*) })?", block)
@@ -66,7 +66,7 @@ def test_a_role_lists_what_may_be_sent_and_nothing_else(role: str, directory: bo
         wanted = {
             name: (each.module, frozenset(each.allowed))
             for name, each in contracts().items()
-            if each.kind == kind and (name == "Write-Output" or (each.module == "ActiveDirectory") == directory)
+            if each.kind == kind and (each.role == role or (name == "Write-Output" and role != "keys"))
         }
         assert listed == wanted
 

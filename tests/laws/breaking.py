@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from law_bench import ANYTIME, Bench, incident_of
 
@@ -125,11 +124,11 @@ class Meddling:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._hosts, name)
 
-    def change(self, host: str, command: Command, *, deadline: float, command_id: UUID, before_send: Callable[[], None]) -> Any:
+    def change(self, host: str, command: Command, **how: Any) -> Any:
         """Send it; the meddler comes before or after."""
         if command.name == self._command and self._before:
             self._before()
-        found = self._hosts.change(host, command, deadline=deadline, command_id=command_id, before_send=before_send)
+        found = self._hosts.change(host, command, **how)
         if command.name == self._command and self._after:
             self._after()
         return found

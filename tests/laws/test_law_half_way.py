@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -37,16 +38,13 @@ class Late(Meddling):
 
     waiting: Callable[[], object] | None = None
 
-    def change(
-        self, host: str, command: Command, *, deadline: float, command_id: UUID, before_send: Callable[[], None]
-    ) -> object:
+    def change(self, host: str, command: Command, **how: Any) -> object:
         """Lose the answer; keep the command for later."""
         if command.name != self._command:
-            return super().change(host, command, deadline=deadline, command_id=command_id, before_send=before_send)
-        before_send()
-        send = partial(self._hosts.change, host, command, deadline=deadline, command_id=command_id)
-        self.waiting = partial(send, before_send=lambda: None)
-        raise AnswerLost(host, command.text, "the connection was reset", command_id)
+            return super().change(host, command, **how)
+        how["before_send"]()
+        self.waiting = partial(self._hosts.change, host, command, **how | {"before_send": lambda: None})
+        raise AnswerLost(host, command.text, "the connection was reset", how["command_id"])
 
     def outcome(self, host: str, command_id: UUID, *, deadline: float) -> None:
         """Nothing is known of it."""

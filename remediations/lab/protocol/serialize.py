@@ -27,13 +27,14 @@ from psrpcore.types import (
     PSNoteProperty,
     PSObject,
     PSPropertyInfo,
+    PSSecureString,
     PSString,
     PSType,
     PSUInt,
     PSUInt64,
 )
 
-from remediations.lab.cmdlet import Enum, Int64, Object, UInt32, UInt64
+from remediations.lab.cmdlet import Enum, Int64, Object, SecureString, UInt32, UInt64
 
 CUSTOM = ("System.Management.Automation.PSCustomObject", "System.Object")
 
@@ -89,6 +90,8 @@ def _primitive(value: Any) -> Any:
         return PSDouble(value)
     if isinstance(value, str):
         return PSString(value)
+    if isinstance(value, SecureString):
+        return PSSecureString(value.value)
     if isinstance(value, bytes):
         return PSByteArray(value)
     if isinstance(value, datetime):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from remediations.lab.world import certificates
 from remediations.lab.world.cluster import Cluster
 from remediations.lab.world.fault import Fault
 from remediations.lab.world.hosts import GIB
@@ -71,10 +72,11 @@ def _storage_unreachable(world: World) -> None:
 
 
 def _vtpm_key_protector(world: World) -> None:
-    """VM42 was given a virtual TPM on HV01, whose certificate nobody brought to HV02."""
-    thumbprint = "4F2B6C1D0E9A87563412F0E1D2C3B4A596877869"
-    world.host("HV01").shielded[thumbprint] = "CN=Shielded VM Encryption Certificate (UntrustedGuardian) (HV01.contoso.com)"
-    world.machine("VM42").owner = thumbprint
+    """VM42 was given a virtual TPM on HV01, whose certificates nobody brought to HV02."""
+    guardian = "(UntrustedGuardian) (HV01)"
+    owner = [certificates.made(f"Shielded VM {use} Certificate {guardian}", world.now) for use in ("Signing", "Encryption")]
+    world.host("HV01").shielded.update({each.thumbprint: each for each in owner})
+    world.machine("VM42").owner = tuple(each.thumbprint for each in owner)
 
 
 CLUSTER_FAULTS = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from uuid import UUID
 
+from remediations.lab.world.certificates import Certificate
 from remediations.lab.world.directory import guid
 from remediations.lab.world.events import EventLog
 from remediations.lab.world.network import Network
@@ -162,8 +163,8 @@ class Host:
     network: Network = field(default_factory=Network)
     switches: dict[str, Switch] = field(default_factory=dict)
     """Virtual switches by name."""
-    shielded: dict[str, str] = field(default_factory=dict)
-    """Certificates with private keys in Shielded VM Local Certificates: thumbprint and subject."""
+    shielded: dict[str, Certificate] = field(default_factory=dict)
+    """Shielded VM Local Certificates, by thumbprint."""
     planned: set[UUID] = field(default_factory=set)
     """Ids of virtual machines of which a failed migration left a planned one here."""
     intents: dict[str, tuple[str, ...]] | None = None

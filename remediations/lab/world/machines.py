@@ -58,8 +58,8 @@ class Machine:
     """Name of the virtual switch that its network adapter is connected to; empty for none."""
     unreadable: bool = False
     """Its saved state cannot be read: it will not start from there."""
-    owner: str = ""
-    """Thumbprint of the certificate that its key protector is sealed to; empty without a virtual TPM."""
+    owner: tuple[str, ...] = ()
+    """Thumbprints of its key protector's owner, the signing and the encryption certificate; none without a virtual TPM."""
     busy: str = ""
     """What holds it: `BackingUp`, or nothing."""
     held_by: str = ""

@@ -173,7 +173,7 @@ def incompatibilities(world: World, machine: Machine, destination: Host) -> Iter
     fixed = {"vm": machine.name, "host": destination.name, "id": machine.id}
     if machine.version not in destination.edition.versions:
         yield 0, sentence("migration.version", version=machine.version, **fixed)
-    if machine.owner and machine.owner not in destination.shielded:
+    if any(not (held := destination.shielded.get(each)) or not held.pfx for each in machine.owner):
         yield 0x80070057, sentence("migration.protector", **fixed)
     yield from devices.unopened(machine, destination)
     if machine.switch and machine.switch not in destination.switches:

@@ -184,7 +184,7 @@ def _host(host: Host) -> dict[str, Any]:
             "log on as a service": host.logon_as_service,
             "registry.pol": not host.registry_pol_corrupt,
         },
-        "shielded": sorted(host.shielded),
+        "shielded": sorted([each.thumbprint, bool(each.pfx)] for each in host.shielded.values()),
         "planned": sorted(map(str, host.planned)),
         "switches": sorted([each.name, each.kind, str(each.id)] for each in host.switches.values()),
     }
@@ -203,7 +203,7 @@ def _machine(machine: Machine) -> dict[str, Any]:
         "disks": [disk.path for disk in machine.disks],
         "media": {f"{number}:{location}": path for (number, location), path in sorted(machine.media.items())},
         "switch": machine.switch,
-        "tpm": machine.owner,
+        "tpm": list(machine.owner),
         "snapshots": [snapshot.name for snapshot in machine.snapshots if snapshot.kind != "Recovery"],
     }
 

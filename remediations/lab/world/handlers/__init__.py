@@ -23,6 +23,7 @@ from remediations.lab.world.handlers import (
     networks,
     patches,
     services,
+    shielding,
     states,
     switching,
     windows,
@@ -138,7 +139,8 @@ MODULE: Mapping[str, Simulated] = {
     "Clear-RemediationTicket": _does(module.clear_ticket),
     "Set-RemediationClusterLimit": _does(module.set_cluster_limit, "Maximum"),
     "Get-RemediationClusterMigration": _does(module.get_cluster_migration),
-    "Get-RemediationShieldedCertificate": _does(module.get_shielded_certificate),
+    "Get-RemediationShieldedCertificate": _does(shielding.get_certificates),
+    "Get-RemediationKeyProtector": _does(shielding.get_protector, "Name"),
     "Get-RemediationWinRM": _does(channel.get_winrm),
     "Add-RemediationListener": _does(channel.add_listener),
     "Remove-RemediationListener": _does(channel.remove_listener),
@@ -150,6 +152,12 @@ MODULE: Mapping[str, Simulated] = {
     "Get-RemediationDiskChain": _does(module.get_disk_chain, "Name"),
     "Compare-RemediationVM": _does(module.compare_vm, "Name", "DestinationHost"),
 }
+KEYS: Mapping[str, Simulated] = {
+    "Export-RemediationShieldedCertificate": _does(shielding.export, "Thumbprint"),
+    "Import-RemediationShieldedCertificate": _does(shielding.bring_in, "Thumbprint", "Pfx"),
+    "Remove-RemediationShieldedCertificate": _does(shielding.take_out, "Thumbprint"),
+}
+"""The module's too, but in a role of their own, which the lab's restricted endpoints do not have."""
 
 PLAIN, JEA = "Microsoft.PowerShell", "Remediation"
 """The session configurations that every computer of the lab has."""
@@ -178,7 +186,7 @@ class Commands(Mapping[str, Handler]):
         found = dict(DIRECTORY)
         if host is not None:
             found = {**HYPERV, **WINDOWS, **DIRECTORY, **(CLUSTERING if host.cluster_tools else {})}
-            found |= MODULE if host.module is not None else {}
+            found |= {**MODULE, **KEYS} if host.module is not None else {}
             found |= ATC if host.intents is not None else {}
         return {name: each for name, each in found.items() if name in contracts()}
 

@@ -5,14 +5,12 @@
 - Clear-RemediationTicket: Lines
 - Set-RemediationClusterLimit: nothing
 - Get-RemediationClusterMigration: Exclude, Order (ids of networks, semicolons between)
-- Get-RemediationShieldedCertificate: Thumbprint, Subject, NotAfter, HasPrivateKey
 - Compare-RemediationVM: MessageId, Message, Source for each incompatibility; nothing when there is none
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from remediations.lab.cmdlet import Call, CommandError, Int64, Object
@@ -87,13 +85,6 @@ def get_cluster_migration(world: World, call: Call) -> None:
             Order=";".join(each for each, excluded in named if not excluded),
         )
     )
-
-
-def get_shielded_certificate(world: World, call: Call) -> None:
-    """Get-RemediationShieldedCertificate: nothing where the store is empty, or is not there."""
-    for thumbprint, subject in world.host(call.host).shielded.items():
-        expires = world.now + timedelta(days=3000)
-        call.output(_custom(Thumbprint=thumbprint, Subject=subject, NotAfter=expires, HasPrivateKey=True))
 
 
 def compare_vm(world: World, call: Call) -> None:
