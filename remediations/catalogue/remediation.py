@@ -6,6 +6,7 @@ import inspect
 import typing
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
@@ -100,7 +101,7 @@ class Remediation(BaseModel):
             tier=self.risk(inputs),
             reversal=self.reversal,
             proof=self.proof if isinstance(self, Repair) else None,
-            items=tuple(self._items(inputs)),
+            items=tuple(self.items(inputs)),
         )
         undeclared = {each.name for step in plan.steps for each in step.commands} - self.sends
         if undeclared:
@@ -117,13 +118,13 @@ class Remediation(BaseModel):
         aims = [str(value) for value in self.model_dump().values() if value not in (None, "", False, ())]
         return f"{self.title}: {', '.join(aims)}" if aims else self.title
 
-    def _items(self, inputs: Mapping[str, Any]) -> Iterator[Item]:
-        hints = typing.get_type_hints(type(self).plan)
+    def items(self, inputs: Mapping[str, Any]) -> Iterator[Item]:
+        """The items of the plan on `inputs`, for whoever wants no more of it."""
         missing: list[Item] = []
         wanted: dict[str, Any] = {}
-        for name in inspect.signature(self.plan).parameters:
-            value = wanted[name] = _resolve(hints.get(name), inputs[name])
-            if isinstance(value, (Unknown, NotApplicable)) and not _takes(hints.get(name), type(value)):
+        for name, hint in _inputs(type(self)).items():
+            value = wanted[name] = _resolve(hint, inputs[name])
+            if isinstance(value, (Unknown, NotApplicable)) and not _takes(hint, type(value)):
                 unreadable = isinstance(value, Unknown)
                 label = name.replace("_", " ")
                 missing.append(unread(label, value) if unreadable else Satisfied(why=f"{label} does not apply: {value.reason}"))
@@ -140,6 +141,16 @@ class Repair(Remediation):
     causes: ClassVar[tuple[Cause, ...]]
     proof: ClassVar[Proof]
 
+    def glance(self, site: Site) -> Reads | None:
+        """A cheaper question that is put first where many are planned at once; None where there is none."""
+        del site
+        return None
+
+    def clear(self, **seen: Seen) -> bool:
+        """Whether what `glance` read shows that its plan would find nothing; anything in doubt is not clear."""
+        del seen
+        return False
+
     @classmethod
     @abstractmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
@@ -150,6 +161,13 @@ class Operation(Remediation):
     """Does what its request asks for. Proves nothing and is never planned unasked."""
 
     kind: ClassVar[Literal["repair", "operation"]] = "operation"
+
+
+@cache
+def _inputs(remediation: type[Remediation]) -> Mapping[str, Any]:
+    """The inputs that a remediation's `plan` declares, with their types."""
+    hints = typing.get_type_hints(remediation.plan)
+    return {name: hints.get(name) for name in inspect.signature(remediation.plan).parameters if name != "self"}
 
 
 def _resolve(hint: Any, value: Any) -> Any:

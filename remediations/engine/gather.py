@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from remediations.catalogue.remediation import Reads, Remediation, Seen
 from remediations.engine.ports import Hosts
 from remediations.facts.query import Query, Unreadable
+from remediations.model.command import Command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Fact, Unknown
 from remediations.model.reply import Reply
@@ -21,12 +23,29 @@ from remediations.remoting import RemotingError
 READ_DEADLINE = 60.0
 """Seconds that all reads of one host may take together."""
 
+AT_ONCE = 32
+"""Hosts that are read at the same time. More do not make a sweep faster: the process that reads is then what limits it."""
+
+
+BATCH = 120
+"""Commands that one host is sent in one pipeline; more go in further ones, each with a deadline of its own."""
+
 
 class Gathered:
     """What a sweep found, by query, with the identity it was seen as."""
 
-    def __init__(self, seen: Mapping[str, Seen], seen_as: Mapping[str, str]) -> None:
+    def __init__(self, seen: Mapping[str, Seen], seen_as: Mapping[str, str], silent: Mapping[str, str] | None = None) -> None:
         self._seen, self.seen_as = dict(seen), dict(seen_as)
+        self.silent = dict(silent or {})
+        """Hosts that answered nothing at all, and why."""
+
+    def __add__(self, other: Gathered) -> Gathered:
+        """Both sweeps as one; what the later one saw counts."""
+        return Gathered(self._seen | other._seen, self.seen_as | other.seen_as, other.silent | self.silent)
+
+    def has(self, query: Query[Any]) -> bool:
+        """Whether it was part of the sweep."""
+        return query.id in self._seen
 
     def of(self, query: Query[Any]) -> Seen:
         """What one query found. Raises `KeyError` if it was not part of the sweep."""
@@ -82,13 +101,75 @@ def gather(hosts: Hosts, site: Site, queries: Iterable[Query[Any]]) -> Gathered:
             seen[query.id] = Unknown(reason=refusal)
         else:
             by_host[query.host].append(query)
-    asked: list[tuple[list[Query[Any]], Future[list[Reply]]]] = []
-    for host, theirs in by_host.items():
-        commands = [each for query in theirs for each in query.commands]
-        asked.append((theirs, hosts.submit(host, commands, deadline=READ_DEADLINE)))
-    for theirs, answer in asked:
-        seen.update(_parsed(theirs, answer))
-    return Gathered(seen, {host: hosts.identity(host) for host in by_host})
+    silent: dict[str, str] = {}
+    for job in _done(hosts, [_Job(host, theirs) for host, theirs in by_host.items()]):
+        if job.error is None:
+            seen.update(job.parsed())
+        else:
+            seen |= {query.id: Unknown(reason=str(job.error)) for query in job.queries}
+            silent[job.host] = str(job.error)
+    return Gathered(seen, {host: hosts.identity(host) for host in by_host}, silent)
+
+
+class _Job:
+    """All that one host is asked."""
+
+    def __init__(self, host: str, queries: Sequence[Query[Any]]) -> None:
+        self.host, self.queries = host, queries
+        self.error: Exception | None = None
+        # Two queries may need the same command: it is sent once.
+        self._commands = list({each.key: each for query in queries for each in query.commands}.values())
+        self._replies: dict[str, Reply] = {}
+
+    @property
+    def left(self) -> list[Command]:
+        """The commands of the next pipeline; none at the end."""
+        return self._commands[len(self._replies) :][:BATCH]
+
+    def heard(self, answer: Future[list[Reply]]) -> None:
+        """Take in what came of the last pipeline."""
+        try:
+            replies = answer.result(timeout=0)
+        except (RemotingError, TimeoutError) as error:
+            self.error = error
+        else:
+            self._replies |= {each.key: reply for each, reply in zip(self.left, replies, strict=True)}
+
+    def parsed(self) -> dict[str, Seen]:
+        """What the queries found, by their ids."""
+        return {query.id: self._parsed(query) for query in self.queries}
+
+    def _parsed(self, query: Query[Any]) -> Seen:
+        try:
+            found: Seen = query.parse([self._replies[each.key] for each in query.commands])
+            return found
+        except Unreadable as reason:
+            return Unknown(reason=str(reason))
+        except (KeyError, ValueError, TypeError, ValidationError) as error:
+            said = f"{query.host} answered something unexpected to {query.commands[0].name}: {error!r}"
+            return Unknown(reason=said)
+
+
+def _done(hosts: Hosts, jobs: Iterable[_Job]) -> Iterator[_Job]:
+    """The jobs as they end, a few hosts at a time."""
+    left = iter(jobs)
+    flying: dict[Future[list[Reply]], _Job] = {}
+    going: list[_Job] = []
+    while True:
+        for job in (*going, *islice(left, AT_ONCE - len(flying) - len(going))):
+            flying[hosts.submit(job.host, job.left, deadline=READ_DEADLINE)] = job
+        if not flying:
+            return
+        done, _ = wait(flying, timeout=READ_DEADLINE + 30, return_when=FIRST_COMPLETED)
+        going = []
+        # If nothing came in all that time, whoever asks for a result is told so.
+        for future in done or set(flying):
+            job = flying.pop(future)
+            job.heard(future)
+            if job.error is None and job.left:
+                going.append(job)
+            else:
+                yield job
 
 
 def read_for(hosts: Hosts, site: Site, evidence: Evidence, remediations: Iterable[Remediation]) -> list[dict[str, Any]]:
@@ -104,22 +185,3 @@ def _refusal(query: Query[Any], site: Site) -> str:
     if reaching and site.host(query.host).endpoint.second_hop is SecondHop.NONE:
         return f"{reaching[0]} on {query.host} needs a second hop, which site.yaml does not give its endpoint (second_hop)"
     return ""
-
-
-def _parsed(queries: list[Query[Any]], answer: Future[list[Reply]]) -> dict[str, Seen]:
-    try:
-        replies = answer.result(timeout=READ_DEADLINE + 30)
-    except (RemotingError, TimeoutError) as error:
-        return {query.id: Unknown(reason=str(error)) for query in queries}
-    seen: dict[str, Seen] = {}
-    for query in queries:
-        own, replies = replies[: len(query.commands)], replies[len(query.commands) :]
-        try:
-            seen[query.id] = query.parse(own)
-        except Unreadable as reason:
-            seen[query.id] = Unknown(reason=str(reason))
-        except (KeyError, ValueError, TypeError, ValidationError) as error:
-            seen[query.id] = Unknown(
-                reason=f"{query.host} answered something unexpected to {query.commands[0].name}: {error!r}"
-            )
-    return seen

@@ -61,6 +61,15 @@ class Residents(Fact):
     """Starting, Stopping, Saving, …, or critical: states that neither live nor quick migration can take."""
 
 
+class Guests(Fact):
+    """Every virtual machine that a host shows; `subject` is the host."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"names"})
+
+    names: tuple[str, ...]
+    """In the host's order; a name that several have stands there as often."""
+
+
 class HostProcessor(Fact):
     """A host's processors; `subject` is the host."""
 
@@ -90,9 +99,18 @@ def residents(host: str) -> Query[Residents]:
     return Query(host, (command("Get-VM"),), partial(_residents, host))
 
 
+def guests(host: str) -> Query[Guests]:
+    """Names every virtual machine of a host."""
+    return Query(host, (command("Get-VM"),), partial(_guests, host))
+
+
 def host_processor(host: str) -> Query[HostProcessor]:
     """Reads a host's processors."""
     return Query(host, (command("Get-CimInstance", ClassName="Win32_Processor"),), partial(_host_processor, host))
+
+
+def _guests(host: str, replies: Sequence[Reply]) -> Guests:
+    return Guests(subject=host, names=tuple(str(each["Name"]) for each in many(replies[0])))
 
 
 def _limits(host: str, replies: Sequence[Reply]) -> HostLimits:

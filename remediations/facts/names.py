@@ -39,6 +39,19 @@ class NameView(Fact):
         return Target(kind="host", name=self.host, id=self.host.casefold())
 
 
+class NameSeen(Fact):
+    """What programs on one host get for one name; `subject` is host/name."""
+
+    seen: frozenset[str]
+    """Addresses; none if the name is not found."""
+
+
+def name_seen(host: str, peer: str, site: Site) -> Query[NameSeen]:
+    """Asks `host` for `peer`'s full name as its programs would, once: the first of what `name_view` asks."""
+    name = site.fqdn(peer)
+    return Query(host, (command("Resolve-DnsName", Name=name),), partial(_name_seen, host, name))
+
+
 def name_view(host: str, peer: str, site: Site) -> Query[NameView]:
     """Asks `host` what it takes `peer`'s full name for."""
     name = site.fqdn(peer)
@@ -47,6 +60,10 @@ def name_view(host: str, peer: str, site: Site) -> Query[NameView]:
     if site.controller:
         reads.append(command("Resolve-DnsName", Name=name, Server=(site.controller,)))
     return Query(host, tuple(reads), partial(_name_view, host, name))
+
+
+def _name_seen(host: str, name: str, replies: Sequence[Reply]) -> NameSeen:
+    return NameSeen(subject=f"{host}/{name}", seen=_addresses(replies[0]))
 
 
 def _name_view(host: str, name: str, replies: Sequence[Reply]) -> NameView:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Generic, TypeVar
 
-from remediations.model.base import digest
 from remediations.model.command import Command
 from remediations.model.fact import Fact, NotApplicable, Unknown
 from remediations.model.names import HostName
@@ -35,10 +34,10 @@ class Query(Generic[FactT]):
     commands: tuple[Command, ...]
     parse: Parse[FactT]
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Stable name of the query: host, parser and commands."""
         parse = self.parse
         by = parse.func if isinstance(parse, partial) else parse
         bound = [by.__module__, by.__qualname__, repr(parse.args) if isinstance(parse, partial) else ""]
-        return digest([self.host.casefold(), *bound, *(each.to_json() for each in self.commands)])[:16]
+        return "\n".join([self.host.casefold(), *bound, *(each.key for each in self.commands)])

@@ -63,16 +63,27 @@ class Lab:
 
     `world`: contoso.com with the shipped module on every host, if none is given. `operator`: the account that the site
     connects as. `configuration`: the session configuration that the site names, plain or `Remediation` (JEA). What second hop
-    a host's endpoint has, the world says (`world.second_hops`).
+    a host's endpoint has, the world says (`world.second_hops`). `round_trip`: seconds that every answer takes longer.
     """
 
-    def __init__(self, world: World | None = None, *, operator: str = OPERATOR, configuration: str = PLAIN) -> None:
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        operator: str = OPERATOR,
+        configuration: str = PLAIN,
+        round_trip: float = 0,
+    ) -> None:
         self.world = world or World.contoso(module=shipped_module())
         self.operator, self.configuration = operator, configuration
         self.password = secrets.token_urlsafe(18)
         versions = {host.name: f"5.1.{host.edition.build}.{host.edition.revision}" for host in self.world.hosts.values()}
         self.server = LabServer(
-            surfaces(self.world), {operator: self.password}, domain=self.world.directory.domain, powershell=versions
+            surfaces(self.world),
+            {operator: self.password},
+            domain=self.world.directory.domain,
+            powershell=versions,
+            round_trip=round_trip,
         )
         self._open = ExitStack()
         self._directory: Path | None = None
@@ -109,7 +120,7 @@ class Lab:
             hosts=tuple(
                 Host(
                     name=host.name,
-                    endpoint=self._endpoint(host.name),
+                    endpoint=self.endpoint(host.name),
                     expect=Expectation()
                     if world.cluster_of(host.name)
                     else Expectation.model_validate(
@@ -134,7 +145,7 @@ class Lab:
             )
             if cluster
             else (),
-            controllers=tuple(Host(name=name, endpoint=self._endpoint(name)) for name in world.directory.controllers),
+            controllers=tuple(Host(name=name, endpoint=self.endpoint(name)) for name in world.directory.controllers),
         )
 
     def write_site(self, path: Path) -> Path:
@@ -142,7 +153,8 @@ class Lab:
         path.write_text(site_text(self.site()), "utf-8")
         return path
 
-    def _endpoint(self, computer: str) -> Endpoint:
+    def endpoint(self, computer: str) -> Endpoint:
+        """How a computer of the lab is reached. Raises `KeyError` for one that it does not have."""
         address = self.server.address(computer)
         return Endpoint(
             address=address.ip,

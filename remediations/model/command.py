@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import Any, Self
 from uuid import UUID
 
 from pydantic import field_serializer, field_validator, model_validator
 
-from remediations.model.base import Frozen
+from remediations.model.base import Frozen, canonical
 from remediations.model.contract import COMMON, Contract, Effect, Hop, Secret, contract
 from remediations.model.names import same_host
 
@@ -66,6 +67,11 @@ class Command(Frozen):
             return not same_host(str(self.parameters.get("Server", "")).partition(":")[0], host)
         return self.contract.hop is Hop.PEER
 
+    @cached_property
+    def key(self) -> str:
+        """The command as canonical JSON: equal exactly when the commands are."""
+        return canonical(self.to_json()).decode()
+
     @property
     def text(self) -> str:
         """The command as a person would type it in PowerShell; a secret shows as its name."""
@@ -75,8 +81,17 @@ class Command(Frozen):
 
 
 def command(name: str, **parameters: Any) -> Command:
-    """`Command` by keyword: `command("Get-VM", Name="VM42")`."""
-    return Command(name=name, parameters=parameters)
+    """`Command` by keyword: `command("Get-VM", Name="VM42")`. Commands never change, so equal ones may be one object."""
+    try:
+        # The spelling too: to Python True is 1, to PowerShell it is not.
+        return _made(name, tuple((key, repr(parameters[key]), parameters[key]) for key in sorted(parameters)))
+    except TypeError:  # a parameter that cannot be looked up, as a hashtable
+        return Command(name=name, parameters=parameters)
+
+
+@lru_cache(maxsize=4096)
+def _made(name: str, parameters: tuple[tuple[str, str, Any], ...]) -> Command:
+    return Command(name=name, parameters={key: value for key, _, value in parameters})
 
 
 def _plain(value: Any) -> Any:

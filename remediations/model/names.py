@@ -7,7 +7,8 @@ command is one of these types, and their errors say what was wrong and what woul
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator
 
@@ -65,3 +66,26 @@ def same_host(one: str, other: str) -> bool:
     """Whether two host names mean the same computer: equal without case, or one is the other's short name."""
     one, other = one.casefold(), other.casefold()
     return one == other or (("." in one) != ("." in other) and short_name(one) == short_name(other))
+
+
+T = TypeVar("T")
+
+
+class ByHost(Generic[T]):
+    """What belongs to computers, found by any name that `same_host` takes for one of theirs; the first of several wins."""
+
+    def __init__(self, named: Iterable[tuple[str, T]]) -> None:
+        self._exact: dict[str, tuple[int, T]] = {}
+        self._short: dict[str, tuple[int, T]] = {}
+        for place, (name, value) in enumerate(named):
+            folded = name.casefold()
+            self._exact.setdefault(folded, (place, value))
+            if "." in folded:
+                self._short.setdefault(short_name(folded), (place, value))
+
+    def get(self, name: str) -> T | None:
+        """The one of this name; None if there is none."""
+        folded = name.casefold()
+        other = self._exact.get(short_name(folded)) if "." in folded else self._short.get(folded)
+        found = [each for each in (self._exact.get(folded), other) if each is not None]
+        return min(found, key=lambda each: each[0])[1] if found else None

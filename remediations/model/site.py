@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from remediations.model.base import Frozen
-from remediations.model.names import ClusterName, HostName, same_host, same_name, short_name
+from remediations.model.names import ByHost, ClusterName, HostName, same_name, short_name
 
 
 class SecretRef(Frozen):
@@ -134,17 +136,15 @@ class Site(Frozen):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        names = [host.name.casefold() for host in (*self.hosts, *self.controllers)]
-        for name in names:
-            if names.count(name) > 1:
+        for name, times in Counter(host.name.casefold() for host in (*self.hosts, *self.controllers)).items():
+            if times > 1:
                 raise ValueError(f"{name} is listed twice")
         for cluster in self.clusters:
             for node in cluster.nodes:
                 if self.find(node) is None:
                     raise ValueError(f"node {node} of cluster {cluster.name} is not one of the hosts")
-        owners = [node.casefold() for cluster in self.clusters for node in cluster.nodes]
-        for node in owners:
-            if owners.count(node) > 1:
+        for node, times in Counter(node.casefold() for cluster in self.clusters for node in cluster.nodes).items():
+            if times > 1:
                 raise ValueError(f"node {node} is in two clusters")
         return self
 
@@ -155,13 +155,13 @@ class Site(Frozen):
 
     def find(self, name: str) -> Host | None:
         """The Hyper-V host of this name, short or fully qualified; None if the inventory has none."""
-        return next((host for host in self.hosts if same_host(host.name, name)), None)
+        return self._found.hosts.get(name)
 
     def host(self, name: str) -> Host:
         """As `find`, also among the controllers; raises `LookupError` that says what the inventory has."""
-        for host in self.all_hosts():
-            if same_host(host.name, name):
-                return host
+        host = self._found.everything.get(name)
+        if host is not None:
+            return host
         known = ", ".join(host.name for host in self.all_hosts())
         raise LookupError(f"{name} is not in the inventory (site.yaml has {known})")
 
@@ -175,7 +175,7 @@ class Site(Frozen):
 
     def cluster_of(self, host: str) -> Cluster | None:
         """The cluster that a host is a node of; None for a standalone host."""
-        return next((each for each in self.clusters if any(same_host(node, host) for node in each.nodes)), None)
+        return self._found.nodes.get(host)
 
     def fqdn(self, host: str) -> str:
         """The host's fully qualified name, lower case."""
@@ -188,6 +188,37 @@ class Site(Frozen):
 
     def expect(self, host: str) -> Expectation:
         """What is wanted of a host: its own expectations over its cluster's."""
-        own = self.host(host).expect.model_dump(exclude_none=True)
-        cluster = self.cluster_of(host)
-        return Expectation.model_validate((cluster.expect.model_dump(exclude_none=True) if cluster else {}) | own)
+        known = self.host(host)
+        there = self._found.expectations
+        if known.name not in there:
+            own = known.expect.model_dump(exclude_none=True)
+            cluster = self.cluster_of(host)
+            theirs = cluster.expect.model_dump(exclude_none=True) if cluster else {}
+            there[known.name] = Expectation.model_validate(theirs | own)
+        return there[known.name]
+
+    @property
+    def _found(self) -> _Lookup:
+        """How names are found; made anew where a copy has other hosts or clusters."""
+        if not self._lookup.is_of(self):
+            del self.__dict__["_lookup"]
+        return self._lookup
+
+    @cached_property
+    def _lookup(self) -> _Lookup:
+        return _Lookup(self)
+
+
+class _Lookup:
+    """The names of a site, each found without looking through all of them."""
+
+    def __init__(self, site: Site) -> None:
+        self._of = (site.hosts, site.clusters, site.controllers)
+        self.hosts = ByHost((host.name, host) for host in site.hosts)
+        self.everything = ByHost((host.name, host) for host in site.all_hosts())
+        self.nodes = ByHost((node, cluster) for cluster in site.clusters for node in cluster.nodes)
+        self.expectations: dict[str, Expectation] = {}
+
+    def is_of(self, site: Site) -> bool:
+        """Whether it was made of these very hosts, clusters and controllers."""
+        return all(mine is its for mine, its in zip(self._of, (site.hosts, site.clusters, site.controllers), strict=True))

@@ -1,7 +1,7 @@
 """pypsrp, with what it lacks: a deadline for every request, typed output, and outputs and errors in the order they came.
 
 The only module that touches pypsrp's private names (`_receive`, `_get_shell`, `_serializer`, `_fragmenter`, `_command_id`,
-`_selector_set`, `_deserialize_secure_string`; 0.9.x, pinned).
+`_selector_set`, `_deserialize_secure_string`, `_get_statements`, `_invoke`; 0.9.x, pinned).
 A RunspacePool and its WSMan belong to one thread: shared, they return other callers' objects.
 """
 
@@ -16,9 +16,11 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import SecretStr
-from pypsrp.complex_objects import ObjectMeta, PSInvocationState, RunspacePoolState
+from pypsrp.complex_objects import Command as WireCommand
+from pypsrp.complex_objects import CommandParameter, ComplexObject, ObjectMeta, PSInvocationState, RunspacePoolState
+from pypsrp.complex_objects import Pipeline as WirePipeline
 from pypsrp.exceptions import WSManFaultError
-from pypsrp.messages import MessageType
+from pypsrp.messages import CreatePipeline, MessageType
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.serializer import Serializer
 from pypsrp.shell import SignalCode
@@ -169,6 +171,25 @@ class Pool(RunspacePool):
         self.state = RunspacePoolState.CLOSED
 
 
+class _Statements(WirePipeline):
+    """The statements of a pipeline, one command each. pypsrp would copy them deeply, twice: most of what sending them costs."""
+
+    def _get_statements(self) -> list[list[WireCommand]]:
+        """Each command anew: being serialised changes it."""
+        return [[self._anew(each)] for each in self.commands or ()]
+
+    @staticmethod
+    def _anew(command: WireCommand) -> WireCommand:
+        arguments = [CommandParameter(each.name, each.value) for each in command.args]
+        return WireCommand(
+            command.cmd,
+            protocol_version=command.protocol_version,
+            is_script=command.is_script,
+            use_local_scope=command.use_local_scope,
+            args=arguments,
+        )
+
+
 class Pipeline(PowerShell):
     """Statements for one CommandId, and what came back: `said` holds (kind, thing) in the host's order.
 
@@ -194,6 +215,17 @@ class Pipeline(PowerShell):
         # Without invocation info: error records are smaller, and bound parameters do not travel back.
         self.begin_invoke(remote_stream_options=0)
         self.accepted = True
+
+    def _invoke(self, msg: ComplexObject) -> None:
+        if isinstance(msg, CreatePipeline) and msg.pipeline is not None:
+            given = msg.pipeline
+            msg.pipeline = _Statements(
+                is_nested=given.is_nested,
+                cmds=given.commands,
+                history=given.history,
+                redirect_err_to_out=given.redirect_err_to_out,
+            )
+        super()._invoke(msg)
 
     def resume(self) -> None:
         """Listen to a command that was started, or may have been, and whose answers were lost."""

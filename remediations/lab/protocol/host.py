@@ -61,6 +61,8 @@ class Host:
     tls: ssl.SSLContext
     with_http: bool
     keep_alive: float
+    round_trip: float = 0
+    """Seconds that every answer takes longer, as if the host were that far away."""
     https_port: int = 0
     http_port: int | None = None
     pending: int = 0
@@ -135,6 +137,8 @@ class Host:
         if task is not None:
             self._active.add(task)
         try:
+            if self.round_trip:
+                await asyncio.sleep(self.round_trip)
             return await self._respond(http, connection)
         except _Gone:
             return web.Response(status=500)

@@ -58,6 +58,7 @@ class LabServer:
     basic_only: short names of the hosts whose WinRM service has Negotiate switched off.
     powershell: host → PSVersion, where not Windows Server 2022's.
     keep_alive: seconds after which a host closes an idle connection, as Windows' HTTP service does (120).
+    round_trip: seconds that every answer takes longer, as if the hosts were that far away.
 
     A lab runs once. Constructing one raises `ValueError` for a surface that offers undocumented commands, and for two with
     one host and configuration.
@@ -73,10 +74,12 @@ class LabServer:
         basic_only: Collection[str] = (),
         powershell: Mapping[str, str] | None = None,
         keep_alive: float = 120,
+        round_trip: float = 0,
     ) -> None:
         self.journal, self.requests, self.faults = Journal(), Requests(), FaultPlan()
         self._surfaces = _by_host(surfaces)
         self._passwords, self._domain, self._keep_alive = dict(accounts), domain, keep_alive
+        self._round_trip = round_trip
         self._http = (
             {name.casefold() for name in http} if not isinstance(http, bool) else set(self._surfaces) if http else set()
         )
@@ -114,7 +117,8 @@ class LabServer:
     async def _start(self) -> None:
         lab = (os.getpid() * 7 + next(_numbers)) % 0xFFFF
         for number, (name, surfaces) in enumerate(self._surfaces.items(), 1):
-            address = f"127.{64 + (lab >> 8) % 128}.{lab & 0xFF}.{number}"
+            block = lab + number // 250
+            address = f"127.{64 + (block >> 8) % 128}.{block & 0xFF}.{number % 250 + 1}"
             host = self._made(name, surfaces, address)
             try:
                 await host.start()
@@ -152,6 +156,7 @@ class LabServer:
             tls=tls,
             with_http=name in self._http,
             keep_alive=self._keep_alive,
+            round_trip=self._round_trip,
         )
 
     # --- what a client needs --------------------------------------------------------------------------------------------

@@ -171,6 +171,7 @@ class Commands(Mapping[str, Handler]):
 
     def __init__(self, world: World, computer: str) -> None:
         self._world, self._computer = world, computer
+        self._found: tuple[tuple[bool, ...], dict[str, Simulated]] = ((), {})
 
     def __getitem__(self, name: str) -> Handler:
         return bound(self._world, self._installed()[name])
@@ -183,12 +184,15 @@ class Commands(Mapping[str, Handler]):
 
     def _installed(self) -> dict[str, Simulated]:
         host = self._world.hosts.get(self._computer)
-        found = dict(DIRECTORY)
-        if host is not None:
-            found = {**HYPERV, **WINDOWS, **DIRECTORY, **(CLUSTERING if host.cluster_tools else {})}
-            found |= {**MODULE, **KEYS} if host.module is not None else {}
-            found |= ATC if host.intents is not None else {}
-        return {name: each for name, each in found.items() if name in contracts()}
+        equipped = (host.cluster_tools, host.module is not None, host.intents is not None) if host else (False,)
+        if self._found[0] != equipped:
+            found = dict(DIRECTORY)
+            if host is not None:
+                found = {**HYPERV, **WINDOWS, **DIRECTORY, **(CLUSTERING if host.cluster_tools else {})}
+                found |= {**MODULE, **KEYS} if host.module is not None else {}
+                found |= ATC if host.intents is not None else {}
+            self._found = equipped, {name: each for name, each in found.items() if name in contracts()}
+        return self._found[1]
 
 
 def bound(world: World, simulated: Simulated) -> Handler:

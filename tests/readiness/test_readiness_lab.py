@@ -1,0 +1,202 @@
+"""Looking ahead at the lab, on real sockets: what would fail says why, what is unread is unknown, and nothing is changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from pytest_mock import MockerFixture
+
+from remediations.catalogue import CATALOGUE
+from remediations.engine.readiness import Scope, assess
+from remediations.lab.lab import Lab
+from remediations.lab.world.world import World
+from remediations.ledger import utc_now
+from remediations.model.contract import Effect, contracts
+from remediations.model.plan import Verdict
+from remediations.model.readiness import Level, Readiness, Way, compare
+from remediations.remoting import Remoting
+from remediations.settings import resolve
+
+Look = Callable[..., Readiness]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as running:
+        yield running
+
+
+@pytest.fixture
+def look(lab: Lab) -> Iterator[Look]:
+    with Remoting(lab.site(), resolve) as hosts:
+        yield lambda **scope: assess(hosts, lab.site(), Scope(**scope), clock=utc_now, now=time.monotonic)
+
+
+def ways(report: Readiness) -> dict[tuple[str, str], Way]:
+    return {(way.source, way.destination): way for way in report.ways}
+
+
+def told(report: Readiness, *pair: str) -> set[str]:
+    return {report.by_id[each].remediation for each in ways(report)[pair[0], pair[1]].findings}
+
+
+def test_a_healthy_site_is_ready_and_every_host_is_asked_once(lab: Lab, look: Look) -> None:
+    report = look(all_vms=True)
+    assert {pair: way.level for pair, way in ways(report).items()} == {
+        ("HV01", "HV02"): Level.READY,
+        ("HV02", "HV01"): Level.READY,
+        ("HV03", "HV04"): Level.NOTED,  # different releases, which move one way only
+        ("HV04", "HV03"): Level.NOTED,
+    }
+    assert {vm.name: vm.level for vm in report.vms}.items() >= {"VM42": Level.READY, "VM51": Level.NOTED}.items()
+    assert {way.destination: way.level for vm in report.vms if vm.name == "VM52" for way in vm.ways} == {"HV03": Level.NOTED}
+    # Once for the hosts, once for the virtual machines: a batch each.
+    for host in ("HV01", "HV02", "HV03", "HV04"):
+        assert lab.requests.count(host, "Command") == 2
+    assert all(contracts()[each.name].effect is Effect.READ for each in lab.journal)
+
+
+def test_no_command_goes_to_a_host_twice_however_many_ways_need_it(lab: Lab, look: Look) -> None:
+    look(across=True)
+    for host in ("HV01", "HV03", "DC1", "DC2"):
+        asked = [(each.name, str(each.parameters)) for each in lab.journal if each.host == host and each.name != "Write-Output"]
+        assert asked
+        assert len(asked) == len(set(asked))
+
+
+def test_more_than_a_pipeline_holds_goes_in_several(lab: Lab, look: Look, mocker: MockerFixture) -> None:
+    whole = look()
+    mocker.patch("remediations.engine.gather.BATCH", 7)
+    lab.requests.clear()
+    parts = look()
+    assert lab.requests.count("HV01", "Command") > 3
+    assert {way.key: way.level for way in parts.ways} == {way.key: way.level for way in whole.ways}
+
+
+def test_a_name_in_doubt_is_looked_at_closer(lab: Lab, look: Look) -> None:
+    look()
+    assert not any(each.parameters.get("NoHostsFile") for each in lab.journal), "all is well at a glance"
+    lab.world.hosts["HV03"].network.hosts_file["hv04.contoso.com"] = "10.9.9.9"
+    report = look()
+    assert "repair-name-resolution" in told(report, "HV03", "HV04")
+    (one,) = (each for each in report.findings if each.remediation == "repair-name-resolution")
+    assert "the hosts file of HV03 says so" in one.why[0]
+    closer = {each.host for each in lab.journal if each.parameters.get("NoHostsFile")}
+    assert closer == {"HV03"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "remediation", "pair"),
+    [
+        ("spn_missing", "register-spns", ("HV03", "HV04")),
+        ("migration_not_enabled", "enable-live-migration", None),
+        ("firewall_blocked", "open-firewall", None),
+        ("quorum_or_cluster_health", "explain-cluster-health", ("HV01", "HV02")),
+    ],
+)
+def test_a_fault_is_found_before_anything_moves(
+    lab: Lab, look: Look, cause: str, remediation: str, pair: tuple[str, str] | None
+) -> None:
+    lab.inject(cause)
+    before = lab.state()
+    report = look()
+    assert lab.state() == before
+    failing = {key for key, way in ways(report).items() if way.level is Level.FAILS}
+    assert failing, cause
+    assert pair is None or pair in failing
+    assert all(remediation in told(report, *key) for key in failing)
+    for one in (each for each in report.findings if each.remediation == remediation):
+        assert one.why
+        assert one.lines or one.instructions
+        assert report.concerned[one.id] in (1, len(failing))
+        if one.lines:
+            assert one.digest
+            assert one.ask.startswith(f"remediate plan {remediation} --")
+
+
+def test_what_blocks_one_virtual_machine_is_its_own(lab: Lab, look: Look) -> None:
+    lab.inject("dvd_or_iso_attached")
+    lab.inject("switch_missing")
+    report = look(all_vms=True)
+    blocked = {vm.name: {report.by_id[each].remediation for way in vm.ways for each in way.findings} for vm in report.vms}
+    assert any("match-virtual-switches" in each for each in blocked.values())
+    assert all(way.level in (Level.READY, Level.NOTED) for way in report.ways), "no host is to blame"
+
+
+def test_a_silent_host_is_never_ready_and_says_why(lab: Lab, look: Look) -> None:
+    lab.server.stop_host("HV04")
+    report = look()
+    found = ways(report)
+    for pair in (("HV03", "HV04"), ("HV04", "HV03")):
+        assert found[pair].level is Level.UNKNOWN
+        assert [report.by_id[each].title for each in found[pair].findings] == ["HV04 could not be read"]
+    assert found["HV01", "HV02"].level is Level.READY
+    (silent,) = (host for host in report.hosts if host.silent)
+    assert silent.name == "HV04"
+    assert "HV04" in silent.silent
+
+
+def test_a_silent_controller_leaves_what_the_directory_decides_unknown(lab: Lab, look: Look) -> None:
+    lab.server.stop_host("DC1")
+    report = look()
+    assert ways(report)["HV03", "HV04"].level is Level.UNKNOWN
+    assert "DC1 could not be read" in {each.title for each in report.findings}
+
+
+def test_without_the_module_what_it_would_tell_is_unknown_not_a_fault() -> None:
+    with Lab(World.contoso(module=None)) as lab, Remoting(lab.site(), resolve) as hosts:
+        report = assess(hosts, lab.site(), Scope(), clock=utc_now, now=time.monotonic)
+    assert {way.level for way in report.ways} == {Level.UNKNOWN}
+    unknown = [each for each in report.findings if each.level is Level.UNKNOWN]
+    assert all(each.verdict is Verdict.UNKNOWN and not each.digest for each in unknown)
+    assert any("remediate host export" in why for each in unknown for why in each.why)
+
+
+def test_the_scope_narrows_and_names_what_it_does_not_know(look: Look) -> None:
+    assert {host.name for host in look(clusters=("CLUSTER1",)).hosts} == {"HV01", "HV02"}
+    assert [vm.name for vm in look(vms=("vm42",)).vms] == ["VM42"]
+    alone = look(hosts=("HV01", "HV03"))
+    assert not alone.ways, "a clustered machine cannot move there live"
+    assert len(look(hosts=("HV01", "HV03"), across=True).ways) == 2
+    with pytest.raises(LookupError, match="HV99 is not in the inventory"):
+        look(hosts=("HV99",))
+    with pytest.raises(LookupError, match="no host of these has a virtual machine VM99"):
+        look(vms=("VM99",))
+    with pytest.raises(LookupError, match="domain controller"):
+        look(hosts=("DC1",))
+
+
+def test_a_second_look_tells_what_changed(lab: Lab, look: Look) -> None:
+    first = look()
+    lab.inject("spn_missing")
+    second = look()
+    changed = compare(second, first)
+    assert {way.key for way in changed.lost} == {"hv03>hv04", "hv04>hv03"}
+    assert "register-spns" in {second.by_id[each].remediation for each in changed.appeared}
+    back = compare(first.model_copy(update={"at": datetime.now(UTC)}), second)
+    assert {way.key for way in back.regained} == {"hv03>hv04", "hv04>hv03"}
+    assert any("SPN" in title for title in back.gone)
+    again = Readiness.model_validate_json(second.model_dump_json())
+    assert again == second
+
+
+def test_a_report_is_one_of_its_scope(look: Look) -> None:
+    assert look(hosts=("HV01",)).scope != look(hosts=("HV02",)).scope
+
+
+def test_every_repair_by_state_is_planned_for_ways_or_for_virtual_machines(lab: Lab) -> None:
+    from remediations.catalogue.remediation import Repair
+    from remediations.engine.readiness import NOT_A_WAY, _by_pair, _by_vm
+    from remediations.model.tier import Proof
+
+    site = lab.site()
+    asked = {
+        repair.id
+        for here, there in (("HV01", "HV02"), ("HV03", "HV04"))
+        for repair, _ in (*_by_pair(here, there, site), *_by_vm("VM1", here, there, site))
+    }
+    by_state = {each.id for each in CATALOGUE.values() if issubclass(each, Repair) and each.proof is Proof.STATE}
+    assert by_state - asked == {each.id for each in NOT_A_WAY}
