@@ -1,38 +1,54 @@
-"""From an accepted incident to its flow run: the ledger has it first, Prefect may come later."""
+"""From an accepted incident to its flow run: the ledger has it first and says who gets one, Prefect may come later."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import httpx
 import structlog
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from remediations.ledger import Ledger, OpenIncident
+from flows.approvals import waiting
+from flows.running import state_of
+from remediations.alerts import Ended
+from remediations.engine import Engine
+from remediations.engine.grouping import arrange, covers, group_of
+from remediations.ledger import Ledger, OpenIncident, OverBy, Standing
 from remediations.model.incident import Incident
-from remediations.model.outcome import Ending, Outcome, Refused
+from remediations.model.outcome import Ending, Outcome, Reason, Refused
+from remediations.model.policy import Policy
+from remediations.model.site import Site
 
 LONGEST_PAUSE = 30.0
 """Seconds between attempts while Prefect does not answer; they begin at one and double."""
+
+LOOK = 5.0
+"""Seconds after which the ledger is looked at again unasked: other processes accept incidents too, and runs end."""
+
+BATCH = 500
+"""Incidents that one transaction decides on at most: nobody else can write to the ledger meanwhile."""
 
 log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """Starts one flow run for each open incident that has none, until it worked. Prefect may be down meanwhile.
+    """Carries out what is decided of open incidents (`engine/grouping.py`): which get a flow run, and which have no need.
 
-    The incident's id is the run's idempotency key: asking twice, or after a crash in between, gives the same run.
+    Any number may work on one ledger. The incident's id is the run's idempotency key: asking twice, or again after a crash
+    in between, gives the same run. Prefect may be down meanwhile.
     """
 
-    def __init__(self, ledger: Ledger, client: Callable[[], SyncPrefectClient], deployment: UUID) -> None:
+    def __init__(
+        self, ledger: Ledger, client: Callable[[], SyncPrefectClient], deployment: UUID, *, site: Site, policy: Policy
+    ) -> None:
         self.ledger, self.client, self.deployment = ledger, client, deployment
-        self._started: dict[str, FlowRun] = {}
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self.site, self.policy = site, policy
+        self._wake, self._stop, self._needless = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -54,27 +70,97 @@ class Dispatcher:
         self._wake.set()
         return opened
 
+    def over(self, incident: Incident, how: OverBy, words: str) -> OpenIncident | None:
+        """End what waits for an incident whose alert is resolved or was taken over; what is being applied goes on.
+
+        Gives the incident, closed or not; None if none is open. Raises as `accept`.
+        """
+        found = self.ledger.over(incident.key, how, words)
+        if found is not None:
+            log.info("incident reported over", incident=found.id, how=how, closed=found.closed_at is not None)
+            if found.closed_at is not None and found.run is not None:
+                self._needless.set()
+            self._wake.set()
+        return found
+
+    def settle(self, incident: Incident, ended: Ended) -> str:
+        """What an alert changes that does not fire any more, as the receiver asks; one sentence for its sender."""
+        words = f"{incident.reported_by} says that it is {ended.how}"
+        found = self.over(incident, ended.how, words)
+        if found is None:
+            return f"it is {ended.how}; nothing is open for it"
+        if found.closed_at is None:
+            return f"it is {ended.how}; the run of {found.id} asks nobody any more, and what it has begun goes on"
+        return f"it is {ended.how}; {found.id} is closed and nothing was changed"
+
     def dispatch(self) -> None:
-        """Start what has no run yet. Raises what Prefect's client raises; what was started stays started."""
+        """Decide, and start what has a run coming to it. Raises what Prefect's client raises; what was started stays so."""
+        while self._arranged():
+            pass
+        if self._needless.is_set():
+            self.end_needless()
+            self._needless.clear()
+        due = self.ledger.to_start()
+        if not due:
+            return
         with self.client() as client:
-            for opened in self._without_run():
-                if opened.id not in self._started:
-                    self._started[opened.id] = self._start(client, opened)
-                    log.info("incident dispatched", incident=opened.id, run=str(self._started[opened.id].id))
+            for opened in due:
+                run = self._start(client, opened)
+                self.ledger.started_as(opened.id, str(run.id))
+                log.info("incident dispatched", incident=opened.id, run=str(run.id))
 
     def close_stillborn(self) -> None:
-        """Close incidents whose flow run ended before the engine could take them over (a crash at start, an unknown host)."""
+        """Close incidents whose flow run ended before the engine could take them over (a crash at start, a lost worker)."""
+        due = self.ledger.not_begun()
+        if not due:
+            return
         with self.client() as client:
-            for opened in self._without_run():
-                run = self._start(client, opened)
-                if run.state is not None and run.state.is_final():
-                    why = run.state.message or run.state.name
+            for each in due:
+                why = _ended(client, UUID(each.flow_run))
+                if why is not None:
                     summary = f"Its flow run ended before anything was read ({why}); nothing was changed."
-                    self.ledger.close_incident(opened.id, Outcome(ending=Ending.FAILED, summary=summary))
-                    self._started.pop(opened.id, None)
+                    self.ledger.close_incident(each.id, Outcome(ending=Ending.FAILED, summary=summary))
 
-    def _without_run(self) -> list[OpenIncident]:
-        return [opened for opened in self.ledger.open_incidents() if opened.run is None]
+    def end_needless(self) -> None:
+        """End flow runs that still ask although the ledger has closed their incident: it was reported over."""
+        with self.client() as client:
+            for each in waiting(client):
+                record = self.ledger.run(str(each.run))
+                outcome = record.outcome if record is not None else None
+                if outcome is not None and outcome.reason is Reason.SYMPTOM_GONE:
+                    client.set_flow_run_state(each.run, state_of(outcome), force=True)
+                    log.info("run ended, nothing is left to do", run=str(each.run))
+
+    def read_again(self, engine: Engine) -> None:
+        """Read again what was left when the outcome of its group came: closed if it is over, else it waits for a run."""
+        due = self.ledger.to_read_again(BATCH)
+        if not due:
+            return
+        over = engine.over_by_now([each.opened for each in due])
+        for each in due:
+            if why := over.get(each.id):
+                outcome = Outcome(
+                    ending=Ending.NOTHING_TO_DO, reason=Reason.SYMPTOM_GONE, summary=f"{why} Nothing was changed."
+                )
+                self.ledger.close_incident(each.id, outcome)
+            else:
+                self.ledger.fails_still(each.id, "it was read again and fails still, or could not be read")
+        self._wake.set()
+
+    def _arranged(self) -> int:
+        """Decide on the next incidents; how many have another standing now."""
+        for opened in self.ledger.newcomers(BATCH):
+            group_of(opened.incident)  # known before the ledger is locked
+        decide = partial(
+            arrange, max_open_runs=self.policy.caps.max_open_runs, covers=lambda plan, each: covers(plan, each, self.site)
+        )
+        moves = self.ledger.arrange(decide, BATCH)
+        for move in moves:
+            if move.standing is Standing.WAITS:
+                log.warning("incident waits for its run", incident=move.incident_id, why=move.why)
+            else:
+                log.info("incident arranged", incident=move.incident_id, standing=move.standing.value, why=move.why)
+        return len(moves)
 
     def _start(self, client: SyncPrefectClient, opened: OpenIncident) -> FlowRun:
         return client.create_flow_run_from_deployment(
@@ -97,4 +183,13 @@ class Dispatcher:
                 pause = min(LONGEST_PAUSE, 2 * pause)
             else:
                 pause = 1.0
-                self._wake.wait(timedelta(minutes=1).total_seconds())
+                self._wake.wait(LOOK)
+
+
+def _ended(client: SyncPrefectClient, run: UUID) -> str | None:
+    """Why a flow run has ended, in Prefect's words; None if it has not."""
+    try:
+        state = client.read_flow_run(run).state
+    except ObjectNotFound:
+        return "it was deleted in Prefect"
+    return (state.message or state.name) if state is not None and state.is_final() else None

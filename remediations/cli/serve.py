@@ -118,7 +118,7 @@ def serving(
             "REMEDIATE_LEDGER": found.ledger_url,
         }
         worker = stack.enter_context(contextlib.closing(Worker(api, home, limit, site, logs_in)))
-        dispatcher = _dispatcher(ledger, api, deployment)
+        dispatcher = _dispatcher(ledger, api, deployment, configuration)
         receiver = stack.enter_context(_receiver(found, configuration, dispatcher))
         dispatcher.start()
         stack.callback(dispatcher.stop)
@@ -165,11 +165,12 @@ class Worker:
                 each.stop()
 
 
-def _dispatcher(ledger: Ledger, api: str, deployment: Any) -> Dispatcher:
+def _dispatcher(ledger: Ledger, api: str, deployment: Any, configuration: Configuration) -> Dispatcher:
     from flows.approvals import client_for
     from flows.dispatch import Dispatcher
 
-    return Dispatcher(ledger, lambda: client_for(api), deployment)
+    site, policy = configuration.site, configuration.policy
+    return Dispatcher(ledger, lambda: client_for(api), deployment, site=site, policy=policy)
 
 
 @contextlib.contextmanager
@@ -198,7 +199,7 @@ def _receiver(found: Settings, configuration: Configuration, dispatcher: Dispatc
         where = f"{found.receiver_address}:{found.receiver_port}"
         detail = "is another `remediate serve` running? REMEDIATE_RECEIVER_PORT sets another port"
         raise ChildFailed(f"the receiver cannot listen on {where} ({error.strerror}): {detail}") from error
-    app = receiver(intake, token=token, check=check)
+    app = receiver(intake, token=token, check=check, settle=dispatcher.settle)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, args=([listener],), name="receiver", daemon=True)
     thread.start()
@@ -243,12 +244,14 @@ def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
     from flows.runtime import engine
 
     dispatcher.close_stillborn()
+    dispatcher.end_needless()
     with client_for(api) as client:
         for run in start_lost(client, POOL):
             log.warning("a run that its worker lost is started again", run=str(run.id), name=run.name)
-    if not ledger.unfinished_runs():
+    if not ledger.unfinished_runs() and not ledger.to_read_again(1):
         return
     with client_for(api) as client, engine() as built:
+        dispatcher.read_again(built)
         for each in built.recover(lambda run: fate(client, run)):
             log.warning("recovered", run=each.run, incident=each.incident_id, why=each.what, now=each.outcome.summary)
             tell(each)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from remediations.engine.companions import companions, dismiss
 from remediations.engine.endings import sent, with_what_stays
-from remediations.engine.ports import Considered, Phase, Report, Sent
+from remediations.engine.ports import Companion, Considered, Phase, Report, Sent
 from remediations.engine.propose import Proposal
 from remediations.engine.recover import sealed_of
 from remediations.engine.render import report_markdown
@@ -81,7 +82,9 @@ class Account:
         try:
             outcome = work()
         except Refused as refused:
-            outcome = Outcome(ending=Ending.REFUSED, reason=refused.reason, summary=refused.detail)
+            # What is over needs nothing: that is no refusal to people.
+            ending = Ending.NOTHING_TO_DO if refused.reason is Reason.SYMPTOM_GONE else Ending.REFUSED
+            outcome = Outcome(ending=ending, reason=refused.reason, summary=refused.detail)
             if isinstance(refused, Overtaken):
                 return self._report(outcome)
         return self.ended(outcome)
@@ -92,12 +95,14 @@ class Account:
             return self._report(outcome)
         entries = self._entries()
         outcome = with_what_stays(outcome, entries)
-        report = self._report(outcome, sent(entries))
+        company = companions(self.ledger, self.incident_id, self.plan, self.site) if close else ()
+        report = self._report(outcome, sent(entries), company)
         # The run is finished last: whoever dies in between leaves a run that recovery still sees.
         known = self.ledger.run(self.run) is not None
         if known:
             self.ledger.note(self.run, "report", {"markdown": report.markdown})
         if close and self.incident_id is not None:
+            dismiss(self.ledger, self.incident_id, company, outcome)
             self.ledger.close_incident(self.incident_id, outcome)
         if known:
             self.ledger.finish_run(self.run, outcome)
@@ -109,7 +114,7 @@ class Account:
         entries = [entry for sealed in plans for entry in self.ledger.journal(self.run, sealed.digest)]
         return sorted(entries, key=lambda each: (each.intended_at, each.index))
 
-    def _report(self, outcome: Outcome, what: tuple[Sent, ...] = ()) -> Report:
+    def _report(self, outcome: Outcome, what: tuple[Sent, ...] = (), company: tuple[Companion, ...] = ()) -> Report:
         report = Report(
             run=self.run,
             incident_id=self.incident_id,
@@ -123,6 +128,7 @@ class Account:
             verified=self.verified,
             retried=self.retried,
             phases=tuple(self.phases),
+            companions=company,
         )
         return report.model_copy(update={"markdown": report_markdown(report, self.proposal)})
 

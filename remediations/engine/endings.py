@@ -13,6 +13,7 @@ from remediations.model.outcome import Ending, Outcome, Reason
 from remediations.model.plan import Manual, Obstacle, Plan, Satisfied
 
 _NOTHING = "nothing was changed"
+_THERE = "the virtual machine is where it should be"
 
 
 def whys(plan: Plan) -> list[str]:
@@ -49,7 +50,7 @@ def unmendable(proposal: Proposal) -> Outcome | None:
         return Outcome(
             ending=Ending.NOTHING_TO_DO,
             reason=Reason.SYMPTOM_GONE,
-            summary="What had failed has meanwhile succeeded: the virtual machine is where it should be.",
+            summary=f"What had failed has meanwhile succeeded: {proposal.evidence.succeeded or _THERE}.",
         )
     if proposal.gone:
         return Outcome(ending=Ending.NEEDS_PERSON, summary=f"There is nothing to move: {proposal.gone}.")

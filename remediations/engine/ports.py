@@ -111,6 +111,14 @@ class Sent(Frozen):
     undo: str = Field(default="", description="What takes it back; empty if nothing can or needs to")
 
 
+class Companion(Frozen):
+    """Another failure of the same group that went with this run."""
+
+    incident_id: str
+    title: str
+    covered: bool = Field(description="Whether what mends this one mends it too; if not, it is read again on its own")
+
+
 class Phase(Frozen):
     """How long one part of a run took."""
 
@@ -134,6 +142,7 @@ class Report(Frozen):
     verified: bool = Field(default=False, description="The plan, made again on facts read after it, finds nothing left to do")
     retried: bool = Field(default=False, description="What had failed was tried again and succeeded")
     phases: tuple[Phase, ...] = ()
+    companions: tuple[Companion, ...] = Field(default=(), description="Failures of the same group that went with this run")
     markdown: str = ""
 
 

@@ -8,18 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from remediations.catalogue import CATALOGUE, repairs_for
-from remediations.catalogue.drain_node import DrainNode
-from remediations.catalogue.move_vm import MoveVm
-from remediations.catalogue.remediation import Operation, Remediation, Repair, anywhere
+from remediations.catalogue.remediation import Remediation, Repair, anywhere
 from remediations.diagnosis import ReportedEvent, diagnose
 from remediations.engine.gather import facts_in, gather, queries_of, with_facts
 from remediations.engine.parts import fold
 from remediations.engine.ports import Considered, Hosts
+from remediations.engine.symptom import BEFORE, failed_operation, nodes_of, nowhere, succeeded_since
 from remediations.facts.events import HostEvents, migration_events
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting
-from remediations.model.fact import Change, NotApplicable, predict
+from remediations.model.fact import Change, predict
 from remediations.model.incident import Incident, What
 from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verdict, Wait
 from remediations.model.site import Site
@@ -28,8 +27,8 @@ from remediations.model.tier import Proof
 TELLING = 3
 """Reasons of one plan that are told at most where it stands among others."""
 
-BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=5)
-"""Both nodes' events around the failure belong to it (FIELD-FACTS, order of proof)."""
+AFTER = timedelta(minutes=5)
+"""Events until so long after a failure belong to it (FIELD-FACTS, order of proof)."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def propose(
     """Read what is needed, plan every candidate, and choose. `tried` are presumed causes that were tried for this incident."""
     evidence = gather_evidence(hosts, site, incident, now=now, sightings=sightings)
     incident = evidence.incident or incident
-    failed = _failed_operation(incident)
+    failed = failed_operation(incident)
     candidates: list[tuple[Cause, Repair]] = []
     for hypothesis in evidence.hypotheses:
         for repair in repairs_for(hypothesis.cause):
@@ -120,7 +119,7 @@ def propose(
         for hypothesis in evidence.hypotheses
     )
     also_seen = tuple(p for p in plans[len(candidates) : len(candidates) + len(unasked)] if p.verdict is Verdict.PRESENT)
-    asked, gone = (plans[-1], _gone(inputs[-1])) if failed else (None, "")
+    asked, gone = (plans[-1], nowhere(inputs[-1])) if failed else (None, "")
     base = Proposal(
         incident=incident,
         evidence=evidence,
@@ -128,7 +127,7 @@ def propose(
         also_seen=also_seen,
         # A drain is asked for again by the repair of its own cause, which first sees to what is left on the node.
         retry=asked if incident.what is What.MIGRATION else None,
-        over=asked is not None and asked.verdict is Verdict.ABSENT and not gone,
+        over=(asked is not None and asked.verdict is Verdict.ABSENT and not gone) or bool(evidence.succeeded),
         gone=gone,
         seen_as=found.seen_as,
     )
@@ -188,12 +187,12 @@ def gather_evidence(
     said = diagnose(incident)
     incident = _located(hosts, site, _completed(incident, said, site))
     at = incident.occurred_at or now
-    nodes = _witnesses(incident, site)
+    nodes = nodes_of(incident, site)
     queries = [migration_events(node, at - BEFORE) for node in nodes]
     found = gather(hosts, site, queries)
     scores: dict[Cause, Hypothesis] = {each.cause: each for each in said.hypotheses}
-    for query in queries:
-        seen = found.of(query)
+    logs = [found.of(query) for query in queries]
+    for query, seen in zip(queries, logs, strict=True):
         if not isinstance(seen, HostEvents):
             continue
         for event in seen.events:
@@ -219,7 +218,12 @@ def gather_evidence(
                 )
                 scores[each.cause] = _stronger(scores.get(each.cause), quoted)
     ranked = sorted(scores.values(), key=lambda each: -each.score)
-    return Evidence(incident=incident, hypotheses=tuple(ranked), sightings=tuple(sightings))
+    return Evidence(
+        incident=incident,
+        hypotheses=tuple(ranked),
+        sightings=tuple(sightings),
+        succeeded=succeeded_since(incident, logs),
+    )
 
 
 def _located(hosts: Hosts, site: Site, incident: Incident) -> Incident:
@@ -233,14 +237,6 @@ def _located(hosts: Hosts, site: Site, incident: Incident) -> Incident:
     if not isinstance(seen, Machine) or seen.host == incident.destination:
         return incident
     return canonical(incident.model_copy(update={"source": seen.host}), site)
-
-
-def _witnesses(incident: Incident, site: Site) -> tuple[str, ...]:
-    """The hosts whose logs may know: every node of the cluster, else both ends."""
-    ends = tuple(name for name in (incident.source, incident.destination) if name)
-    named = site.cluster(incident.cluster) if incident.cluster else None
-    cluster = named or next((each for each in map(site.cluster_of, ends) if each is not None), None)
-    return cluster.nodes if cluster else ends
 
 
 def _concerns(message: str, incident: Incident) -> bool:
@@ -268,22 +264,6 @@ def _stronger(one: Hypothesis | None, other: Hypothesis) -> Hypothesis:
     best = max(one, other, key=lambda each: each.score)
     rest = tuple(dict.fromkeys((*one.evidence, *other.evidence)))[:6]
     return best.model_copy(update={"evidence": rest})
-
-
-def _failed_operation(incident: Incident) -> Operation | None:
-    """What had failed, as an operation: its plan says whether it has meanwhile succeeded."""
-    if incident.what is What.DRAIN and incident.source:
-        return DrainNode(node=incident.source)
-    if incident.vm is None or (incident.source is None and incident.destination is None):
-        return None
-    return MoveVm(vm=incident.vm, source=incident.source, to=incident.destination or "any")
-
-
-def _gone(inputs: Mapping[str, Any]) -> str:
-    """Why the virtual machine that would not move is not there at all; nothing if it is, or may be."""
-    machines = inputs.get("machine")
-    seen = anywhere(machines) if isinstance(machines, Mapping) else None
-    return seen.reason if isinstance(seen, NotApplicable) else ""
 
 
 def _considered(hypothesis: Hypothesis, plans: Iterable[Plan]) -> Considered:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Literal
 
 from remediations.engine.apply import Applier
+from remediations.engine.companions import companions, dismiss
 from remediations.ledger import Ledger, RunRecord, Sealed
 from remediations.model.base import Frozen
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
+from remediations.model.site import Site
 
 ROUNDS = 3
 """Rounds of one run; after them a person gets everything that was seen."""
@@ -56,10 +58,18 @@ def recover(ledger: Ledger, applier: Applier, fate: Fate) -> list[Recovered]:
             continue
         # A run that only found the incident taken by another one must not close it under that one's feet.
         if record.incident_id is not None and ledger.incident(record.incident_id).run == record.run:
+            if over.reason is Reason.APPROVAL_EXPIRED:
+                _with_companions(ledger, applier.site, record, outcome)
             ledger.close_incident(record.incident_id, outcome)
         ledger.finish_run(record.run, outcome)
         found.append(Recovered(run=record.run, incident_id=record.incident_id, what=over.words, outcome=outcome))
     return found
+
+
+def _with_companions(ledger: Ledger, site: Site, record: RunRecord, outcome: Outcome) -> None:
+    """What went with a run ends as it does where its plan was for both: nobody decided on the one plan, so on neither."""
+    mends = (each.plan for each in sealed_of(ledger, record.run) if each.part == "repair")
+    dismiss(ledger, record.incident_id or "", companions(ledger, record.incident_id, next(mends, None), site), outcome)
 
 
 def _close_left_over(ledger: Ledger, applier: Applier) -> list[Recovered]:

@@ -199,6 +199,11 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
         parts.append("## What was sent\n\n" + "\n".join([*head, *rows]))
     checks = [f"verified: {'yes' if report.verified else 'no'}", f"the move succeeded: {'yes' if report.retried else 'no'}"]
     parts.append("## Proof\n\n" + " · ".join(checks))
+    if report.companions:
+        became = {True: "closed with this outcome", False: "read again on its own"}
+        rows = [f"| {each.incident_id} | {escape(each.title)} | {became[each.covered]} |" for each in report.companions]
+        head = ["| incident | what failed | what becomes of it |", "|---|---|---|"]
+        parts.append("## What failed with it\n\n" + "\n".join([*head, *rows]))
     if report.phases:
         rows = [f"| {escape(phase.name)} | {phase.started_at:%H:%M:%S} | {phase.seconds:.1f} |" for phase in report.phases]
         parts.append("## How long it took\n\n" + "\n".join(["| part | began (UTC) | seconds |", "|---|---|---|", *rows]))

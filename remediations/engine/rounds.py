@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from remediations.catalogue.remediation import Remediation, Repair
 from remediations.engine.account import Account
 from remediations.engine.asking import Asking
+from remediations.engine.companions import part_ways
 from remediations.engine.endings import failed, left_to_people, stands, unmendable, unverified, whys
 from remediations.engine.gather import read_for
 from remediations.engine.ports import Gate
@@ -122,6 +123,8 @@ class Run(Account):
                 self.ledger.note(self.run, "chosen", chosen)
             mend = self.plan if self.plan is not None and self.plan.steps else None
             part_two = None if self.policy.retry is Retry.NEVER else self.retry
+            # Whoever the plan does not help need not wait until it was decided.
+            part_ways(self.engine.hosts, self.site, self.ledger, self.incident_id, mend=self.plan, evidence=evidence)
             if outcome := self.asking.approved(mend, part_two, number=number, why=why_markdown(proposal)):
                 return outcome, cause
         if self.plan is not None and self.plan.steps:

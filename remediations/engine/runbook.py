@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from remediations.catalogue.remediation import Remediation
@@ -13,7 +13,8 @@ from remediations.engine.ports import Clock, Gate, Hosts, Observe, Report, quiet
 from remediations.engine.propose import canonical
 from remediations.engine.recover import Fate, Recovered, recover
 from remediations.engine.rounds import Run
-from remediations.ledger import Ledger
+from remediations.engine.symptom import over_by_now
+from remediations.ledger import Ledger, OpenIncident
 from remediations.model.diagnosis import Evidence
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason
@@ -52,11 +53,19 @@ class Engine:
             return work.concluded(lambda: work.look(incident))
         if told := work.told_before():
             return told
+        meant = self.ledger.meant_for(run)
+        if meant is not None and meant.closed_at is not None and meant.outcome is not None:
+            # It was over before its run began: nothing is opened anew.
+            work.incident_id, work.title = meant.id, meant.incident.title
+            self.ledger.start_run(run, kind="remediate-migration", incident_id=meant.id, requested_by=requested_by)
+            summary = f"{meant.id} was closed before its run began: {meant.outcome.summary}"
+            closed = Outcome(ending=Ending.NOTHING_TO_DO, reason=meant.outcome.reason, summary=summary)
+            return work.ended(closed, close=False)
         # What the receiver opened is taken over as it is; only a report that nobody opened yet opens, or joins, one. It has
         # no owner before its run is recorded: whatever ends this process, it is either started again or recovered.
         keys = {reported.key, incident.key}
         mine = (each for each in self.ledger.open_incidents() if each.incident.key in keys and each.run in (None, run))
-        opened = next(mine, None) or self.ledger.open_incident(incident, None)
+        opened = meant or next(mine, None) or self.ledger.open_incident(incident, None)
         self.ledger.start_run(run, kind="remediate-migration", incident_id=opened.id, requested_by=requested_by)
         work.incident_id = opened.id
         if not self.ledger.attach_run(opened.id, run):
@@ -77,6 +86,10 @@ class Engine:
     def recover(self, fate: Fate) -> list[Recovered]:
         """Finish what runs left that will not come back; `fate` says why a run is over, or None while it may go on."""
         return recover(self.ledger, self.applier(Evidence()), fate)
+
+    def over_by_now(self, incidents: Sequence[OpenIncident]) -> dict[str, str]:
+        """Of open incidents those whose symptom is gone, by id: a sentence that says how that is known. Only reads."""
+        return over_by_now(self.hosts, self.site, incidents)
 
     def applier(self, evidence: Evidence) -> Applier:
         """What applies plans, on the facts that `evidence` makes them read."""

@@ -24,6 +24,15 @@ CHANNELS = (
 )
 """Where migrations leave their reasons (a clustered move fails on its destination). Hyper-V's have a dash before Admin."""
 
+SUCCEEDED = frozenset({20415, 20417})
+"""A live migration that succeeded (20417: with a long blackout), in the VMMS channel of both ends."""
+
+FAILED = frozenset(
+    {20406, 21024, 21111, 21121, 21124, 21125, 21126, 21145, 21158, 21159, 21501, 21502, 21503, 1137, 1155, 1677}
+)
+"""Events that a migration, or a drain, that fails leaves; most are wrappers, and some tell of other failures too (21502 of a
+virtual machine that does not start): the text decides."""
+
 _MOST = 40
 """Events read of each channel: failures stand at the newest end, and a reply stays within one envelope."""
 

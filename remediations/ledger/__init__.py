@@ -12,24 +12,30 @@ from remediations.ledger.incidents import Incidents
 from remediations.ledger.journal import Journal
 from remediations.ledger.leases import Leases
 from remediations.ledger.plans import Plans
+from remediations.ledger.queue import OverBy, Queue
 from remediations.ledger.records import (
+    Board,
     Bracket,
     Decision,
     Entry,
     Flight,
     How,
     Lease,
+    Move,
     Note,
     OpenIncident,
     Part,
+    Queued,
     RunRecord,
     Sealed,
+    Standing,
     State,
     Undone,
     Void,
 )
 
 __all__ = [
+    "Board",
     "Bracket",
     "Decision",
     "Entry",
@@ -37,11 +43,15 @@ __all__ = [
     "How",
     "Lease",
     "Ledger",
+    "Move",
     "Note",
     "OpenIncident",
+    "OverBy",
     "Part",
+    "Queued",
     "RunRecord",
     "Sealed",
+    "Standing",
     "State",
     "Undone",
     "Void",
@@ -54,7 +64,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Ledger(Incidents, Plans, Leases, Journal, History):
+class Ledger(Incidents, Queue, Plans, Leases, Journal, History):
     """The ledger behind one URL: `sqlite:////absolute/path/ledger.db` or `postgresql+psycopg://user@host/database`.
 
     Safe for many threads and processes. Each method is one transaction, and each that writes is in the audit trail.

@@ -10,14 +10,15 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from remediations.ledger import schema
 from remediations.ledger.audit import Store, Writing
-from remediations.ledger.records import OpenIncident, RunRecord, parsed
+from remediations.ledger.records import OpenIncident, RunRecord, Standing, parsed
+from remediations.ledger.standing import stand
 from remediations.model.incident import Incident
 from remediations.model.outcome import Outcome
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that is read or said as another."""
 
-_incident, _run = schema.incident, schema.run
+_incident, _run, _queue = schema.incident, schema.run, schema.queue
 
 
 class Incidents(Store):
@@ -39,7 +40,7 @@ class Incidents(Store):
     def attach_run(self, incident_id: str, run: str) -> bool:
         """Make a run the owner of an open incident. True if it is now: nobody was, it was already, or its owner has ended."""
         with self._writing() as writing:
-            found = _one(writing.conn, incident_id)
+            found = one_incident(writing.conn, incident_id)
             if found.closed_at is not None:
                 return False
             if found.run == run:
@@ -49,29 +50,27 @@ class Incidents(Store):
                 if owner is None or owner.finished_at is None:
                     return False
             writing.conn.execute(update(_incident).where(_incident.c.id == incident_id).values(run=run))
+            stand(writing, incident_id, Standing.STARTED)
             writing.note(run, "incident taken", {"incident": incident_id, "before": found.run})
             return True
 
     def incident(self, incident_id: str) -> OpenIncident:
         """One incident, open or closed. Raises `LookupError` for an id that the ledger does not know."""
         with self._database.reading() as conn:
-            return _one(conn, incident_id)
+            return one_incident(conn, incident_id)
 
     def open_incidents(self) -> list[OpenIncident]:
         """Every open incident, oldest first."""
         with self._database.reading() as conn:
             rows = conn.execute(select(_incident).where(_incident.c.closed_at.is_(None)).order_by(_incident.c.opened_at))
-            return [_read(row) for row in rows]
+            return [read_incident(row) for row in rows]
 
     def close_incident(self, incident_id: str, outcome: Outcome) -> None:
         """Close an incident, so that a later report opens a new one. One that is closed keeps its first outcome."""
         with self._writing() as writing:
-            found = _one(writing.conn, incident_id)
-            if found.closed_at is not None:
-                return
-            values = {"closed_at": writing.now, "outcome": _plain(outcome)}
-            writing.conn.execute(update(_incident).where(_incident.c.id == incident_id).values(values))
-            writing.note(found.run, "incident closed", {"incident": incident_id, "outcome": _plain(outcome)})
+            found = one_incident(writing.conn, incident_id)
+            if found.closed_at is None:
+                close(writing, found, outcome)
 
     # ---- runs --------------------------------------------------------------------------------------------------------
 
@@ -79,7 +78,7 @@ class Incidents(Store):
         """Record a run. Again for the same run changes nothing; raises `ValueError` if it says other things of it."""
         with self._writing() as writing:
             if incident_id is not None:
-                _one(writing.conn, incident_id)
+                one_incident(writing.conn, incident_id)
             there = writing.conn.execute(select(_run).where(_run.c.run == run)).first()
             if there is not None:
                 if (there.kind, there.incident_id) != (kind, incident_id):
@@ -93,11 +92,7 @@ class Incidents(Store):
     def finish_run(self, run: str, outcome: Outcome) -> None:
         """Record how a run ended; from now on it may start no step. One that has ended keeps its first outcome."""
         with self._writing() as writing:
-            found = known_run(writing.conn, run)
-            if found.finished_at is None:
-                values = {"finished_at": writing.now, "outcome": _plain(outcome)}
-                writing.conn.execute(update(_run).where(_run.c.run == run).values(values))
-                writing.note(run, "run finished", {"outcome": _plain(outcome)})
+            finish(writing, run, outcome)
 
     def run(self, run: str) -> RunRecord | None:
         """One run; None if the ledger does not know it."""
@@ -125,13 +120,30 @@ def _opened(writing: Writing, incident: Incident, run: str | None) -> OpenIncide
         )
         writing.note(run, "incident opened", {"incident": number, "as": _plain(incident)})
         return OpenIncident(id=number, incident=incident, run=run, opened_at=writing.now)
-    found = _read(there)
+    found = read_incident(there)
     if run is not None and found.run == run:
         return found
+    # Reported again after it was said to be over: it is not.
+    conn.execute(update(_queue).where(_queue.c.incident_id == found.id).values(ended=None))
     reports = found.reports + 1
     conn.execute(update(_incident).where(_incident.c.id == found.id).values(reports=reports))
     writing.note(run, "incident joined", {"incident": found.id, "reports": reports, "as": _plain(incident)})
     return found.model_copy(update={"joined": True, "reports": reports})
+
+
+def close(writing: Writing, found: OpenIncident, outcome: Outcome) -> None:
+    """Close an open incident, in the caller's transaction."""
+    values = {"closed_at": writing.now, "outcome": _plain(outcome)}
+    writing.conn.execute(update(_incident).where(_incident.c.id == found.id).values(values))
+    writing.note(found.run, "incident closed", {"incident": found.id, "outcome": _plain(outcome)})
+
+
+def finish(writing: Writing, run: str, outcome: Outcome) -> None:
+    """Record how a run ended, in the caller's transaction. One that has ended keeps its first outcome."""
+    if known_run(writing.conn, run).finished_at is None:
+        values = {"finished_at": writing.now, "outcome": _plain(outcome)}
+        writing.conn.execute(update(_run).where(_run.c.run == run).values(values))
+        writing.note(run, "run finished", {"outcome": _plain(outcome)})
 
 
 def known_run(conn: Connection, run: str) -> RunRecord:
@@ -149,14 +161,16 @@ def _number(conn: Connection) -> str:
             return number
 
 
-def _one(conn: Connection, incident_id: str) -> OpenIncident:
+def one_incident(conn: Connection, incident_id: str) -> OpenIncident:
+    """An incident, open or closed. Raises `LookupError` for an id that the ledger does not know."""
     row = conn.execute(select(_incident).where(_incident.c.id == incident_id)).first()
     if row is None:
         raise LookupError(f"the ledger knows no incident {incident_id!r}; its ids look like INC-7F3K2A")
-    return _read(row)
+    return read_incident(row)
 
 
-def _read(row: Row[Any]) -> OpenIncident:
+def read_incident(row: Row[Any]) -> OpenIncident:
+    """An incident from a row that has its columns."""
     value = {name: getattr(row, name) for name in ("id", "incident", "run", "opened_at", "reports", "closed_at", "outcome")}
     return parsed(OpenIncident, value, f"incident {row.id}")
 

@@ -17,7 +17,7 @@ from remediations.model.causes import Cause
 from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Plan
 
-_plan, _decision, _run, _step = schema.plan, schema.decision, schema.run, schema.step
+_plan, _decision, _run, _step, _queue = schema.plan, schema.decision, schema.run, schema.step, schema.queue
 
 SHORTEST = 8
 """Characters of a digest that name a plan."""
@@ -40,12 +40,15 @@ class Plans(Store):
 
         The same digest again gives back the one that is there. Another digest makes the one before void: the facts moved,
         and what was approved is not what would run. `causes` says what it mends, for `last_remediation`; a plan that does
-        not say counts for every cause. Refused (Drift) once the plan before it has begun: that one is resumed.
+        not say counts for every cause. Refused (Drift) once the plan before it has begun: that one is resumed; (SymptomGone)
+        if its incident was reported over and nothing was asked yet.
         """
         until = schema.written(expires_at)
         with self._writing() as writing:
             known_run(writing.conn, run)
             there = _latest(writing, run, round, part)
+            if (over := _said_over(writing.conn, run)) and (there is None or there.void is not None):
+                raise Refused(Reason.SYMPTOM_GONE, over)
             if there is not None and there.void is None:
                 if there.digest == plan.digest:
                     return there
@@ -273,6 +276,13 @@ def _same(writing: Writing, sealed: Sealed) -> Sealed:
     return there
 
 
+def _said_over(conn: Connection, run: str) -> str | None:
+    """Why the incident of a run needs nobody any more, if that was reported; see `Queue.over`."""
+    mine = select(_queue.c.ended).join(_run, _run.c.incident_id == _queue.c.incident_id).where(_run.c.run == run)
+    said = conn.execute(mine).scalar()
+    return None if said is None else str(said["words"])
+
+
 def _decided(conn: Connection, sealed: Sealed) -> Decision | None:
     mine = and_(_decision.c.run == sealed.run, _decision.c.ask == sealed.ask)
     row = conn.execute(select(_decision).where(mine)).first()
@@ -286,6 +296,13 @@ def _void(writing: Writing, sealed: Sealed, reason: Reason, detail: str) -> None
     mine = and_(_plan.c.run == sealed.run, _plan.c.ask == sealed.ask)
     writing.conn.execute(update(_plan).where(mine).values(void=void))
     writing.note(sealed.run, "plan void", {"ask": sealed.ask, "digest": sealed.digest, "reason": reason, "detail": detail})
+
+
+def give_up(writing: Writing, run: str, reason: Reason, detail: str) -> None:
+    """Void every plan that a run has sealed, in the caller's transaction: none of them can be decided or begun any more."""
+    rows = writing.conn.execute(_sealed().where(_plan.c.run == run, _plan.c.void.is_(None))).all()
+    for row in rows:
+        _void(writing, _read(row, writing.now), reason, detail)
 
 
 def _expired(sealed: Sealed) -> Refused:

@@ -35,6 +35,77 @@ class OpenIncident(Frozen):
     outcome: Outcome | None = None
 
 
+class Standing(StrEnum):
+    """Where an open incident stands on its way to a run, or beside one."""
+
+    NEW = "new"  # no dispatcher has looked at it yet
+    WAITS = "waits"  # it gets a run of its own once fewer are open than policy allows
+    STARTED = "started"  # a run of its own was asked for, or has it
+    JOINED = "joined"  # goes with the run of `leader`, which has not sealed its plan yet
+    HELD = "held"  # came too late to join: waits for the outcome of `leader`
+    AGAIN = "again"  # that outcome is there: its symptom is read again before anything else
+    APART = "apart"  # the same, and the mend of `leader` is none for it: a run of its own if it still fails
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return _STANDING[self]
+
+
+_STANDING = {
+    Standing.NEW: "was just taken in",
+    Standing.WAITS: "waits until fewer runs are open",
+    Standing.STARTED: "has a run of its own",
+    Standing.JOINED: "goes with the run of another",
+    Standing.HELD: "waits for the outcome of another",
+    Standing.AGAIN: "is read again, to see if it still fails",
+    Standing.APART: "is read again, to see if it still fails",
+}
+
+
+class Queued(Frozen):
+    """An open incident and where it stands."""
+
+    opened: OpenIncident
+    standing: Standing
+    leader: str | None = Field(default=None, description="The incident whose run it goes with, or waits for")
+    flow_run: str | None = Field(default=None, description="The flow run that was asked for; it may not have begun yet")
+    since: AwareDatetime
+    sealed: tuple[Plan, ...] = Field(default=(), description="Plans that its run has sealed, not void; of one that leads only")
+
+    @property
+    def id(self) -> str:
+        """The incident's id."""
+        return self.opened.id
+
+
+class Board(Frozen):
+    """What is open, at one moment: what a decision about who gets a run is made from."""
+
+    waiting: tuple[Queued, ...] = Field(description="New, and waiting for a run of their own; oldest first")
+    leading: tuple[Queued, ...] = Field(description="Those that a run was asked for; oldest first")
+    left: tuple[Queued, ...] = Field(description="Those that went with, or waited for, an incident that is closed now")
+    running: int = Field(ge=0, description="Runs that are open, and runs that were asked for and have not begun")
+
+
+class Move(Frozen):
+    """Where one incident stands from now on."""
+
+    incident_id: str
+    standing: Standing
+    leader: str | None = None
+    why: str
+
+
+class Bookmark(Frozen):
+    """How far a channel of a host's event logs was read."""
+
+    host: str
+    channel: str
+    record: int = Field(ge=0, description="Record id of the newest record that was read; 0 for an empty log")
+    written_at: AwareDatetime | None = Field(description="When that record was written; none for an empty log")
+
+
 class RunRecord(Frozen):
     """One run: a Prefect flow run or a call of the command line."""
 

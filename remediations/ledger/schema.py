@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -106,6 +107,27 @@ incident = Table(
 )
 _open = incident.c.closed_at.is_(None)
 Index("ledger_incident_one_open", incident.c.key, unique=True, sqlite_where=_open, postgresql_where=_open)
+
+queue = Table(
+    "ledger_queue",
+    metadata,
+    Column("incident_id", ForeignKey(incident.c.id), primary_key=True),
+    Column("standing", String(10), nullable=False),
+    Column("leader", String(20)),
+    Column("flow_run", Text),
+    Column("ended", Json),
+    Column("since", Utc, nullable=False),
+)
+
+bookmark = Table(
+    "ledger_bookmark",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("record", BigInteger, nullable=False),
+    Column("written_at", Utc),
+    Column("read_at", Utc, nullable=False),
+)
 
 run = Table(
     "ledger_run",

@@ -51,6 +51,7 @@ class Evidence(Frozen):
     incident: Incident | None = None
     hypotheses: tuple[Hypothesis, ...] = ()
     sightings: tuple[Sighting, ...] = ()
+    succeeded: str = Field(default="", description="Which event says that what had failed has succeeded since; empty if none")
 
     def points_to(self, cause: Cause) -> bool:
         """Whether the report or the hosts' logs suggest this cause at all."""

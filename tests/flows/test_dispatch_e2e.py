@@ -16,9 +16,12 @@ from flows.remediate_migration import remediate_migration
 from remediations.ledger import Ledger
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending
+from remediations.model.policy import Policy
+from remediations.settings import load_site, packaged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(300)]
 
+SITE = load_site(packaged("site.yaml"))
 DEAD = "http://127.0.0.1:9/api"
 
 
@@ -33,13 +36,13 @@ def deployment(served: Served) -> UUID:
 def test_prefect_may_be_down_and_we_may_be_restarted(served: Served, deployment: UUID, tmp_path: Path) -> None:
     apis = iter([DEAD])
     with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
-        first = Dispatcher(ledger, lambda: SyncPrefectClient(next(apis, served.api)), deployment)
+        first = Dispatcher(ledger, lambda: SyncPrefectClient(next(apis, served.api)), deployment, site=SITE, policy=Policy())
         (accepted,) = first.accept([Incident(vm="VM42", source="HV01")])
         assert [each.id for each in ledger.open_incidents()] == [accepted.id], "durable before anything else"
         first.start()
         (run,) = eventually(lambda: runs(served, accepted.id), 20, "the run")
         first.stop()
-        again = Dispatcher(ledger, served.client, deployment)
+        again = Dispatcher(ledger, served.client, deployment, site=SITE, policy=Policy())
         assert again.accept([Incident(vm="vm42", source="HV01")])[0].joined
         again.dispatch()
         assert runs(served, accepted.id) == [run]

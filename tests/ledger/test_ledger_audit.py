@@ -65,6 +65,7 @@ def test_every_write_is_in_the_trail(ledger: Ledger, clock: FakeClock) -> None:
     writes: dict[str, Callable[[], object]] = {
         "incident joined": lambda: ledger.open_incident(incident(), None),
         "incident taken": lambda: ledger.attach_run(opened.id, "run-1"),
+        "reported over": lambda: ledger.over(incident().key, "resolved", "it is resolved"),
         "incident closed": lambda: ledger.close_incident(opened.id, ENDED),
         "plan void": lambda: ledger.void(other, Reason.PAUSED, "stopped"),
         "step not undone": lambda: ledger.mark_undone("run-1", which.digest, 1, sent, ok=False, detail="down"),

@@ -54,6 +54,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
     (bracket,) = ledger.open_brackets()
     now = ledger._now()
     return {
+        "arrange": lambda: ledger.arrange(lambda board: (), 10),
         "attach_run": lambda: ledger.attach_run(opened.id, "run-1"),
         "changes_since": lambda: ledger.changes_since(now),
         "close_failed": lambda: ledger.close_failed(bracket, "it would not start"),
@@ -61,6 +62,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "close_incident": lambda: ledger.close_incident(opened.id, ENDED),
         "decide": lambda: ledger.decide(which, decision="reject", approver="bert", comment="", proof="name"),
         "decision": lambda: ledger.decision(which),
+        "fails_still": lambda: ledger.fails_still(opened.id, "it was read"),
         "find_sealed": lambda: ledger.find_sealed(which.digest),
         "finish_run": lambda: ledger.finish_run("run-1", ENDED),
         "head": ledger.head,
@@ -69,24 +71,35 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "intend": lambda: intend(ledger, which, lease, 2),
         "intend_close": lambda: ledger.intend_close(bracket, command_id=uuid4(), lease=lease, deadline=60, margin=MARGIN),
         "intend_undo": lambda: _undo(ledger, which, lease),
+        "joined_to": lambda: ledger.joined_to(opened.id),
         "journal": lambda: ledger.journal("run-1", which.digest),
         "last_remediation": lambda: ledger.last_remediation(Cause.SPN_MISSING, "x"),
         "lease": lambda: ledger.lease(["host:hv03"], holder="run-1", seconds=60),
         "mark_undone": lambda: ledger.mark_undone("run-1", which.digest, 1, sent, ok=True, detail=""),
+        "meant_for": lambda: ledger.meant_for("run-1"),
+        "newcomers": lambda: ledger.newcomers(10),
+        "not_begun": ledger.not_begun,
         "note": lambda: ledger.note("run-1", "take back", {}),
         "open_brackets": ledger.open_brackets,
         "open_incident": lambda: ledger.open_incident(incident("VM43"), None),
         "open_incidents": ledger.open_incidents,
+        "over": lambda: ledger.over(incident("VM44").key, "resolved", "it is resolved"),
+        "queued": ledger.queued,
         "release": lambda: ledger.release(lease),
         "renew": lambda: ledger.renew(lease, 60),
         "result": lambda: result(ledger, which),
         "run": lambda: ledger.run("run-1"),
+        "said_over": lambda: ledger.said_over(opened.id),
         "seal": lambda: ledger.seal("run-1", round=2, part="repair", plan=plan(), expires_at=now + timedelta(hours=1)),
         "take_in": lambda: ledger.take_in([incident("VM43")]),
         "sealed": lambda: ledger.sealed("run-1", round=1, part="repair"),
+        "set_apart": lambda: ledger.set_apart(opened.id, "another cause"),
         "sight": lambda: ledger.sight(Cause.SPN_MISSING, "x", opened.id),
         "sightings": lambda: ledger.sightings(Cause.SPN_MISSING, "x", now),
         "start_run": lambda: started(ledger, "run-2"),
+        "started_as": lambda: ledger.started_as(opened.id, "run-1"),
+        "to_read_again": lambda: ledger.to_read_again(10),
+        "to_start": ledger.to_start,
         "trail": lambda: ledger.trail("run-1"),
         "undecided": ledger.undecided,
         "unfinished_runs": ledger.unfinished_runs,
@@ -104,8 +117,9 @@ def _undo(ledger: Ledger, which: Sealed, lease: Lease) -> None:
 
 
 READS = {
-    "changes_since", "decision", "find_sealed", "head", "held", "incident", "journal", "last_remediation", "open_brackets",
-    "open_incidents", "run", "sealed", "sightings", "trail", "undecided", "unfinished_runs", "verify", "waiting",
+    "changes_since", "decision", "find_sealed", "head", "held", "incident", "joined_to", "journal", "last_remediation",
+    "meant_for", "newcomers", "not_begun", "open_brackets", "open_incidents", "queued", "run", "said_over", "sealed",
+    "sightings", "to_read_again", "to_start", "trail", "undecided", "unfinished_runs", "verify", "waiting",
 }  # fmt: skip
 
 

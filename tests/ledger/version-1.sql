@@ -1,4 +1,12 @@
 BEGIN TRANSACTION;
+CREATE TABLE ledger_bookmark (
+	host TEXT NOT NULL, 
+	channel TEXT NOT NULL, 
+	record BIGINT NOT NULL, 
+	written_at VARCHAR(32), 
+	read_at VARCHAR(32) NOT NULL, 
+	PRIMARY KEY (host, channel)
+);
 CREATE TABLE ledger_bracket (
 	run TEXT NOT NULL, 
 	digest VARCHAR(64) NOT NULL, 
@@ -93,6 +101,16 @@ CREATE TABLE ledger_plan (
 );
 INSERT INTO "ledger_plan" VALUES('run-1',1,1,'repair','95783a69943c7d632e4b113a67797f2aa51bc91eff5fbd23e6d091005d34f5f5','{"items":[{"item":"satisfied","why":"storage migrations are as expected"},{"changes":[{"after":6,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":null,"closes":"","command":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":6}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":2}},"why":"the limit is below what the site expects"}],"proof":"episode","remediation":"set-migration-limits","request":{"host":"HV07"},"reversal":"exact","tier":1,"title":"Raise the migration limit: HV07"}','["migration_limit_reached"]','2026-03-01T12:00:00.000000+00:00','2026-03-01T20:00:00.000000+00:00','{"at":"2026-03-01T12:00:00Z","detail":"the facts moved: the plan is now 84e5efb5","reason":"Drift"}');
 INSERT INTO "ledger_plan" VALUES('run-1',2,1,'repair','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994','{"items":[{"item":"satisfied","why":"storage migrations are as expected"},{"changes":[{"after":4,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":{"changes":[],"command":{"name":"Start-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"host":"HV07"},"closes":"","command":{"name":"Stop-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"VM42 is off","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":null,"why":"the limit is below what the site expects"},{"changes":[{"after":4,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":null,"closes":"","command":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":4}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":2}},"why":"the limit is below what the site expects"},{"changes":[{"after":4,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":null,"closes":"VM42 is off","command":{"name":"Start-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":null,"why":"the limit is below what the site expects"}],"proof":"episode","remediation":"set-migration-limits","request":{"host":"HV07"},"reversal":"exact","tier":1,"title":"Raise the migration limit: HV07"}',NULL,'2026-03-01T12:00:00.000000+00:00','2026-03-01T20:00:00.000000+00:00',NULL);
+CREATE TABLE ledger_queue (
+	incident_id VARCHAR(20) NOT NULL, 
+	standing VARCHAR(10) NOT NULL, 
+	leader VARCHAR(20), 
+	flow_run TEXT, 
+	ended TEXT, 
+	since VARCHAR(32) NOT NULL, 
+	PRIMARY KEY (incident_id), 
+	FOREIGN KEY(incident_id) REFERENCES ledger_incident (id)
+);
 CREATE TABLE ledger_run (
 	run TEXT NOT NULL, 
 	kind TEXT NOT NULL, 
