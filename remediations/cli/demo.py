@@ -39,10 +39,11 @@ PATIENCE = timedelta(minutes=10)
 APPROVER = "the demo"
 
 _POLICY = """\
-# The demo's policy: the packaged one, but its maintenance windows are always open.
+# The demo's policy: the packaged one, but its maintenance windows are always open, and a name is proof enough.
 windows:
   3:
     - {from: "00:00", to: "24:00", zone: UTC}
+proof: {3: name, 4: name}
 """
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from remediations.engine.deciding import Question, Word, lacking, record
 from remediations.engine.judging import Judging, causes_of
-from remediations.engine.ports import Ask, Gate
+from remediations.engine.ports import Ask, Gate, StepOf, no_codes
 from remediations.engine.render import plan_markdown
-from remediations.ledger import Ledger, Sealed
+from remediations.ledger import POLICY, Ledger, Sealed
 from remediations.model.judgement import Judgement
-from remediations.model.outcome import Ending, Outcome, Reason, Refused
+from remediations.model.outcome import AnswerRefused, Ending, Outcome, Reason
 from remediations.model.plan import Plan
 from remediations.model.policy import Gate as Gating
-from remediations.model.policy import Policy, Retry
+from remediations.model.policy import Needed, Policy, Retry
+
+MISTAKES = 3
+"""Answers to one question that do not count, after which its run ends."""
+
+NOT_COUNTED = "answer not counted"
+"""The note of such an answer."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Asking:
     run: str
     judging: Judging
     gate: Gate
+    step_of: StepOf = no_codes
 
     @property
     def policy(self) -> Policy:
@@ -47,7 +56,7 @@ class Asking:
         decided = self.judging.plan(wanted, retry=plan is None)
         if decided.gate is Gating.NEVER:
             return Outcome(ending=Ending.REFUSED, reason=Reason.POLICY_NEVER, summary=decided.because)
-        if not decided.offered or decided.gate is Gating.APPROVE_TWICE:
+        if not decided.offered:
             return Outcome(ending=Ending.PROPOSED, summary=f"Proposed only: {decided.because}. Nothing was changed.")
         decided.refuse()
         joint = retry is not None and retry.appliable and self._goes_with(decided, retry)
@@ -56,14 +65,18 @@ class Asking:
         asked = first or second
         if asked is None:
             return None
+        needed = self._needed(wanted, decided.gate)
         if self.ledger.decision(asked) is None:
-            if decided.gate is Gating.AUTO:
-                self._decide((first, second), "approve", "policy", decided.because, "policy")
+            if needed is None:
+                also: tuple[Sealed, Word] | None = (second, "approve") if first is not None and second is not None else None
+                self.ledger.decide(
+                    asked, decision="approve", approver=POLICY, comment=decided.because, proof=POLICY, needed=None, also=also
+                )
             else:
-                self._ask(first, second, asked, why)
+                self._ask(Question(first, second, needed), why)
                 # The answer may have taken hours: a window that has closed meanwhile counts as it would have before.
                 self.judging.plan(wanted, retry=plan is None).refuse()
-        self.ledger.use_approval(asked)
+        self.ledger.use_approval(asked, needed)
         return None
 
     def retry_decision(self, number: int, fresh: Plan) -> Literal["approve", "reject"] | None:
@@ -76,52 +89,60 @@ class Asking:
             return None
         if decision.decision == "approve":
             self.judging.refuse_paused()
-            self.ledger.use_approval(sealed)
+            mend = self.ledger.sealed(self.run, round=number, part="repair")
+            asked = mend.plan if mend is not None else fresh
+            self.ledger.use_approval(sealed, self._needed(asked, self.judging.plan(asked, retry=mend is None).gate))
         return decision.decision
 
     def _goes_with(self, decided: Judgement, retry: Plan) -> bool:
         """Whether policy and the retry's own gate let the answer to the mend's question be an answer to it too."""
         own = self.judging.plan(retry, retry=True).gate
-        return self.policy.retry is Retry.WITH_REPAIR and (own is Gating.AUTO or own is decided.gate is Gating.APPROVE)
+        covered = own is Gating.AUTO or 0 < own.people <= decided.gate.people
+        return self.policy.retry is Retry.WITH_REPAIR and covered
 
-    def _ask(self, first: Sealed | None, second: Sealed | None, asked: Sealed, why: str) -> None:
-        plan, retry = (each.plan if each else None for each in (first, second))
-        question = Ask(
+    def _needed(self, asked: Plan, gate: Gating) -> Needed | None:
+        """What the approval of a question takes; None where nobody is asked."""
+        return self.policy.needed(asked, gate) if gate.people else None
+
+    def _ask(self, question: Question, why: str) -> None:
+        """Ask until it is decided or its time is up. An answer that does not count is told and asked for again, thrice."""
+        asked = question.asked
+        while self.ledger.decision(asked) is None and self.judging.clock() < asked.expires_at:
+            refused = [
+                str(note.data["detail"])
+                for note in self.ledger.trail(self.run)
+                if note.kind == NOT_COUNTED and note.data["ask"] == asked.ask
+            ]
+            answer = self.gate(self._put(question, why, refused))
+            if answer is None:
+                continue
+            try:
+                record(self.ledger, question, answer, step_of=self.step_of, clock=self.judging.clock)
+            except AnswerRefused as error:
+                told = {"ask": asked.ask, "digest": asked.digest, "approver": answer.approver, "detail": error.detail}
+                self.ledger.note(self.run, NOT_COUNTED, told)
+                if len(refused) + 1 >= MISTAKES:
+                    raise
+
+    def _put(self, question: Question, why: str, refused: Sequence[str]) -> Ask:
+        """The question as a gate puts it to a person."""
+        asked, parts = question.asked, [each for each in (question.first, question.second) if each is not None]
+        given = self.ledger.approvals(asked)
+        # A part two that has changed is another question too, and so is the next one to a second person or after a mistake.
+        number, again = max(each.ask for each in parts), len(given) + len(refused)
+        return Ask(
             run=self.run,
-            key=f"approve-{asked.digest[:12]}-{asked.ask}",
-            plan=plan,
-            retry=retry,
+            key=f"approve-{asked.digest[:12]}-{number}" + (f"-{again + 1}" if again else ""),
+            plan=question.first.plan if question.first is not None else None,
+            retry=question.second.plan if question.second is not None else None,
             expires_at=asked.expires_at,
             why=why,
-            page="\n\n".join(plan_markdown(each) for each in (plan, retry) if each),
+            page="\n\n".join(plan_markdown(each.plan) for each in parts),
+            needed=question.needed,
+            approved_by=tuple(each.approver for each in given),
+            refused=refused[-1] if refused else "",
+            lacking=lacking(self.ledger, question.needed),
         )
-        answer = self.gate(question)
-        if answer.digest and not asked.digest.startswith(answer.digest.replace(" ", "").lower()):
-            detail = f"the answer is for digest {answer.digest}, this plan has {asked.digest[:8]}"
-            raise Refused(Reason.APPROVAL_INVALID, detail)
-        self._decide((asked,), answer.decision, answer.approver, answer.comment, answer.proof)
-        if first is not None and second is not None and answer.decision == "approve":
-            part_two: Literal["approve", "reject"] = "approve" if answer.retry else "reject"
-            self._decide((second,), part_two, answer.approver, answer.comment, answer.proof)
-
-    def _decide(
-        self,
-        sealed: tuple[Sealed | None, ...],
-        decision: Literal["approve", "reject"],
-        approver: str,
-        comment: str,
-        proof: str,
-    ) -> None:
-        for each in sealed:
-            if each is not None:
-                self.ledger.decide(
-                    each,
-                    decision=decision,
-                    approver=approver,
-                    comment=comment,
-                    proof=proof,
-                    allow_self=each.plan.tier <= self.policy.own_approval_tier,
-                )
 
     def _seal(self, plan: Plan | None, number: int, part: Literal["repair", "retry"]) -> Sealed | None:
         if plan is None:

@@ -10,11 +10,13 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from remediations.ledger import ONE
 from remediations.model.base import Frozen
 from remediations.model.command import Command
 from remediations.model.diagnosis import Hypothesis
 from remediations.model.outcome import Outcome
 from remediations.model.plan import Carried, Plan, Verdict
+from remediations.model.policy import Needed
 from remediations.model.reply import Reply
 
 T = TypeVar("T")
@@ -68,6 +70,10 @@ class Ask(Frozen):
     expires_at: AwareDatetime
     why: str = Field(description="Markdown: causes considered, which one the facts prove, what was ruled out")
     page: str = Field(description="Markdown: the whole plan with commands and before → after")
+    needed: Needed = Field(default=ONE, description="What its approval takes")
+    approved_by: tuple[str, ...] = Field(default=(), description="Who has approved it already: somebody else is asked now")
+    refused: str = Field(default="", description="Why the last answer did not count, if there was one")
+    lacking: str = Field(default="", description="What to do before anybody can approve it, where nobody can yet")
 
     @property
     def digest(self) -> str:
@@ -86,11 +92,29 @@ class Answer(Frozen):
     comment: str = Field(default="", max_length=2000)
     retry: bool = Field(default=True, description="Whether part two is approved too")
     digest: str = Field(default="", description="First characters of the digest the person saw, if the form asked for them")
-    proof: str = Field(default="name", description="How the approver was proven: name, terminal, policy")
+    proof: str = Field(default="name", description="How the approver was asked for their name: name, terminal")
+    code: str = Field(default="", repr=False, description="The one-time code that was given")
+    target: str = Field(default="", description="The target's name, as it was typed")
+    at: AwareDatetime | None = Field(default=None, description="When it was given, by a clock that the answerer cannot set")
 
 
-Gate = Callable[[Ask], Answer]
-"""Puts a question to a person and waits. In a Prefect flow it suspends the run instead, by an exception of Prefect's."""
+Gate = Callable[[Ask], Answer | None]
+"""Puts a question to a person and waits. In a Prefect flow it suspends the run instead, by an exception of Prefect's.
+
+None: look at the ledger again, where somebody may have answered meanwhile.
+"""
+
+StepOf = Callable[[str, str, datetime], int | None]
+"""The time step at which an approver's sealed secret gives a code that was given at a time (aware); None if it does not.
+
+Raises `Refused` if the secret cannot be opened.
+"""
+
+
+def no_codes(secret: str, code: str, at: datetime) -> int | None:
+    """Takes no code."""
+    del secret, code, at
+    return None
 
 
 class Considered(Frozen):

@@ -33,7 +33,7 @@ class Run(Account):
 
     def __init__(self, engine: Engine, run: str, gate: Gate) -> None:
         super().__init__(engine, run)
-        self.asking = Asking(run, engine.judging, gate)
+        self.asking = Asking(run, engine.judging, gate, engine.step_of)
 
     # ---- the three ways in -------------------------------------------------------------------------------------------
 

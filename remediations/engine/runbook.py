@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from remediations.catalogue.remediation import Remediation
 from remediations.engine.apply import Applier
 from remediations.engine.judging import Judging
-from remediations.engine.ports import Clock, Gate, Hosts, Observe, Report, quietly
+from remediations.engine.ports import Clock, Gate, Hosts, Observe, Report, StepOf, no_codes, quietly
 from remediations.engine.propose import canonical
 from remediations.engine.recover import Fate, Recovered, recover
 from remediations.engine.rounds import Run
@@ -40,9 +40,10 @@ class Engine:
         clock: Clock = utc_now,
         observe: Observe = quietly,
         pause: Callable[[float], None] = time.sleep,
+        step_of: StepOf = no_codes,
     ) -> None:
         self.site, self.policy, self.ledger, self.hosts = site, policy, ledger, remoting
-        self.clock, self.observe, self.pause = clock, observe, pause
+        self.clock, self.observe, self.pause, self.step_of = clock, observe, pause, step_of
         self.judging = Judging(site, policy, ledger, clock)
 
     def remediate(self, run: str, incident: Incident, *, dry_run: bool, gate: Gate, requested_by: str) -> Report:

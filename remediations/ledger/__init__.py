@@ -6,16 +6,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self
 
+from remediations.ledger.approvals import ONE, POLICY, Approvals
+from remediations.ledger.approvers import Approvers
 from remediations.ledger.database import Database
 from remediations.ledger.history import History
 from remediations.ledger.incidents import Incidents
 from remediations.ledger.journal import Journal
 from remediations.ledger.leases import Leases
-from remediations.ledger.plans import Plans
 from remediations.ledger.queue import OverBy, Queue
 from remediations.ledger.records import (
+    Approval,
+    Approver,
     Board,
     Bracket,
+    Code,
     Decision,
     Entry,
     Flight,
@@ -35,8 +39,13 @@ from remediations.ledger.records import (
 )
 
 __all__ = [
+    "ONE",
+    "POLICY",
+    "Approval",
+    "Approver",
     "Board",
     "Bracket",
+    "Code",
     "Decision",
     "Entry",
     "Flight",
@@ -64,7 +73,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Ledger(Incidents, Queue, Plans, Leases, Journal, History):
+class Ledger(Incidents, Queue, Approvals, Approvers, Leases, Journal, History):
     """The ledger behind one URL: `sqlite:////absolute/path/ledger.db` or `postgresql+psycopg://user@host/database`.
 
     Safe for many threads and processes. Each method is one transaction, and each that writes is in the audit trail.

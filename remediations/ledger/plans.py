@@ -1,11 +1,11 @@
-"""Sealed plans, and the approvals that are bound to them: by run and digest, used once, gone when they expire."""
+"""Sealed plans: as people saw them, by run and digest, gone when they expire."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, select, update
 
@@ -24,7 +24,7 @@ SHORTEST = 8
 
 
 class Plans(Store):
-    """Plans and approvals."""
+    """Plans."""
 
     def seal(
         self,
@@ -86,7 +86,7 @@ class Plans(Store):
     def void(self, sealed: Sealed, reason: Reason, detail: str) -> None:
         """Give a plan up: it can be neither approved nor applied any more. One that is void keeps its first reason."""
         with self._writing() as writing:
-            there = _same(writing, sealed)
+            there = same(writing, sealed)
             if there.void is None:
                 _void(writing, there, reason, detail)
 
@@ -114,120 +114,6 @@ class Plans(Store):
                 _read(row, now)
                 for row in conn.execute(_sealed().join(_run, _run.c.run == _plan.c.run).where(*which).order_by(*order))
             ]
-
-    # ---- approvals ---------------------------------------------------------------------------------------------------
-
-    def decide(
-        self,
-        sealed: Sealed,
-        *,
-        decision: Literal["approve", "reject"],
-        approver: str,
-        comment: str,
-        proof: str,
-        allow_self: bool = False,
-    ) -> None:
-        """Record the one decision on a plan.
-
-        Refused: ApprovalExpired after its time; the void plan's own reason; ApprovalInvalid for a plan that the ledger does
-        not have so, that was decided before, that cannot be applied, whose run has ended, or, unless `allow_self`, whose
-        run the approver asked for. What is refused is in the audit trail too.
-        """
-        if not approver.strip():
-            raise ValueError("approver: a decision is somebody's: give a name")
-        with self._writing() as writing:
-            refused = self._undecidable(writing, sealed, decision, None if allow_self else approver)
-            said = {"decision": decision, "approver": approver, "comment": comment, "proof": proof}
-            told = {"ask": sealed.ask, "digest": sealed.digest, **said}
-            if refused is None:
-                found = Decision(run=sealed.run, ask=sealed.ask, digest=sealed.digest, decided_at=writing.now, **said)
-                kept = found.model_dump(mode="json", exclude={"used_at"})
-                writing.conn.execute(insert(_decision).values(run=sealed.run, ask=sealed.ask, decision=kept))
-                writing.note(sealed.run, "decided", told)
-            else:
-                writing.note(sealed.run, "decision refused", {**told, "reason": refused.reason, "detail": refused.detail})
-        if refused is not None:
-            raise refused
-
-    def decision(self, sealed: Sealed) -> Decision | None:
-        """What was decided on this very plan; None if nothing was."""
-        with self._database.reading() as conn:
-            found = _decided(conn, sealed)
-            return found if found is not None and found.digest == sealed.digest else None
-
-    def use_approval(self, sealed: Sealed) -> Decision:
-        """Use a plan's approval, for its own run and once. The same run may use it again while it resumes, until it expires.
-
-        Refused: NotApproved if nobody did or somebody rejected it; ApprovalExpired after its time, used before or not; the
-        void plan's own reason; ApprovalInvalid for any other plan than the one that was approved, or once its run has
-        ended. What is refused is in the audit trail too.
-        """
-        with self._writing() as writing:
-            found, refused = self._usable(writing, sealed)
-            told = {"ask": sealed.ask, "digest": sealed.digest}
-            if refused is not None:
-                writing.note(sealed.run, "approval refused", {**told, "reason": refused.reason, "detail": refused.detail})
-            elif found is not None and found.used_at is None:
-                found = found.model_copy(update={"used_at": writing.now})
-                mine = and_(_decision.c.run == sealed.run, _decision.c.ask == sealed.ask)
-                writing.conn.execute(update(_decision).where(mine).values(used_at=writing.now))
-                writing.note(sealed.run, "approval used", {**told, "approver": found.approver})
-        if refused is not None or found is None:
-            raise refused or Refused(Reason.NOT_APPROVED, f"nobody has decided on plan {sealed.digest[:8]}")
-        return found
-
-    def _undecidable(self, writing: Writing, sealed: Sealed, decision: str, asker: str | None) -> Refused | None:
-        try:
-            there = _same(writing, sealed)
-            run = known_run(writing.conn, sealed.run)
-        except Refused as refused:
-            return refused
-        short = there.digest[:8]
-        if there.void is not None:
-            return Refused(there.void.reason, f"plan {short} is void: {there.void.detail}")
-        before = _decided(writing.conn, sealed)
-        if before is not None:
-            word = "approved" if before.decision == "approve" else "rejected"
-            return Refused(
-                Reason.APPROVAL_INVALID, f"{before.approver} {word} plan {short} at {before.decided_at:%Y-%m-%d %H:%M} UTC"
-            )
-        if run.finished_at is not None:
-            return Refused(Reason.APPROVAL_INVALID, f"run {run.run} of plan {short} has ended")
-        if writing.now >= there.expires_at:
-            return _expired(there)
-        if decision == "reject":
-            return None
-        if not there.plan.appliable:
-            return Refused(Reason.APPROVAL_INVALID, f"plan {short} has nothing that may be applied: {there.plan.title}")
-        if asker is not None and asker.strip().casefold() == run.requested_by.strip().casefold():
-            detail = f"{asker} asked for plan {short} and cannot approve it too: somebody else has to"
-            return Refused(Reason.APPROVAL_INVALID, detail)
-        return None
-
-    def _usable(self, writing: Writing, sealed: Sealed) -> tuple[Decision | None, Refused | None]:
-        try:
-            there = _same(writing, sealed)
-            run = known_run(writing.conn, sealed.run)
-        except Refused as refused:
-            return None, refused
-        found, short = _decided(writing.conn, sealed), there.digest[:8]
-        if there.void is not None:
-            return None, Refused(there.void.reason, f"plan {short} is void: {there.void.detail}")
-        if found is not None and found.digest != there.digest:
-            return None, Refused(Reason.APPROVAL_INVALID, f"what was decided is plan {found.digest[:8]}, not {short}")
-        if found is not None and found.decision == "reject":
-            return None, Refused(
-                Reason.NOT_APPROVED, f"{found.approver} rejected plan {short}: {found.comment or 'no comment'}"
-            )
-        if run.finished_at is not None:
-            return None, Refused(
-                Reason.APPROVAL_INVALID, f"run {run.run} has ended: its approval of plan {short} ended with it"
-            )
-        if writing.now >= there.expires_at:
-            return None, _expired(there)
-        if found is None:
-            return None, Refused(Reason.NOT_APPROVED, f"nobody has decided on plan {short} yet (remediate approve {short})")
-        return found, None
 
 
 def applied(writing: Writing, run: str, digest: str) -> tuple[Sealed, list[str] | None]:
@@ -262,7 +148,7 @@ def _latest(writing: Writing, run: str, number: int, part: Part) -> Sealed | Non
     return None if row is None else _read(row, writing.now)
 
 
-def _same(writing: Writing, sealed: Sealed) -> Sealed:
+def same(writing: Writing, sealed: Sealed) -> Sealed:
     """The ledger's own record of a plan that a caller holds. Refused (ApprovalInvalid) if it is another one."""
     mine = and_(_plan.c.run == sealed.run, _plan.c.ask == sealed.ask)
     row = writing.conn.execute(_sealed().where(mine)).first()
@@ -283,7 +169,8 @@ def _said_over(conn: Connection, run: str) -> str | None:
     return None if said is None else str(said["words"])
 
 
-def _decided(conn: Connection, sealed: Sealed) -> Decision | None:
+def decided_on(conn: Connection, sealed: Sealed) -> Decision | None:
+    """What was decided on the question that a plan is; None if nothing was yet."""
     mine = and_(_decision.c.run == sealed.run, _decision.c.ask == sealed.ask)
     row = conn.execute(select(_decision).where(mine)).first()
     if row is None:
@@ -305,7 +192,8 @@ def give_up(writing: Writing, run: str, reason: Reason, detail: str) -> None:
         _void(writing, _read(row, writing.now), reason, detail)
 
 
-def _expired(sealed: Sealed) -> Refused:
+def expired(sealed: Sealed) -> Refused:
+    """The refusal of a plan whose time is up."""
     detail = (
         f"plan {sealed.digest[:8]} could be approved and begun until {sealed.expires_at:%Y-%m-%d %H:%M} UTC: start a new run"
     )

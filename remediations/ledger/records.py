@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -14,6 +15,7 @@ from remediations.model.base import Frozen
 from remediations.model.incident import Incident
 from remediations.model.outcome import Outcome, Reason, Refused
 from remediations.model.plan import Close, Plan, Step
+from remediations.model.policy import Proven
 
 Part: TypeAlias = Literal["repair", "retry"]
 """Which half of a round a plan is: the mend, or the move that had failed, tried again."""
@@ -152,8 +154,41 @@ class Sealed(Frozen):
     void: Void | None = None
 
 
+class Approver(Frozen):
+    """Somebody who was enrolled to approve with one-time codes. Their secret never leaves the ledger but sealed."""
+
+    name: str
+    enrolment: str = Field(description="Names this enrolment: another one of the same person proves nothing of what this did")
+    added_at: AwareDatetime
+    added_by: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """A one-time code as it was given: when, and which time step of an approver's sealed secret it fits, if any."""
+
+    at: datetime
+    step: Callable[[str], int | None] = field(repr=False)
+
+
+class Approval(Frozen):
+    """One person's yes to one sealed plan."""
+
+    approver: str
+    comment: str
+    proof: str = Field(description="How the approver was proven: name, terminal or code")
+    enrolment: str | None = Field(default=None, description="The enrolment whose code proved it")
+    typed: str = Field(default="", description="The target's name, as the approver typed it")
+    at: AwareDatetime
+
+    @property
+    def proven(self) -> Proven:
+        """What the proof is worth."""
+        return Proven.CODE if self.enrolment is not None else Proven.NAME
+
+
 class Decision(Frozen):
-    """What a person, or policy, said to one sealed plan."""
+    """What people, or policy, said to one sealed plan."""
 
     run: str
     ask: int
@@ -164,6 +199,12 @@ class Decision(Frozen):
     proof: str = Field(description="How the approver was proven")
     decided_at: AwareDatetime
     used_at: AwareDatetime | None = None
+    approvals: tuple[Approval, ...] = Field(default=(), description="Everybody's, in order; none where policy decided")
+
+    @property
+    def by(self) -> str:
+        """Who decided, for people."""
+        return " and ".join(each.approver for each in self.approvals) or self.approver
 
 
 class Lease(Frozen):

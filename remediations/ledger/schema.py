@@ -166,6 +166,39 @@ decision = Table(
     ForeignKeyConstraint(["run", "ask"], [plan.c.run, plan.c.ask]),
 )
 
+approval = Table(
+    "ledger_approval",
+    metadata,
+    Column("run", Text, primary_key=True),
+    Column("ask", Integer, primary_key=True, autoincrement=False),
+    Column("person", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("approval", Json, nullable=False),
+    ForeignKeyConstraint(["run", "ask"], [plan.c.run, plan.c.ask]),
+)
+
+approver = Table(
+    "ledger_approver",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("enrolment", String(36), nullable=False, unique=True),
+    Column("secret", Text, nullable=False),
+    Column("added_at", Utc, nullable=False),
+    Column("added_by", Text, nullable=False),
+    Column("wrong", Integer, nullable=False),
+    Column("wrong_at", Utc),
+)
+
+code = Table(
+    "ledger_code",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("run", Text, nullable=False),
+    Column("used_at", Utc, nullable=False),
+)
+
 lease = Table(
     "ledger_lease",
     metadata,

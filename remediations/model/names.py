@@ -7,6 +7,7 @@ command is one of these types, and their errors say what was wrong and what woul
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Generic, TypeVar
 
@@ -55,6 +56,16 @@ VmName = Annotated[str, AfterValidator(_vm)]
 def same_name(one: str, other: str) -> bool:
     """Whether two names mean the same thing to Windows, which compares them without case."""
     return one.casefold() == other.casefold()
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names mean the same person: case, spaces and the way an accent is written do not make another one."""
+    return person(one) == person(other)
+
+
+def person(name: str) -> str:
+    """A person's name in the one spelling in which names are compared."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def short_name(host: str) -> str:

@@ -39,6 +39,13 @@ class Refused(Exception):
         self.reason, self.detail = reason, detail
 
 
+class AnswerRefused(Refused):
+    """What is refused is one answer to a question (a wrong code, the wrong person): the question may be asked again."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Reason.APPROVAL_INVALID, detail)
+
+
 class Ending(StrEnum):
     """How a run ended."""
 

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     config: Path | None = Field(default=None, description="Directory of site.yaml and policy.yaml")
     state: Path = Field(default_factory=_state, description="Directory for the ledger and other files that must survive")
     ledger: str = Field(default="", description="The ledger's SQLAlchemy URL; an SQLite file in the state directory if empty")
+    key_file: Path | None = Field(
+        default=None, description="File of the key that seals approvers' secrets; approvers.key in the state directory if empty"
+    )
     prefect_api_url: str | None = Field(
         default=None, validation_alias="PREFECT_API_URL", description="An existing Prefect server; one is started if empty"
     )
@@ -63,6 +66,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """The ledger's SQLAlchemy URL."""
         return self.ledger or f"sqlite:///{self.state / 'ledger.db'}"
+
+    @property
+    def key(self) -> Path:
+        """The file of the key that seals approvers' secrets."""
+        return self.key_file or self.state / "approvers.key"
 
     @property
     def receiver_token(self) -> Callable[[], str] | None:

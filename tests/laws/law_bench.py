@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from remediations.engine import Answer, Ask, Engine, Report
+from remediations.engine.ports import StepOf, no_codes
 from remediations.lab.lab import Failure, Lab
 from remediations.ledger import Ledger
 from remediations.model.contract import Effect, contracts
 from remediations.model.incident import Incident, What
 from remediations.model.plan import Plan
-from remediations.model.policy import Policy, Retry
+from remediations.model.policy import Policy, Proven, Retry
+from remediations.model.tier import Tier
 from remediations.remoting import Remoting
 
-ANYTIME = Policy(windows={})
+NAMES = dict.fromkeys(Tier, Proven.NAME)
+ANYTIME = Policy(windows={}, proof=NAMES)
+"""Approved by a name, at any time: for laws that are about something else."""
 
 
 class MovableClock:
@@ -41,6 +47,7 @@ class Bench:
     path: Path
     asked: list[Ask] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
+    step_of: StepOf = no_codes
 
     def engine(self, policy: Policy = ANYTIME, remoting: Remoting | None = None) -> Engine:
         """An engine on this bench; names of what it did go to `pieces`."""
@@ -57,6 +64,7 @@ class Bench:
             clock=self.clock,
             observe=observe,  # type: ignore[arg-type] # a function cannot be generic in its own annotation
             pause=self.pause,
+            step_of=self.step_of,
         )
 
     def pause(self, seconds: float) -> None:
@@ -131,6 +139,19 @@ def planned_changes(*plans: Plan | None) -> list[tuple[str, str, dict[str, objec
     ]
 
 
+def comparable(sent: list[tuple[str, str, dict[str, object]]]) -> list[str]:
+    """Commands as text that two spellings of one value share: GUIDs and numbers as text, lists as lists."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {str(key): plain(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return plain(value[0]) if len(value) == 1 else [plain(each) for each in value]
+        return str(value) if isinstance(value, (UUID, int)) and not isinstance(value, bool) else value
+
+    return [json.dumps([host, name, plain(parameters)], sort_keys=True) for host, name, parameters in sent]
+
+
 def assert_hidden(bench: Bench, *texts: str) -> None:
     """The operator's password is in none of these texts, nor in the ledger's files."""
     secret = bench.lab.password
@@ -145,4 +166,4 @@ def assert_hidden(bench: Bench, *texts: str) -> None:
 
 def mend_only() -> Policy:
     """A policy that leaves the move itself to people."""
-    return Policy(windows={}, retry=Retry.NEVER)
+    return Policy(windows={}, proof=NAMES, retry=Retry.NEVER)

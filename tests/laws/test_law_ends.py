@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from breaking import Died, Life, interrupted, mortal, remediate
-from law_bench import Bench, incident_of, never
+from law_bench import NAMES, Bench, incident_of, never
 
 from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.set_migration_limits import SetMigrationLimits
@@ -19,7 +19,7 @@ from remediations.model.policy import Policy, Retry
 from remediations.model.site import SecondHop, Site
 
 SPN, CPU, LIMIT = Cause.SPN_MISSING.value, Cause.CPU_INCOMPATIBLE.value, Cause.MIGRATION_LIMIT_REACHED.value
-ASKS_TWICE = Policy(windows={}, retry=Retry.APPROVE)
+ASKS_TWICE = Policy(windows={}, proof=NAMES, retry=Retry.APPROVE)
 
 
 def lose_the_name_again(bench: Bench) -> None:
@@ -64,7 +64,7 @@ def test_a_pause_that_came_after_the_mend_stops_the_move_that_was_approved_with_
     with pytest.raises(Died):
         remediate(interrupted(bench, "verify", error=Died), failure, bench.approving)
     sent = len(bench.changes())
-    report = bench.mend(failure, policy=Policy(windows={}, pause=True), gate=never)
+    report = bench.mend(failure, policy=Policy(windows={}, proof=NAMES, pause=True), gate=never)
     assert (report.outcome.ending, report.outcome.reason) == (Ending.MENDED, Reason.PAUSED), report.outcome
     assert len(bench.changes()) == sent
     assert [each.hypothesis.cause for each in report.considered], "a resumed report has its causes"
@@ -81,7 +81,7 @@ def test_the_gate_of_the_move_counts_beside_that_of_the_mend(bench: Bench, gate:
 
 
 def test_a_mend_that_needs_no_approval_approves_no_move_of_a_running_machine(bench: Bench) -> None:
-    policy = Policy.model_validate({"windows": {}, "gates": {"tiers": {2: "auto"}}})
+    policy = Policy.model_validate({"windows": {}, "proof": NAMES, "gates": {"tiers": {2: "auto"}}})
     report = bench.mend(bench.lab.fail(SPN), policy=policy)
     assert report.outcome.ending is Ending.MENDED
     assert [(ask.plan, ask.retry and ask.retry.remediation) for ask in bench.asked] == [(None, "move-vm")]
@@ -97,7 +97,7 @@ def test_a_window_that_closes_while_the_answer_is_awaited_is_closed(bench: Bench
         bench.clock.ahead += timedelta(hours=2)
         return bench.approving(ask)
 
-    report = bench.mend(failure, policy=Policy.model_validate({"windows": {3: [window]}}), gate=gate)
+    report = bench.mend(failure, policy=Policy.model_validate({"windows": {3: [window]}, "proof": NAMES}), gate=gate)
     assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, Reason.OUTSIDE_WINDOW), report.outcome
     assert bench.changes() == []
 

@@ -1,29 +1,96 @@
-"""What cannot be undone is shown whole, and is not done on one person's word."""
+"""What cannot be undone is shown whole, and is done on two people's proven word only."""
 
 from __future__ import annotations
 
 import pytest
-from law_bench import Bench, never
+from law_approvers import Approvers
+from law_bench import Bench, comparable, incident_of, never, planned_changes
 from law_faults import IRREVERSIBLE
 
-from remediations.model.outcome import Ending
+from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
+from remediations.engine import Answer, Ask
+from remediations.model.outcome import Ending, Reason
 from remediations.model.policy import Gate, Gates, Policy
 from remediations.model.tier import Reversal, Tier
 
+AS_IT_IS = Policy(windows={})
 SHOWN = Policy(windows={}, gates=Gates(tiers={Tier.IRREVERSIBLE: Gate.PROPOSE}))
+KEYS = "vtpm_key_protector"
+UPGRADE = UpgradeVmVersion(vm="VM42", host="HV01")
+
+
+class Two:
+    """A gate that is answered by one person after the other, each by their authenticator."""
+
+    def __init__(self, bench: Bench, *names: str, **other: object) -> None:
+        self.bench, self.names, self.other = bench, list(names), other
+        self.approvers = Approvers(bench.ledger, *dict.fromkeys(names))
+        bench.step_of = self.approvers.codes.step
+
+    def __call__(self, ask: Ask) -> Answer:
+        """What the next of them says."""
+        self.bench.asked.append(ask)
+        return self.approvers.answer(ask, self.names.pop(0), self.bench.clock(), **self.other)
 
 
 @pytest.mark.parametrize("cause", IRREVERSIBLE)
-@pytest.mark.parametrize("policy", [Policy(windows={}), SHOWN], ids=["as it is", "proposing"])
-def test_nothing_irreversible_is_done_alone(bench: Bench, cause: str, policy: Policy) -> None:
+def test_it_is_done_once_two_people_approved_it_and_shown_whole_before(bench: Bench, cause: str) -> None:
+    failure = bench.lab.fail(cause)
+    report = bench.mend(failure, policy=AS_IT_IS, gate=Two(bench, "Anna Berg", "Bert Clay"))
+    assert report.outcome.ending is Ending.MENDED, report.markdown
+    assert report.plan is not None
+    keys = cause == KEYS
+    assert (report.plan.tier, report.plan.reversal) == (Tier.IRREVERSIBLE, Reversal.EXACT if keys else Reversal.IRREVERSIBLE)
+    first, second = bench.asked
+    assert (first.approved_by, second.approved_by) == ((), ("Anna Berg",))
+    assert first.key != second.key
+    assert (first.digest, first.needed.typed) == (second.digest, failure.destination if keys else failure.vm)
+    assert all(step.command.text in first.page for step in report.plan.steps)
+    if not keys:  # their law compares what carries them
+        assert comparable(bench.changes()) == comparable(planned_changes(report.plan, report.retry))
+
+
+def test_the_upgrade_that_guidance_names_is_done_once_two_approved_it_and_lets_the_machine_move(bench: Bench) -> None:
+    failure = bench.lab.fail("config_version_mismatch")
+    guided = bench.engine().remediate("run-1", incident_of(failure), dry_run=False, gate=never, requested_by="alerting")
+    told = "\n".join(line for item in (guided.plan.manuals if guided.plan else ()) for line in item.instructions)
+    assert "remediate apply upgrade-vm-version --vm VM42 --host HV01" in told
+    gate = Two(bench, "Anna Berg", "Bert Clay")
+    report = bench.engine(AS_IT_IS).carry_out("run-2", UPGRADE, dry_run=False, gate=gate, requested_by="Anna Berg")
+    assert report.outcome.ending is Ending.MENDED, report.markdown
+    assert comparable(bench.changes()) == comparable(planned_changes(report.plan))
+    machine = bench.lab.world.machine(failure.vm)
+    assert (machine.version, machine.state) == ("9.0", "Running")
+    assert bench.lab.move(failure.vm, failure.destination).refusal is None
+
+
+@pytest.mark.parametrize(
+    ("names", "other"),
+    [
+        (("Anna Berg", "Anna Berg", "Anna Berg", "Anna Berg"), {}),
+        (("Bert Clay", "Anna Berg", "Anna Berg", "Anna Berg"), {}),
+        (("Bert Clay", "Carla Dorn", "Carla Dorn"), {"code": ""}),
+        (("Bert Clay", "Carla Dorn", "Carla Dorn"), {"target": "VM43"}),
+    ],
+    ids=["one person twice", "the second is who asked", "names only", "another target"],
+)
+def test_it_is_not_done_otherwise(bench: Bench, names: tuple[str, ...], other: dict[str, object]) -> None:
+    bench.lab.fail("config_version_mismatch")
+    before = bench.lab.world.state_hash()
+    gate = Two(bench, *names, **other)
+    report = bench.engine(AS_IT_IS).carry_out("run-2", UPGRADE, dry_run=False, gate=gate, requested_by="Anna Berg")
+    assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, Reason.APPROVAL_INVALID), report.outcome
+    assert bench.changes() == []
+    assert bench.lab.world.state_hash() == before
+
+
+@pytest.mark.parametrize("cause", IRREVERSIBLE)
+def test_where_policy_proposes_only_nobody_is_asked(bench: Bench, cause: str) -> None:
     failure = bench.lab.fail(cause)
     before = bench.lab.world.state_hash()
-    report = bench.mend(failure, policy=policy, gate=never)
+    report = bench.mend(failure, policy=SHOWN, gate=never)
     assert (report.outcome.ending, report.outcome.reason) == (Ending.PROPOSED, None), report.outcome
     assert report.plan is not None
-    assert report.plan.appliable
-    keys = cause == "vtpm_key_protector"
-    assert (report.plan.tier, report.plan.reversal) == (Tier.IRREVERSIBLE, Reversal.EXACT if keys else Reversal.IRREVERSIBLE)
     assert all(step.command.text in report.markdown for step in report.plan.steps)
     assert bench.changes() == []
     assert bench.lab.world.state_hash() == before

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from uuid import UUID
 
 import pytest
-from law_bench import Bench, assert_hidden, mend_only, planned_changes
+from law_bench import Bench, assert_hidden, comparable, mend_only, planned_changes
 from law_faults import MENDED
 
 from remediations.engine.gather import facts_in, read_for
@@ -18,19 +16,6 @@ from remediations.model.plan import Plan, Verdict
 from remediations.model.tier import Reversal
 
 pytestmark = pytest.mark.parametrize("cause", MENDED)
-
-
-def comparable(sent: list[tuple[str, str, dict[str, object]]]) -> list[str]:
-    """Commands as text that two spellings of one value share: GUIDs and numbers as text, lists as lists."""
-
-    def plain(value: object) -> object:
-        if isinstance(value, dict):
-            return {str(key): plain(each) for key, each in value.items()}
-        if isinstance(value, (list, tuple)):
-            return plain(value[0]) if len(value) == 1 else [plain(each) for each in value]
-        return str(value) if isinstance(value, (UUID, int)) and not isinstance(value, bool) else value
-
-    return [json.dumps([host, name, plain(parameters)], sort_keys=True) for host, name, parameters in sent]
 
 
 def test_dry_run_then_apply_then_nothing_left(bench: Bench, cause: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from law_bench import ANYTIME, Bench, incident_of, never
+from law_bench import ANYTIME, NAMES, Bench, incident_of, never
 
 from remediations.catalogue.register_spns import RegisterSpns
 from remediations.engine import Answer, Ask
@@ -94,9 +94,9 @@ def test_an_approval_counts_for_one_run_only(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("policy", "ending", "reason"),
     [
-        (Policy(windows={}, pause=True), Ending.REFUSED, Reason.PAUSED),
-        (Policy(windows={}, caps=Caps(per_host_per_hour=0)), Ending.REFUSED, Reason.CAP_REACHED),
-        (Policy(windows={}, caps=Caps(per_hour=0)), Ending.REFUSED, Reason.CAP_REACHED),
+        (Policy(windows={}, proof=NAMES, pause=True), Ending.REFUSED, Reason.PAUSED),
+        (Policy(windows={}, proof=NAMES, caps=Caps(per_host_per_hour=0)), Ending.REFUSED, Reason.CAP_REACHED),
+        (Policy(windows={}, proof=NAMES, caps=Caps(per_hour=0)), Ending.REFUSED, Reason.CAP_REACHED),
         (Policy.model_validate({"windows": {}, "gates": {"tiers": {2: "never"}}}), Ending.REFUSED, Reason.POLICY_NEVER),
         (Policy.model_validate({"windows": {}, "gates": {"hosts": {"HV04": "propose"}}}), Ending.PROPOSED, None),
         (
@@ -126,7 +126,7 @@ def test_outside_its_window_a_disruptive_plan_waits_for_the_next(bench: Bench) -
     failure = bench.lab.fail(Cause.CPU_INCOMPATIBLE.value)
     hour = (bench.clock() + timedelta(hours=6)).hour
     window = Window.model_validate({"from": f"{hour:02}:00", "to": f"{hour:02}:59", "zone": "UTC"})
-    report = bench.mend(failure, policy=Policy(windows={Tier.WORKLOAD: (window,)}), gate=never)
+    report = bench.mend(failure, policy=Policy(proof=NAMES, windows={Tier.WORKLOAD: (window,)}), gate=never)
     assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, Reason.OUTSIDE_WINDOW)
     assert f"{hour:02}:00 UTC" in report.outcome.summary
     assert bench.changes() == []

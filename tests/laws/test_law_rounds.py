@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from law_bench import Bench, incident_of
+from law_bench import NAMES, Bench, incident_of
 
 from remediations.engine import Answer, Ask
 from remediations.model.causes import Cause
@@ -51,7 +51,7 @@ def test_a_fault_beside_the_way_is_left_alone(bench: Bench) -> None:
 def test_a_mend_that_does_not_help_ends_with_a_person(bench: Bench) -> None:
     """Whatever is registered is taken out again at once: the second round finds the same cause and stops."""
     failure = bench.lab.fail(SPN)
-    policy = Policy(windows={}, cooldown_minutes=0, retry=Retry.APPROVE)
+    policy = Policy(windows={}, proof=NAMES, cooldown_minutes=0, retry=Retry.APPROVE)
 
     def gate(ask: Ask) -> Answer:
         if ask.plan is None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from breaking import Suspended, Suspending
-from law_bench import ANYTIME, Bench
+from law_bench import ANYTIME, NAMES, Bench
 
 from remediations.engine import Over
 from remediations.lab.world import migration
@@ -73,7 +73,7 @@ def test_pause_stops_a_plan_that_waits_for_its_approval(bench: Bench) -> None:
     failure, gate = bench.lab.fail(SPN), Suspending(bench)
     with pytest.raises(Suspended):
         bench.mend(failure, gate=gate)
-    report = bench.mend(failure, gate=gate, policy=Policy(windows={}, pause=True))
+    report = bench.mend(failure, gate=gate, policy=Policy(windows={}, proof=NAMES, pause=True))
     assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, Reason.PAUSED)
     assert bench.changes() == []
 
@@ -105,7 +105,7 @@ def test_a_limit_is_waited_for_without_anybody_being_asked_where_policy_leaves_t
         asked.append(ask)
         return bench.approving(ask)
 
-    report = bench.mend(failure, gate=gate, policy=Policy(windows={}, retry=Retry.NEVER))
+    report = bench.mend(failure, gate=gate, policy=Policy(windows={}, proof=NAMES, retry=Retry.NEVER))
     assert report.outcome.ending is Ending.MENDED, report.markdown
     assert asked == []
     assert bench.changes() == []

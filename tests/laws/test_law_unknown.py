@@ -79,7 +79,7 @@ from remediations.settings import load_site, resolve
 
 site, ledger, incident = load_site(Path(sys.argv[1])), sys.argv[2], Incident.model_validate_json(sys.argv[3])
 with Ledger(ledger) as book, Remoting(site, resolve) as remoting:
-    engine = Engine(site=site, policy=Policy(windows={}), ledger=book, remoting=remoting)
+    engine = Engine(site=site, policy=Policy(windows={}, proof=NAMES), ledger=book, remoting=remoting)
     gate = lambda ask: Answer(decision="approve", approver="anna")
     report = engine.remediate("run-1", incident, dry_run=False, gate=gate, requested_by="alerting")
     print(report.outcome.model_dump_json())

@@ -15,6 +15,7 @@ from remediations.model.fact import Change
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Close, Plan, Satisfied, Step, Target
+from remediations.model.policy import Needed, Proven
 from remediations.model.tier import Proof, Reversal, Tier
 
 ENDED = Outcome(ending=Ending.MENDED, summary="It moves again.")
@@ -107,6 +108,9 @@ def started(ledger: Ledger, run: str = "run-1", *, requested_by: str = "anna") -
 def sealed(ledger: Ledger, wanted: Plan, *, run: str = "run-1", number: int = 1, hours: float = 8) -> Sealed:
     until = ledger._now() + timedelta(hours=hours)
     return ledger.seal(run, round=number, part="repair", plan=wanted, expires_at=until)
+
+
+OWN = Needed(people=1, proof=Proven.NAME, own=True)
 
 
 def approve(ledger: Ledger, which: Sealed, approver: str = "bert", **more: object) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
-from ledger_examples import ENDED, FakeClock, approve, limit_step, on_sqlite, plan, refused, sealed, started
+from ledger_examples import ENDED, OWN, FakeClock, approve, limit_step, on_sqlite, plan, refused, sealed, started
 
 from remediations.ledger import Ledger, Sealed, State
 from remediations.model.outcome import Reason, Refused
@@ -140,7 +140,7 @@ def test_nobody_approves_what_they_asked_for(ledger: Ledger, which: Sealed, name
 
 
 def test_policy_may_allow_it_and_rejecting_is_always_allowed(ledger: Ledger, which: Sealed) -> None:
-    approve(ledger, which, "anna", allow_self=True)
+    approve(ledger, which, "anna", needed=OWN)
     assert ledger.use_approval(which).approver == "anna"
     own = sealed(ledger, SIX, number=2)
     ledger.decide(own, decision="reject", approver="anna", comment="", proof="name")

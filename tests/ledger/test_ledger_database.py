@@ -53,7 +53,11 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
     sent = intend(ledger, which, lease)
     (bracket,) = ledger.open_brackets()
     now = ledger._now()
+    ledger.add_approver("Carla", "sealed", by="anna")
     return {
+        "add_approver": lambda: ledger.add_approver("Dora", "sealed", by="anna"),
+        "approvals": lambda: ledger.approvals(which),
+        "approvers": ledger.approvers,
         "arrange": lambda: ledger.arrange(lambda board: (), 10),
         "attach_run": lambda: ledger.attach_run(opened.id, "run-1"),
         "changes_since": lambda: ledger.changes_since(now),
@@ -86,6 +90,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "over": lambda: ledger.over(incident("VM44").key, "resolved", "it is resolved"),
         "queued": ledger.queued,
         "release": lambda: ledger.release(lease),
+        "remove_approver": lambda: ledger.remove_approver("Carla", by="anna"),
         "renew": lambda: ledger.renew(lease, 60),
         "result": lambda: result(ledger, which),
         "run": lambda: ledger.run("run-1"),
@@ -117,9 +122,10 @@ def _undo(ledger: Ledger, which: Sealed, lease: Lease) -> None:
 
 
 READS = {
-    "changes_since", "decision", "find_sealed", "head", "held", "incident", "joined_to", "journal", "last_remediation",
-    "meant_for", "newcomers", "not_begun", "open_brackets", "open_incidents", "queued", "run", "said_over", "sealed",
-    "sightings", "to_read_again", "to_start", "trail", "undecided", "unfinished_runs", "verify", "waiting",
+    "approvals", "approvers", "changes_since", "decision", "find_sealed", "head", "held", "incident", "joined_to",
+    "journal", "last_remediation", "meant_for", "newcomers", "not_begun", "open_brackets", "open_incidents",
+    "queued", "run", "said_over", "sealed", "sightings", "to_read_again", "to_start", "trail", "undecided",
+    "unfinished_runs", "verify", "waiting",
 }  # fmt: skip
 
 

@@ -1,4 +1,32 @@
 BEGIN TRANSACTION;
+CREATE TABLE ledger_approval (
+	run TEXT NOT NULL, 
+	ask INTEGER NOT NULL, 
+	person TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	approval TEXT NOT NULL, 
+	PRIMARY KEY (run, ask, person), 
+	FOREIGN KEY(run, ask) REFERENCES ledger_plan (run, ask)
+);
+CREATE TABLE ledger_approver (
+	person TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	enrolment VARCHAR(36) NOT NULL, 
+	secret TEXT NOT NULL, 
+	added_at VARCHAR(32) NOT NULL, 
+	added_by TEXT NOT NULL, 
+	wrong INTEGER NOT NULL, 
+	wrong_at VARCHAR(32), 
+	PRIMARY KEY (person), 
+	UNIQUE (enrolment)
+);
+CREATE TABLE ledger_code (
+	person TEXT NOT NULL, 
+	step INTEGER NOT NULL, 
+	run TEXT NOT NULL, 
+	used_at VARCHAR(32) NOT NULL, 
+	PRIMARY KEY (person, step)
+);
 CREATE TABLE ledger_bookmark (
 	host TEXT NOT NULL, 
 	channel TEXT NOT NULL, 

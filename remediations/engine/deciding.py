@@ -1,0 +1,71 @@
+"""What a plan's approval takes, and one person's answer to it: the same for a flow, the terminal and the receiver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from remediations.engine.ports import Answer, Clock, StepOf
+from remediations.ledger import Code, Ledger, Sealed
+from remediations.model.outcome import AnswerRefused
+from remediations.model.policy import Needed, Proven
+
+Word = Literal["approve", "reject"]
+
+
+def lacking(ledger: Ledger, needed: Needed) -> str:
+    """What to do before enough people can approve at all; empty if they can."""
+    if needed.proof is not Proven.CODE:
+        return ""
+    there = len(ledger.approvers())
+    if there >= needed.people:
+        return ""
+    who = "nobody is enrolled yet" if not there else "only one person is enrolled"
+    wanted = "two people have" if needed.people > 1 else "somebody has"
+    return f"{wanted} to approve by one-time codes, and {who}: run `remediate approvers add NAME`, then answer here"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked at once: the mend with the retry as its part two, or one of them alone."""
+
+    first: Sealed | None
+    second: Sealed | None
+    needed: Needed
+
+    @property
+    def asked(self) -> Sealed:
+        """The plan that the question's digest is of."""
+        asked = self.first or self.second
+        if asked is None:
+            raise ValueError("a question needs a plan")
+        return asked
+
+
+def record(ledger: Ledger, question: Question, answer: Answer, *, step_of: StepOf, clock: Clock, always: bool = False) -> int:
+    """Write an answer into the ledger; how many people are still missing.
+
+    A code is looked at for an approval, and with `always` for a rejection too. Raises `AnswerRefused` for an answer that
+    does not count, `Refused` if nothing can be said to the plan any more.
+    """
+    asked, second = question.asked, question.second
+    if answer.digest and not asked.digest.startswith(answer.digest.replace(" ", "").lower()):
+        raise AnswerRefused(f"the answer is for digest {answer.digest}, this plan has {asked.digest[:8]}")
+    code = None
+    if answer.code and (always or answer.decision == "approve"):
+        at = answer.at or clock()
+        code = Code(at=at, step=lambda secret: step_of(secret, answer.code, at))
+    part_two: tuple[Sealed, Word] | None = None
+    if question.first is not None and second is not None and answer.decision == "approve":
+        part_two = (second, "approve" if answer.retry else "reject")
+    return ledger.decide(
+        asked,
+        decision=answer.decision,
+        approver=answer.approver,
+        comment=answer.comment,
+        proof=answer.proof if code is None else Proven.CODE.value,
+        needed=question.needed,
+        code=code,
+        typed=answer.target,
+        also=part_two,
+    )
