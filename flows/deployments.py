@@ -20,6 +20,7 @@ from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
 from flows.catalogue import FLOWS
+from flows.pause import ensure_variable
 from flows.recover import recover
 from flows.remediate_migration import remediate_migration
 
@@ -37,10 +38,11 @@ SILENCE = timedelta(seconds=90)
 
 
 def register(client: SyncPrefectClient, *, flows: Sequence[Flow[..., Any]] = ALL, pool: str = POOL) -> dict[str, UUID]:
-    """Create or bring up to date the pool, a deployment for each flow, and the automation; deployment ids by flow name."""
+    """Create or bring up to date pool, deployments, automation and pause switch; the deployments' ids by flow name."""
     ensure_pool(client, pool)
     found = {flow.name: deploy(client, flow, pool=pool) for flow in flows}
     end_zombies(client)
+    ensure_variable(client)
     return found
 
 

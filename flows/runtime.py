@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TextIO
 
+from flows.pause import switches
 from remediations import logs, settings
 from remediations.catalogue import CATALOGUE
 from remediations.codes import Codes
@@ -32,7 +33,13 @@ def engine(observe: Observe = quietly) -> Iterator[Engine]:
     own.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with Ledger(own.ledger_url) as ledger, Remoting(found.site, settings.resolve) as remoting:
         yield Engine(
-            site=found.site, policy=found.policy, ledger=ledger, remoting=remoting, observe=observe, step_of=step_of(own)
+            site=found.site,
+            policy=found.policy,
+            ledger=ledger,
+            remoting=remoting,
+            observe=observe,
+            switches=switches(own.prefect_api),
+            step_of=step_of(own),
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from remediations.cli import console, forms
+from remediations.cli import console, forms, stops
 from remediations.cli.console import EXIT_CODES
 from remediations.cli.engine import apply_group, plan_group
 
@@ -138,6 +138,11 @@ def catalogue(
 
     run(as_json=as_json, as_markdown=as_markdown)
 
+
+app.command()(stops.pause)
+app.command()(stops.resume)
+app.command()(stops.trust)
+app.add_typer(stops.breaker, name="breaker")
 
 host = typer.Typer(no_args_is_help=True)
 app.add_typer(host, name="host", help="What a Hyper-V host needs from us.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Literal
 
 import httpx
@@ -10,19 +9,13 @@ import httpx
 from remediations.cli.console import Exit, err, fail, out, print_json
 from remediations.settings import Settings
 
-SERVING = "serving.json"
-"""File in the state directory in which `remediate serve` says where its Prefect answers."""
-
 
 def prefect_api() -> str:
     """Where Prefect answers: PREFECT_API_URL, else what a running `remediate serve` wrote down. Without either, ends."""
     settings = Settings.load()
-    if settings.prefect_api_url:
-        return settings.prefect_api_url
-    try:
-        return str(json.loads((settings.state / SERVING).read_text())["api"])
-    except (OSError, ValueError, KeyError):
-        return fail(f"no Prefect is known here: start `remediate serve` (state in {settings.state}), or set PREFECT_API_URL")
+    return settings.prefect_api or fail(
+        f"no Prefect is known here: start `remediate serve` (state in {settings.state}), or set PREFECT_API_URL"
+    )
 
 
 def show(*, as_json: bool) -> None:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from remediations.cli.approvals import SERVING
 from remediations.cli.children import Child, ChildFailed
 from remediations.cli.console import Exit, err, fail, progress
 from remediations.cli.prefect_server import client_environment, start_server, start_worker, wait_ready
 from remediations.settings import Configuration, Settings
+from remediations.settings.environment import SERVING
 
 if TYPE_CHECKING:
     from flows.dispatch import Dispatcher

@@ -32,6 +32,8 @@ class Applier:
     hosts: Hosts
     clock: Clock
     pause: Callable[[float], None]
+    paused: Callable[[], str | None]
+    """Why no step may be begun now, by a pause switch; None while none pauses."""
     observe: Observe
     evidence: Evidence = field(default_factory=Evidence)
 

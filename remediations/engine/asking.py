@@ -53,6 +53,7 @@ class Asking:
         wanted = plan or retry
         if wanted is None or not wanted.steps:
             return None
+        self.judging.note_returns(self.run, wanted)
         decided = self.judging.plan(wanted, retry=plan is None)
         if decided.gate is Gating.NEVER:
             return Outcome(ending=Ending.REFUSED, reason=Reason.POLICY_NEVER, summary=decided.because)

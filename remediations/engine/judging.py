@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from remediations.catalogue.remediation import Repair
 from remediations.engine.parts import parts_of
-from remediations.engine.ports import Clock
+from remediations.engine.ports import Clock, Switches
 from remediations.ledger import Ledger
 from remediations.model.causes import Cause
 from remediations.model.judgement import DAY, Judgement, judge
@@ -15,6 +16,8 @@ from remediations.model.plan import Plan
 from remediations.model.policy import Policy
 from remediations.model.site import Site
 from remediations.model.standing import Standing, Subject
+
+PAUSED_BY_POLICY = "policy.yaml says pause: true; nothing is changed until it is taken out"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Judging:
     policy: Policy
     ledger: Ledger
     clock: Clock
+    switches: Switches
 
     def plan(self, plan: Plan, *, retry: bool = False) -> Judgement:
         """What policy says of a plan; `retry` if it is the move that had failed, asked for again."""
@@ -39,18 +43,59 @@ class Judging:
             for aim in subject.aims or ()
             if (last := self.ledger.last_remediation(cause, aim.id)) is not None
         }
-        standing = Standing(now=now, paused=self._paused(), changed=self.ledger.changes_since(now - DAY), mended=mended)
+        standing = Standing(
+            now=now,
+            paused=self._paused(),
+            changed=self.ledger.changes_since(now - DAY),
+            mended=mended,
+            trials=self.ledger.trials(subject.remediations),
+            breakers=self.ledger.open_breakers(),
+        )
         return judge(self.policy, subject, standing)
+
+    def note_returns(self, run: str, plan: Plan) -> None:
+        """Write down that what another run had verified a while ago is back: it counts against its remediation."""
+        since = self.clock() - timedelta(hours=self.policy.trust.comes_back_hours)
+        self.ledger.came_back(run, causes_of(plan), [step.target.id for step in plan.steps], since)
+
+    def note_trial(self, run: str, plan: Plan, *, verified: bool, detail: str) -> None:
+        """Write down whether what was applied was verified: trust and the breaker go by it."""
+        self.ledger.tried(
+            run,
+            plan.digest,
+            plan.remediation.split("+"),
+            verified=verified,
+            detail=detail,
+            causes=causes_of(plan),
+            targets=[step.target.id for step in plan.steps],
+            breaks=self._breaks,
+        )
+
+    def note_false_fire(self, run: str, cause: Cause) -> None:
+        """Write down that what this run had verified for a cause did not help: the same failure goes on."""
+        self.ledger.fired_falsely(run, [cause], f"{cause.value} was mended, and the same failure went on", self._breaks)
+
+    @property
+    def _breaks(self) -> tuple[int, timedelta]:
+        return self.policy.breaker.failures, timedelta(hours=self.policy.breaker.within_hours)
+
+    def why_paused(self) -> str | None:
+        """Why every change is paused, by the first switch that pauses; None while none does."""
+        return next((why for why in self._paused().values() if why is not None), None)
 
     def refuse_paused(self) -> None:
         """Raise `Refused` (Paused) while any switch pauses."""
-        why = next((each for each in self._paused().values() if each is not None), None)
-        if why is not None:
+        if why := self.why_paused():
             raise Refused(Reason.PAUSED, why)
 
     def _paused(self) -> dict[str, str | None]:
-        why = "policy.yaml says pause: true; nothing is changed until it is taken out"
-        return {"policy.yaml": why if self.policy.pause else None}
+        there = self.ledger.paused()
+        # A policy file that was changed since it was loaded counts as it is now.
+        return {
+            "policy.yaml": PAUSED_BY_POLICY if self.policy.pause else None,
+            "the ledger": None if there is None else there.words,
+            **self.switches(),
+        }
 
 
 def causes_of(plan: Plan) -> list[Cause]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
@@ -168,6 +168,18 @@ class Report(Frozen):
     phases: tuple[Phase, ...] = ()
     companions: tuple[Companion, ...] = Field(default=(), description="Failures of the same group that went with this run")
     markdown: str = ""
+
+
+Switches = Callable[[], Mapping[str, str | None]]
+"""The pause switches outside of the ledger, read now: by name, why each pauses, or None if it does not.
+
+Called before anything begins and before each step, so it must be quick; one that cannot be read pauses, and says so.
+"""
+
+
+def no_switches() -> Mapping[str, str | None]:
+    """Nothing pauses but the policy that was given and the ledger."""
+    return {}
 
 
 Clock = Callable[[], datetime]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from remediations.catalogue.remediation import Remediation
 from remediations.engine.apply import Applier
 from remediations.engine.judging import Judging
-from remediations.engine.ports import Clock, Gate, Hosts, Observe, Report, StepOf, no_codes, quietly
+from remediations.engine.ports import Clock, Gate, Hosts, Observe, Report, StepOf, Switches, no_codes, no_switches, quietly
 from remediations.engine.propose import canonical
 from remediations.engine.recover import Fate, Recovered, recover
 from remediations.engine.rounds import Run
@@ -41,10 +41,11 @@ class Engine:
         observe: Observe = quietly,
         pause: Callable[[float], None] = time.sleep,
         step_of: StepOf = no_codes,
+        switches: Switches = no_switches,
     ) -> None:
         self.site, self.policy, self.ledger, self.hosts = site, policy, ledger, remoting
         self.clock, self.observe, self.pause, self.step_of = clock, observe, pause, step_of
-        self.judging = Judging(site, policy, ledger, clock)
+        self.judging = Judging(site, policy, ledger, clock, switches)
 
     def remediate(self, run: str, incident: Incident, *, dry_run: bool, gate: Gate, requested_by: str) -> Report:
         """Mend one failed migration or drain. Raises `LookupError` for a host or cluster that the inventory does not have."""
@@ -101,6 +102,7 @@ class Engine:
             hosts=self.hosts,
             clock=self.clock,
             pause=self.pause,
+            paused=self.judging.why_paused,
             observe=self.observe,
             evidence=evidence,
         )

@@ -113,6 +113,8 @@ class Work(Back):
         for guard in step.guards:
             if not guard.holds(facts):
                 raise Stopped(f"{guard.text} does not hold{f': {guard.why}' if guard.why else ''}", Reason.GUARD_FAILED)
+        if why := self.applier.paused():
+            raise Stopped(why, Reason.PAUSED)
         self._change(index, step)
 
     def _change(self, index: int, step: Step) -> None:

@@ -37,6 +37,7 @@ from remediations.ledger.records import (
     Undone,
     Void,
 )
+from remediations.ledger.trials import Pause, Trials
 
 __all__ = [
     "ONE",
@@ -57,6 +58,7 @@ __all__ = [
     "OpenIncident",
     "OverBy",
     "Part",
+    "Pause",
     "Queued",
     "RunRecord",
     "Sealed",
@@ -73,7 +75,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Ledger(Incidents, Queue, Approvals, Approvers, Leases, Journal, History):
+class Ledger(Incidents, Queue, Approvals, Approvers, Leases, Journal, History, Trials):
     """The ledger behind one URL: `sqlite:////absolute/path/ledger.db` or `postgresql+psycopg://user@host/database`.
 
     Safe for many threads and processes. Each method is one transaction, and each that writes is in the audit trail.

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
 
-from remediations.ledger import leases, plans, schema
+from remediations.ledger import leases, plans, schema, trials
 from remediations.ledger.audit import Store, Writing
 from remediations.ledger.incidents import known_run
 from remediations.ledger.records import Bracket, Entry, Flight, How, Lease, Result, Undone, parsed
@@ -28,9 +28,10 @@ class Journal(Store):
         """Write down that a step is about to be sent. When this returns, and only then, it may be.
 
         One transaction makes sure of all of it: the run has not ended and has used the approval of this very plan, of which
-        `step` is item `index`; the lease is still ours for `deadline` + `margin` seconds; the step has not been done, did
-        not fail, and no earlier command for it can be in flight. It also opens the step's bracket. Refused: NotApproved,
-        ApprovalInvalid (the run has ended), Drift (not the plan's step), ResourceBusy (the lease), DuplicateInProgress.
+        `step` is item `index`; the ledger's pause is off; the lease is still ours for `deadline` + `margin` seconds; the step
+        has not been done, did not fail, and no earlier command for it can be in flight. It also opens the step's bracket.
+        Refused: NotApproved, ApprovalInvalid (the run has ended), Drift (not the plan's step), Paused, ResourceBusy (the
+        lease), DuplicateInProgress.
         """
         with self._writing() as writing:
             found, causes = plans.applied(writing, run, digest)
@@ -41,6 +42,7 @@ class Journal(Store):
                 raise Refused(
                     Reason.DRIFT, f"{step.command.name} on {step.host} is not item {index} of plan {digest[:8]} as approved"
                 )
+            trials.refuse_paused(writing.conn)
             leases.refuse_lost(writing, lease, least=deadline + margin)
             before = _row(writing.conn, run, digest, index)
             if before is not None:

@@ -261,6 +261,41 @@ sighting = Table(
     Column("seen_at", Utc, nullable=False),
 )
 
+pause = Table(
+    "ledger_pause",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("lifted_by", Text),
+    Column("lifted_at", Utc),
+)
+
+trial = Table(
+    "ledger_trial",
+    metadata,
+    Column("run", ForeignKey(run.c.run), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("remediation", Text, primary_key=True, index=True),
+    Column("at", Utc, nullable=False),
+    Column("verified", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("causes", Json, nullable=False),
+    Column("targets", Json, nullable=False),
+    Column("spoilt", Json),
+)
+
+breaker = Table(
+    "ledger_breaker",
+    metadata,
+    Column("remediation", Text, primary_key=True),
+    Column("opened_at", Utc, primary_key=True),
+    Column("why", Text, nullable=False),
+    Column("closed_by", Text),
+    Column("closed_at", Utc),
+)
+
 note = Table(
     "ledger_note",
     metadata,

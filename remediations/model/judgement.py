@@ -16,6 +16,8 @@ from remediations.model.names import same_host, same_name, short_name
 from remediations.model.outcome import Reason, Refused
 from remediations.model.policy import Gate, Policy, loosest, usual, why_not_looser
 from remediations.model.standing import Changed, Standing, Subject
+from remediations.model.tier import Tier
+from remediations.model.trust import Record
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -79,11 +81,16 @@ def judge(policy: Policy, subject: Subject, standing: Standing) -> Judgement:
     else the first rule that lets nothing begin now; else the gate.
     """
     bases = [each for part in subject.remediations for each in _of_part(policy, part, subject)]
-    gates = [*bases, *_stricter(policy, subject)]
+    gates = [*bases, *_stricter(policy, subject), *_trust(policy, subject, standing)]
     base = max((each for each in bases if each.gate), key=_strictness)
     chosen = max((each for each in gates if each.gate), key=_strictness)
     over = "" if chosen in bases else f" (stricter than {base.rule}: {base.gate})"
-    stops = [*_pauses(standing), _window(policy, subject, standing), *_caps(policy, subject, standing)]
+    stops = [
+        *_pauses(standing),
+        *_breakers(policy, subject, standing),
+        _window(policy, subject, standing),
+        *_caps(policy, subject, standing),
+    ]
     stops += _cooldowns(policy, subject, standing)
     gate = chosen.gate or loosest(subject.tier)
     stop = next((each for each in stops if each.reason is not None), None)
@@ -136,6 +143,24 @@ def _stricter(policy: Policy, subject: Subject) -> Iterator[Ruling]:
     yield Ruling(rule=f"tier {subject.tier}: {why_not_looser(subject.tier)}", says=f"at the loosest {bound}", gate=bound)
 
 
+def _trust(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Ruling]:
+    """`auto` holds only for what has earned it; what has not is approved."""
+    rule, wanted = "trust.verified_in_a_row", policy.trust.verified_in_a_row
+    if loosest(subject.tier) is not Gate.AUTO or subject.tier is Tier.READ:
+        yield Ruling(
+            rule=rule, says=f"not asked: tier {subject.tier} is {'always' if subject.tier is Tier.READ else 'never'} auto"
+        )
+        return
+    for part in subject.remediations:
+        record = Record.of(part, standing.trials)
+        if record.trusted(policy.trust):
+            yield Ruling(rule=rule, says=f"{part} has earned auto: {record.in_a_row} verified in a row", gate=Gate.AUTO)
+        else:
+            since = f" since {record.blemish}" if record.blemish else ""
+            says = f"auto does not hold for {part} yet: {record.in_a_row} of {wanted} verified in a row{since}"
+            yield Ruling(rule=rule, says=says, gate=Gate.APPROVE)
+
+
 # ---- what keeps it from beginning now ---------------------------------------------------------------------------------
 
 
@@ -145,6 +170,18 @@ def _pauses(standing: Standing) -> Iterator[Ruling]:
             yield Ruling(rule=f"pause: {switch}", says="does not pause")
         else:
             yield Ruling(rule=f"pause: {switch}", says=why, reason=Reason.PAUSED)
+
+
+def _breakers(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Ruling]:
+    for part in subject.remediations:
+        there = next((each for each in standing.breakers if each.remediation == part), None)
+        if there is None:
+            most, hours = policy.breaker.failures, policy.breaker.within_hours
+            yield Ruling(rule="breaker", says=f"{part}: closed; {most} failures within {hours:g} hours open it")
+        else:
+            why = f"{part} is not tried any more since {there.opened_at:%Y-%m-%d %H:%M} UTC: {there.why}"
+            says = f"{why}; look why, then `remediate breaker close {part} --as NAME`"
+            yield Ruling(rule="breaker", says=says, reason=Reason.BREAKER_OPEN)
 
 
 def _window(policy: Policy, subject: Subject, standing: Standing) -> Ruling:

@@ -153,6 +153,24 @@ class Caps(Frozen):
     max_open_runs: int = Field(default=10, ge=1, description="Runs that are open at once, waiting for approval included")
 
 
+class Trust(Frozen):
+    """When `auto` holds for a remediation: once its own record, in this ledger, has earned it."""
+
+    verified_in_a_row: int = Field(
+        default=10, ge=0, description="Verified without a failure in between, before auto holds for a remediation; 0: at once"
+    )
+    comes_back_hours: float = Field(
+        default=24, ge=0, le=720, description="Hours within which the same cause on the same target spoils what was verified"
+    )
+
+
+class Breaker(Frozen):
+    """When a remediation that fails is not tried any more, until a person closes its breaker."""
+
+    failures: int = Field(default=3, ge=1, description="Failed verifications of one remediation that open its breaker")
+    within_hours: float = Field(default=24, gt=0, le=720, description="Hours within which they count")
+
+
 class Waits(Frozen):
     """When a condition that ends by itself (a limit reached, a backup running) counts as a fault."""
 
@@ -184,6 +202,8 @@ class Policy(Frozen):
     cooldown_minutes: float = Field(
         default=30, ge=0, le=10080, description="Minutes before the same cause on the same target again"
     )
+    trust: Trust = Trust()
+    breaker: Breaker = Breaker()
     waits: Waits = Waits()
     lease_seconds: float = Field(
         default=600, ge=150, le=3600, description="Seconds that a host is held for one change; longer than any command may take"

@@ -15,6 +15,7 @@ from remediations.model.names import same_host, short_name
 from remediations.model.plan import Plan, Step
 from remediations.model.site import Site
 from remediations.model.tier import Tier
+from remediations.model.trust import OpenBreaker, Trial
 
 
 class Aim(Frozen):
@@ -136,3 +137,7 @@ class Standing:
     """What was changed within the last day."""
     mended: Mapping[tuple[Cause, str], datetime] = field(default_factory=dict)
     """When a cause was last mended on a target, by its id; pairs that never were are left out."""
+    trials: Sequence[Trial] = ()
+    """Every trial of the subject's remediations."""
+    breakers: Sequence[OpenBreaker] = ()
+    """The breakers that are open."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -26,6 +27,10 @@ def _state() -> Path:
     else:
         base = Path(os.environ.get("XDG_STATE_HOME") or home / ".local" / "state")
     return base / "hyperv-remediation"
+
+
+SERVING = "serving.json"
+"""File in the state directory in which `remediate serve` says where its Prefect answers."""
 
 
 class Settings(BaseSettings):
@@ -71,6 +76,16 @@ class Settings(BaseSettings):
     def key(self) -> Path:
         """The file of the key that seals approvers' secrets."""
         return self.key_file or self.state / "approvers.key"
+
+    @property
+    def prefect_api(self) -> str | None:
+        """Where Prefect answers: PREFECT_API_URL, else what a running `remediate serve` wrote down; None without either."""
+        if self.prefect_api_url:
+            return self.prefect_api_url
+        try:
+            return str(json.loads((self.state / SERVING).read_text())["api"])
+        except (OSError, ValueError, KeyError):
+            return None
 
     @property
     def receiver_token(self) -> Callable[[], str] | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 from remediations.engine import Answer, Ask, Engine, Report
-from remediations.engine.ports import StepOf, no_codes
+from remediations.engine.ports import StepOf, Switches, no_codes, no_switches
 from remediations.lab.lab import Failure, Lab
 from remediations.ledger import Ledger
 from remediations.model.contract import Effect, contracts
@@ -48,6 +48,7 @@ class Bench:
     asked: list[Ask] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
     step_of: StepOf = no_codes
+    switches: Switches = no_switches
 
     def engine(self, policy: Policy = ANYTIME, remoting: Remoting | None = None) -> Engine:
         """An engine on this bench; names of what it did go to `pieces`."""
@@ -65,7 +66,12 @@ class Bench:
             observe=observe,  # type: ignore[arg-type] # a function cannot be generic in its own annotation
             pause=self.pause,
             step_of=self.step_of,
+            switches=self.switched,
         )
+
+    def switched(self) -> Mapping[str, str | None]:
+        """What `switches` says now, whenever the engine was made."""
+        return self.switches()
 
     def pause(self, seconds: float) -> None:
         """Wait a moment for the lab, and let the engine's clock believe that it was all of it."""

@@ -81,7 +81,8 @@ def test_the_gate_of_the_move_counts_beside_that_of_the_mend(bench: Bench, gate:
 
 
 def test_a_mend_that_needs_no_approval_approves_no_move_of_a_running_machine(bench: Bench) -> None:
-    policy = Policy.model_validate({"windows": {}, "proof": NAMES, "gates": {"tiers": {2: "auto"}}})
+    rules = {"windows": {}, "proof": NAMES, "gates": {"tiers": {2: "auto"}}, "trust": {"verified_in_a_row": 0}}
+    policy = Policy.model_validate(rules)
     report = bench.mend(bench.lab.fail(SPN), policy=policy)
     assert report.outcome.ending is Ending.MENDED
     assert [(ask.plan, ask.retry and ask.retry.remediation) for ask in bench.asked] == [(None, "move-vm")]

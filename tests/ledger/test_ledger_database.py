@@ -46,6 +46,12 @@ def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
+def tried(ledger: Ledger, run: str, *, verified: bool) -> None:
+    started(ledger, run)
+    told = {"detail": "", "causes": [Cause.SPN_MISSING], "targets": ["x"], "breaks": (1, timedelta(days=1))}
+    ledger.tried(run, "d" * 64, ["mend-it"], verified=verified, **told)
+
+
 def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
     """Each public method, called as it would succeed if the ledger could be reached."""
     opened = ledger.open_incident(incident(), None)
@@ -54,11 +60,22 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
     (bracket,) = ledger.open_brackets()
     now = ledger._now()
     ledger.add_approver("Carla", "sealed", by="anna")
+    tried(ledger, "run-0", verified=False)
+    tried(ledger, "run-9", verified=True)
     return {
         "add_approver": lambda: ledger.add_approver("Dora", "sealed", by="anna"),
         "approvals": lambda: ledger.approvals(which),
         "approvers": ledger.approvers,
         "arrange": lambda: ledger.arrange(lambda board: (), 10),
+        "came_back": lambda: ledger.came_back("run-2", [Cause.SPN_MISSING], ["x"], now),
+        "close_breaker": lambda: ledger.close_breaker("mend-it", "bert"),
+        "fired_falsely": lambda: ledger.fired_falsely("run-9", [Cause.SPN_MISSING], "", (3, timedelta(days=1))),
+        "open_breakers": ledger.open_breakers,
+        "pause": lambda: ledger.pause("bert", ""),
+        "paused": ledger.paused,
+        "resume": lambda: ledger.resume("bert"),
+        "trials": ledger.trials,
+        "tried": lambda: tried(ledger, "run-1", verified=True),
         "attach_run": lambda: ledger.attach_run(opened.id, "run-1"),
         "changes_since": lambda: ledger.changes_since(now),
         "close_failed": lambda: ledger.close_failed(bracket, "it would not start"),
@@ -123,7 +140,8 @@ def _undo(ledger: Ledger, which: Sealed, lease: Lease) -> None:
 
 READS = {
     "approvals", "approvers", "changes_since", "decision", "find_sealed", "head", "held", "incident", "joined_to",
-    "journal", "last_remediation", "meant_for", "newcomers", "not_begun", "open_brackets", "open_incidents",
+    "journal", "last_remediation", "meant_for", "newcomers", "not_begun", "open_brackets", "open_breakers", "paused", "trials",
+    "open_incidents",
     "queued", "run", "said_over", "sealed", "sightings", "to_read_again", "to_start", "trail", "undecided",
     "unfinished_runs", "verify", "waiting",
 }  # fmt: skip

@@ -51,6 +51,37 @@ CREATE TABLE ledger_bracket (
 	FOREIGN KEY(run, digest, item) REFERENCES ledger_step (run, digest, item)
 );
 INSERT INTO "ledger_bracket" VALUES('run-1','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994','VM42 is off',1,'{"changes":[],"command":{"name":"Start-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"host":"HV07"}','run-1','["host:hv07"]','2026-03-01T12:00:00.000000+00:00',NULL,NULL,NULL);
+CREATE TABLE ledger_breaker (
+	remediation TEXT NOT NULL, 
+	opened_at VARCHAR(32) NOT NULL, 
+	why TEXT NOT NULL, 
+	closed_by TEXT, 
+	closed_at VARCHAR(32), 
+	PRIMARY KEY (remediation, opened_at)
+);
+CREATE TABLE ledger_pause (
+	number INTEGER NOT NULL, 
+	"by" TEXT NOT NULL, 
+	why TEXT NOT NULL, 
+	at VARCHAR(32) NOT NULL, 
+	lifted_by TEXT, 
+	lifted_at VARCHAR(32), 
+	PRIMARY KEY (number)
+);
+CREATE TABLE ledger_trial (
+	run TEXT NOT NULL, 
+	digest VARCHAR(64) NOT NULL, 
+	remediation TEXT NOT NULL, 
+	at VARCHAR(32) NOT NULL, 
+	verified INTEGER NOT NULL, 
+	detail TEXT NOT NULL, 
+	causes TEXT NOT NULL, 
+	targets TEXT NOT NULL, 
+	spoilt TEXT, 
+	PRIMARY KEY (run, digest, remediation), 
+	FOREIGN KEY(run) REFERENCES ledger_run (run)
+);
+CREATE INDEX ix_ledger_trial_remediation ON ledger_trial (remediation);
 CREATE TABLE ledger_decision (
 	run TEXT NOT NULL, 
 	ask INTEGER NOT NULL, 

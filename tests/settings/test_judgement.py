@@ -78,8 +78,8 @@ def test_every_kind_of_rule_has_a_word_on_every_plan() -> None:
     for about in (subject(aims=None), subject(causes=(SPN,), aims=(AIM,), clusters=["C1"])):
         rules = {ruling.rule.partition(".")[0].partition(":")[0] for ruling in judged(Policy(), about).rulings}
         assert rules == {
-            "gates", "the default of tier 1 (one host, reversible)", "tier 1 (one host, reversible)", "pause", "windows",
-            "caps", "cooldown_minutes",
+            "gates", "the default of tier 1 (one host, reversible)", "tier 1 (one host, reversible)", "trust", "pause",
+            "breaker", "windows", "caps", "cooldown_minutes",
         }  # fmt: skip
 
 
@@ -122,7 +122,8 @@ def test_a_host_or_cluster_that_only_a_step_names_counts(gates: Any) -> None:
 
 
 def test_a_plan_of_several_parts_has_the_strictest_gate_of_its_parts() -> None:
-    policy = Policy.model_validate({"gates": {"remediations": {"one": "auto", "two": "propose"}}})
+    gates = {"remediations": {"one": "auto", "two": "propose"}}
+    policy = Policy.model_validate({"gates": gates, "trust": {"verified_in_a_row": 0}})
     for parts, gate in (
         (("one",), "auto"),
         (("one", "two"), "propose"),

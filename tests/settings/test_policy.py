@@ -46,7 +46,8 @@ def policy(**gates: Any) -> Policy:
     ],
 )  # fmt: skip
 def test_which_rule_decides(gates: Any, tier: int, hosts: list[str], cluster: str | None, *, gate: str, rule: str) -> None:
-    found = judged(policy(**gates), subject(tier, hosts, [cluster] if cluster else []))
+    earned = Policy.model_validate({"gates": gates, "trust": {"verified_in_a_row": 0}})
+    found = judged(earned, subject(tier, hosts, [cluster] if cluster else []))
     assert (found.gate, found.because) == (gate, rule)
 
 
@@ -67,7 +68,8 @@ def test_no_rule_ever_loosens_a_bound_a_host_or_a_cluster(
     rules: dict[str, Any] = {"tiers": allowed, "hosts": hosts}
     rules |= {"remediations": {"mend-it": own}} if own else {}
     rules |= {"clusters": {"C1": cluster}} if cluster else {}
-    found = judged(policy(**rules), subject(tier, ["HV01", "HV02"], ["c1"])).gate
+    earned = Policy.model_validate({"gates": rules, "trust": {"verified_in_a_row": 0}})
+    found = judged(earned, subject(tier, ["HV01", "HV02"], ["c1"])).gate
     bounds = [loosest(tier), *([cluster] if cluster else []), *(hosts[name] for name in hosts if name != "HV03")]
     assert all(found.strictness >= bound.strictness for bound in bounds)
     if own is not None:

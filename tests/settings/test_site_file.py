@@ -8,7 +8,7 @@ from policy_examples import judged, subject
 from pydantic import BaseModel
 
 from remediations.catalogue import CATALOGUE
-from remediations.model.policy import Caps, Gates, Policy, Waits
+from remediations.model.policy import Breaker, Caps, Gates, Policy, Trust, Waits
 from remediations.model.site import Authentication, SecondHop
 from remediations.model.tier import Tier
 from remediations.settings import ConfigError, check, config_directory, load, load_policy, load_site, packaged
@@ -103,7 +103,10 @@ def test_the_packaged_policy_writes_out_the_defaults() -> None:
         assert judged(shipped, subject(tier)).gate is judged(default, subject(tier)).gate
 
 
-@pytest.mark.parametrize(("model", "path"), [(Policy, ()), (Gates, ("gates",)), (Caps, ("caps",)), (Waits, ("waits",))])
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [(Policy, ()), (Gates, ("gates",)), (Caps, ("caps",)), (Trust, ("trust",)), (Breaker, ("breaker",)), (Waits, ("waits",))],
+)
 def test_the_packaged_policy_shows_every_entry(model: type[BaseModel], path: tuple[str, ...]) -> None:
     shown = yaml.safe_load(packaged("policy.yaml").read_text())
     for part in path:

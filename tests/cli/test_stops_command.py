@@ -1,0 +1,95 @@
+"""`remediate pause | resume | breaker | trust`: the ledger's switches from a terminal."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from remediations.catalogue import CATALOGUE
+from remediations.cli import app
+from remediations.ledger import Ledger
+
+RUNNER = CliRunner()
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path))
+    monkeypatch.setenv("REMEDIATE_CONFIG", str(CONFIGS))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    return tmp_path
+
+
+def ledger(state: Path) -> Ledger:
+    return Ledger(f"sqlite:///{state / 'ledger.db'}")
+
+
+def run(*arguments: str) -> Result:
+    return RUNNER.invoke(app, arguments, env={"COLUMNS": "200"})
+
+
+def failed(state: Path, times: int = 3) -> None:
+    with ledger(state) as book:
+        for number in range(times):
+            book.start_run(f"run-{number}", kind="register-spns", incident_id=None, requested_by="anna")
+            told = {"verified": False, "detail": "it broke", "causes": [], "targets": []}
+            book.tried(f"run-{number}", "d" * 64, ["register-spns"], **told, breaks=(3, timedelta(days=1)))
+
+
+def test_a_pause_is_on_until_it_is_ended_and_policy_explain_says_so(state: Path) -> None:
+    paused = run("pause", "--why", "the SAN is slow", "--as", "anna")
+    assert (paused.exit_code, paused.stdout.startswith("Paused: anna paused every change at ")) == (0, True), paused.output
+    assert "anna paused every change" in run("pause", "--as", "bert").stdout
+    judged = json.loads(run("policy", "explain", "rules", "register-spns", "--json").stdout)[0]
+    assert judged["decides"]["reason"] == "Paused"
+    assert "(the SAN is slow)" in judged["follows"]
+    assert run("resume", "--as", "bert").stdout.startswith("Resumed: what anna paused at ")
+    assert run("resume", "--as", "bert").stdout.strip() == "The ledger's pause was not on."
+    assert json.loads(run("policy", "explain", "rules", "register-spns", "--json").stdout)[0]["decides"]["reason"] is None
+
+
+def test_a_pause_works_when_the_configuration_is_broken(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site.yaml").write_text("domain: 4\n")
+    (tmp_path / "policy.yaml").write_text("pause: perhaps\n")
+    monkeypatch.setenv("REMEDIATE_CONFIG", str(tmp_path))
+    assert run("pause").exit_code == 0
+    with ledger(state) as book:
+        assert book.paused() is not None
+    resumed = run("resume")
+    assert "Still paused by policy.yaml: policy.yaml cannot be read any more" in resumed.stdout.replace("\n", " ")
+
+
+def test_resuming_says_what_pauses_still(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "policy.yaml").write_text("pause: true\n")
+    monkeypatch.setenv("REMEDIATE_CONFIG", str(tmp_path))
+    assert "Still paused by policy.yaml: policy.yaml says pause: true" in run("resume").stdout
+
+
+def test_a_breaker_is_listed_and_closed(state: Path) -> None:
+    assert run("breaker", "list").stdout.strip() == "No breaker is open."
+    failed(state)
+    assert json.loads(run("breaker", "list", "--json").stdout)[0]["remediation"] == "register-spns"
+    assert "remediate breaker close register-spns --as NAME" in run("breaker", "list").stdout
+    assert run("breaker", "close", "register-spns").exit_code == 2
+    assert run("breaker", "close", "register-spns", "--as", " ").exit_code == 2
+    closed = run("breaker", "close", "register-spns", "--as", "anna")
+    assert closed.stdout.startswith("anna closed the breaker of register-spns (3 failed verifications"), closed.output
+    again = run("breaker", "close", "register-spns", "--as", "anna")
+    assert (again.exit_code, "is not open" in again.stderr) == (2, True)
+
+
+def test_trust_shows_each_record_and_what_is_missing(state: Path) -> None:
+    failed(state)
+    listed = {each["remediation"]: each for each in json.loads(run("trust", "--json").stdout)}
+    assert set(listed) == {entry.id for entry in CATALOGUE.values() if entry.sends}
+    spns, drain = listed["register-spns"], listed["drain-node"]
+    assert (spns["failed"], spns["trusted"], spns["breaker_open"]) == (3, False, True)
+    assert spns["missing"].startswith("10 more verified without a failure (so far 0 in a row since ")
+    assert drain["missing"] == "nothing more to reach: tier 3 (running virtual machines) goes no further than approve"
+    shown = " ".join(run("trust").stdout.split())
+    assert "its breaker is open" in shown
