@@ -168,12 +168,15 @@ class MoveVm(Operation):
                 settles=60,
                 deadline=MOVE_TIME,
             )
+            yield _arrival(machine, None, (guard(machine, "host", Test.EQUALS, self.to),), self.to)
         else:
+            told = f"Log on to {machine.host} itself and run: {move.text}"
             yield Manual(
                 why=f"Move-VM makes {machine.host} talk to {self.to} as us, which its endpoint cannot (second_hop)",
-                instructions=(f"Log on to {machine.host} itself and run: {move.text}",),
+                instructions=(told,),
             )
-        yield _arrival(machine, None, (guard(machine, "host", Test.EQUALS, self.to),), self.to)
+            wait = _arrival(machine, None, (guard(machine, "host", Test.EQUALS, self.to),), self.to)
+            yield wait.model_copy(update={"poll": 15.0, "why": f"{wait.why}. {told}"})
 
 
 def _fit(machine: Machine) -> tuple[Guard, ...]:

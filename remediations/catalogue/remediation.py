@@ -125,13 +125,16 @@ class Remediation(BaseModel):
         for name, hint in _inputs(type(self)).items():
             value = wanted[name] = _resolve(hint, inputs[name])
             if isinstance(value, (Unknown, NotApplicable)) and not _takes(hint, type(value)):
-                unreadable = isinstance(value, Unknown)
                 label = name.replace("_", " ")
-                missing.append(unread(label, value) if unreadable else Satisfied(why=f"{label} does not apply: {value.reason}"))
+                missing.append(unread(label, value) if isinstance(value, Unknown) else self._absent(label, value))
         if missing:
             yield from missing
         else:
             yield from self.plan(**wanted)
+
+    def _absent(self, label: str, seen: NotApplicable) -> Item:
+        """What it means that a thing which `plan` needs does not exist here."""
+        return Satisfied(why=f"{label} does not apply: {seen.reason}")
 
 
 class Repair(Remediation):
@@ -158,9 +161,15 @@ class Repair(Remediation):
 
 
 class Operation(Remediation):
-    """Does what its request asks for. Proves nothing and is never planned unasked."""
+    """Does what its request asks for. Proves nothing and is never planned unasked.
+
+    What does not exist cannot be as it was asked for: an operation on it is blocked, where a repair has nothing to mend.
+    """
 
     kind: ClassVar[Literal["repair", "operation"]] = "operation"
+
+    def _absent(self, label: str, seen: NotApplicable) -> Item:
+        return Blocked(obstacle=Obstacle.PRECONDITION, why=f"there is no such {label}: {seen.reason}")
 
 
 @cache

@@ -17,6 +17,7 @@ from remediations.engine.propose import Proposal, asked_for, gather_evidence, pr
 from remediations.engine.recover import ROUNDS
 from remediations.engine.render import why_markdown
 from remediations.engine.sending import Applied, Overtaken
+from remediations.engine.symptom import nowhere
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence, Sighting
 from remediations.model.incident import Incident
@@ -34,6 +35,8 @@ class Run(Account):
     def __init__(self, engine: Engine, run: str, gate: Gate) -> None:
         super().__init__(engine, run)
         self.asking = Asking(run, engine.judging, gate, engine.step_of)
+        self.absent = ""
+        """Why the virtual machine of a request does not exist, if it does not."""
 
     # ---- the three ways in -------------------------------------------------------------------------------------------
 
@@ -68,15 +71,20 @@ class Run(Account):
         plan = sealed.plan if sealed is not None and started else self._planned(remediation, evidence)
         self.plan = plan
         if not started:
+            if self.absent:
+                return Outcome(ending=Ending.NEEDS_PERSON, summary=f"There is no such virtual machine: {self.absent}.")
             if plan.verdict is Verdict.ABSENT:
                 why = "; ".join(getattr(item, "why", "") for item in plan.items)
                 return Outcome(ending=Ending.NOTHING_TO_DO, summary=f"Nothing to do: {why}")
+            if plan.by_hand and not dry_run:
+                summary = "A person has done it, as fresh facts show; nothing was sent."
+                return self._by_hand(plan, evidence) or Outcome(ending=Ending.NOTHING_TO_DO, summary=summary)
             if outcome := stands(plan):
                 return outcome
             if dry_run:
                 return Outcome(ending=Ending.PROPOSED, summary="This is what would be done. Nothing was changed.")
             if not plan.steps:
-                self._wait_out(evidence)
+                self._wait_out(evidence, plan)
                 self.verified = True
                 return Outcome(ending=Ending.NOTHING_TO_DO, summary="What was waited for has come; nothing had to be changed.")
             if outcome := self.asking.approved(plan, None, number=1, why=""):
@@ -143,7 +151,7 @@ class Run(Account):
                 self._note_trial(number, verified=True)
             self.verified = True
         else:
-            self._wait_out(evidence)
+            self._wait_out(evidence, self.plan)
             self.verified = True
         outcome = self._try_again(number, evidence)
         if presumed and (self.retried or outcome is None):
@@ -193,6 +201,11 @@ class Run(Account):
                 ending=Ending.MENDED, summary="Mended and verified; the virtual machine is already where it should be."
             )
         self.retry = fresh
+        if fresh.by_hand:
+            if missing := self._by_hand(fresh, evidence):
+                return left_to_people(f"The move itself is for a person: {missing.summary}", missing.reason)
+            self.retried = True
+            return Outcome(ending=Ending.MENDED, summary="Mended and verified; a person has moved the virtual machine.")
         if not fresh.appliable:
             return left_to_people(f"The move itself is for a person: {'; '.join(whys(fresh))}")
         decision = self.asking.retry_decision(number, fresh)
@@ -244,19 +257,39 @@ class Run(Account):
         self.ledger.note(self.run, "verified", told)
         return applied, again
 
-    def _wait_out(self, evidence: Evidence) -> None:
-        """A plan that only waits: no change, so nobody is asked."""
-        if self.plan is None:
+    def _by_hand(self, plan: Plan, evidence: Evidence) -> Outcome | None:
+        """Wait, as long as policy lets a wait last, until what only a person can do shows on the hosts; None once it does."""
+        told = "; ".join(f"{manual.why}. {'. '.join(manual.instructions)}" for manual in plan.manuals)
+        try:
+            self._wait_out(evidence, plan)
+        except Refused as refused:
+            if refused.reason is not Reason.GUARD_FAILED:
+                raise
+            return Outcome(
+                ending=Ending.NEEDS_PERSON,
+                reason=refused.reason,
+                summary=f"Nobody has done it so far ({refused.detail}). {told}",
+            )
+        again = self.phase("verify", partial(self.watch, "verify", partial(self.engine.applier(evidence).again, plan)))
+        if again.verdict is not Verdict.ABSENT:
+            return Outcome(ending=Ending.NEEDS_PERSON, summary=f"A person is needed: {'; '.join(whys(again))}")
+        self.verified = True
+        return None
+
+    def _wait_out(self, evidence: Evidence, plan: Plan | None) -> None:
+        """What a plan waits for, where it changes nothing: nobody is asked."""
+        if plan is None:
             return
         applier = self.engine.applier(evidence)
         longest = self.policy.waits.at_most_minutes * 60
-        for wait in self.plan.waits:
+        for wait in plan.waits:
             bounded = wait.model_copy(update={"at_most": min(wait.at_most, longest)})
-            self.phase("wait", partial(self.watch, f"wait: {wait.why}", partial(applier.wait_out, self.plan, bounded)))
+            self.phase("wait", partial(self.watch, f"wait: {wait.why}", partial(applier.wait_out, plan, bounded)))
 
     def _planned(self, remediation: Remediation, evidence: Evidence) -> Plan:
         def work() -> Plan:
             (inputs,) = read_for(self.engine.hosts, self.site, evidence, [remediation])
+            self.absent = nowhere(inputs)
             return remediation.planned(inputs)
 
         return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.id}", work))

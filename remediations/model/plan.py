@@ -199,6 +199,11 @@ class Plan(Frozen):
         return bool(self.steps) and not self.blocks
 
     @property
+    def by_hand(self) -> bool:
+        """Whether a person does all of it, and the plan knows what then shows."""
+        return bool(self.manuals and self.waits) and not self.steps and not self.blocks
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         """Everything the steps do to facts, in order."""
         return tuple(change for step in self.steps for change in step.changes)

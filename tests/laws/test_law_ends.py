@@ -8,17 +8,20 @@ import pytest
 from breaking import Died, Life, interrupted, mortal, remediate
 from law_bench import NAMES, Bench, incident_of, never
 
+from remediations.catalogue.eject_media import EjectMedia
 from remediations.catalogue.move_vm import MoveVm
+from remediations.catalogue.remediation import Remediation
 from remediations.catalogue.set_migration_limits import SetMigrationLimits
 from remediations.engine import Answer, Ask, Over
 from remediations.lab.world import migration
 from remediations.model.causes import Cause
 from remediations.model.incident import Incident, What
 from remediations.model.outcome import Ending, Reason
-from remediations.model.policy import Policy, Retry
+from remediations.model.policy import Policy, Retry, Waits
 from remediations.model.site import SecondHop, Site
 
 SPN, CPU, LIMIT = Cause.SPN_MISSING.value, Cause.CPU_INCOMPATIBLE.value, Cause.MIGRATION_LIMIT_REACHED.value
+SHORT = Policy(windows={}, proof=NAMES, waits=Waits(at_most_minutes=2))
 ASKS_TWICE = Policy(windows={}, proof=NAMES, retry=Retry.APPROVE)
 
 
@@ -159,20 +162,53 @@ def test_one_run_that_cannot_be_recovered_does_not_keep_the_others(bench: Bench)
 def test_a_move_that_only_a_person_can_make_is_told_after_the_mend(bench: Bench) -> None:
     """The source's endpoint has no second hop: Move-VM is for a person, with the command."""
     failure = bench.lab.fail(SPN)
-    engine = bench.engine()
+    engine = bench.engine(SHORT)
     engine.site = without_second_hop(bench)
     report = remediate(engine, failure, bench.approving)
     assert (report.outcome.ending, report.verified, report.retried) == (Ending.MENDED, True, False), report.outcome
+    assert report.outcome.reason is Reason.GUARD_FAILED
     assert "Move-VM -Name VM51 -DestinationHost HV04" in report.markdown
 
 
 def test_an_operation_that_only_a_person_can_do_ends_with_the_person(bench: Bench) -> None:
-    engine = bench.engine()
+    engine = bench.engine(SHORT)
     engine.site = without_second_hop(bench)
     report = engine.carry_out("run-1", MoveVm(vm="VM51", to="HV04"), dry_run=False, gate=never, requested_by="ben")
     assert report.outcome.ending is Ending.NEEDS_PERSON
     assert "Move-VM -Name VM51 -DestinationHost HV04" in report.markdown
     assert bench.ledger.unfinished_runs() == []
+
+
+@pytest.mark.parametrize("mends", [True, False], ids=["after a mend", "asked for by name"])
+def test_a_run_waits_for_the_move_that_a_person_makes(bench: Bench, mends: bool) -> None:
+    """While it waits, the command stands in the name of its task; once the machine has arrived, it ends."""
+    failure = bench.lab.fail(SPN) if mends else None
+    engine = bench.engine(SHORT)
+    engine.site = without_second_hop(bench)
+
+    def person(seconds: float) -> None:
+        if any("Log on to HV03" in piece for piece in bench.pieces) and bench.lab.world.machine("VM51").host == "HV03":
+            assert bench.lab.move("VM51", "HV04").refusal is None
+        bench.pause(seconds)
+
+    engine.pause = person
+    if failure is not None:
+        report = remediate(engine, failure, bench.approving)
+        assert (report.outcome.ending, report.retried) == (Ending.MENDED, True), report.outcome
+    else:
+        report = engine.carry_out("run-1", MoveVm(vm="VM51", to="HV04"), dry_run=False, gate=never, requested_by="ben")
+        assert report.outcome.ending is Ending.NOTHING_TO_DO, report.outcome
+    assert report.verified
+    assert "Move-VM" not in {name for _, name, _ in bench.changes()}
+    assert any("run: Move-VM -Name VM51 -DestinationHost HV04" in piece for piece in bench.pieces)
+
+
+@pytest.mark.parametrize("request_", [MoveVm(vm="VM99", to="HV02", source="HV01"), EjectMedia(vm="VM99", source="HV01")])
+def test_a_machine_that_does_not_exist_is_told_with_where_it_was_looked_for(bench: Bench, request_: Remediation) -> None:
+    report = bench.engine().carry_out("run-1", request_, dry_run=False, gate=never, requested_by="ben")
+    assert report.outcome.ending is Ending.NEEDS_PERSON
+    for host in ("HV01", "HV02"):
+        assert f"{host} has no virtual machine VM99" in report.outcome.summary
 
 
 def test_a_request_that_is_only_to_wait_waits(bench: Bench) -> None:
