@@ -1,5 +1,7 @@
 """Open the destination's firewall for what a migration needs: TCP 6600, SMB where that is how the source sends, WinRM.
 
+SMB Direct over iWARP adapters needs TCP 5445 as well; nodes of one cluster need each other's UDP and TCP 3343.
+
 A firewall that drops makes the source wait in vain (0x8007274C), one that rejects looks as if nothing listened (0x8007274D),
 and a rule on the source itself is 0x8007271D. Windows has the rules; they are enabled one by one, by name. What a group policy
 set is its owner's, and a rule that forbids was made by somebody on purpose: both are left to people.
@@ -14,7 +16,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from remediations.catalogue.remediation import Reads, Repair, unread
-from remediations.facts.firewall import BlockRule, BlockRules, Firewall, block_rules, firewall
+from remediations.facts.firewall import BlockRule, BlockRules, Firewall, Rdma, block_rules, firewall, rdma
 from remediations.facts.network import MigrationSettings, migration_settings
 from remediations.model.causes import Cause
 from remediations.model.command import command
@@ -34,12 +36,24 @@ class _Door:
     rule: str
     port: int
     for_what: str
+    protocol: str = "TCP"
+    sure: bool = True
+    """Whether every Windows Server has a rule of this name; where it is not sure, a missing one says nothing."""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"{self.protocol} {self.port} ({self.for_what})"
 
 
 MIGRATION = _Door("VIRT-MIGL-In-TCP-NoScope", 6600, "live migration")
 SMB = _Door("FPS-SMB-In-TCP", 445, "migration over SMB")
 WINRM = _Door("WINRM-HTTP-In-TCP", 5985, "WinRM")
-DOORS = (MIGRATION, SMB, WINRM)
+IWARP = _Door("FPSSMBD-iWARP-In-TCP", 5445, "SMB Direct over iWARP")
+# The names come from a published group policy script alone (DSInternals' DomainControllerFirewall), not from a node.
+HEARTBEAT = _Door("FailoverClustering-NetFt-UDP-In", 3343, "the cluster's heartbeats", protocol="UDP", sure=False)
+MEMBERSHIP = _Door("FailoverClustering-ClusSvc-TCP-In", 3343, "the cluster service", sure=False)
+DOORS = (MIGRATION, SMB, WINRM, IWARP, HEARTBEAT, MEMBERSHIP)
 
 
 class OpenFirewall(Repair):
@@ -75,12 +89,15 @@ class OpenFirewall(Repair):
         suspected = evidence.points_to(Cause.FIREWALL_BLOCKED)
         managed = suspected and evidence.points_to(Cause.WINRM_MISCONFIGURED)
         unasked = NotApplicable(reason="nothing points to a firewall")
-        given: dict[str, Any] = {"peer": peer, "managed": managed}
+        cluster = site.cluster_of(host)
+        clustered = cluster is not None and cluster is site.cluster_of(peer)
+        given: dict[str, Any] = {"peer": peer, "managed": managed, "clustered": clustered}
         queries = {"incoming": block_rules(host), "outgoing": block_rules(peer)} if suspected else {}
         return Reads(
             given | ({} if suspected else {"incoming": unasked, "outgoing": unasked}),
             wall=firewall(host, tuple(door.rule for door in DOORS)),
             sender=migration_settings(peer),
+            adapters=rdma(host),
             **queries,
         )
 
@@ -89,13 +106,19 @@ class OpenFirewall(Repair):
         *,
         peer: str,
         managed: bool,
+        clustered: bool,
         wall: Firewall,
         sender: MigrationSettings,
+        adapters: Rdma | Unknown | NotApplicable,
         incoming: BlockRules | Unknown | NotApplicable,
         outgoing: BlockRules | Unknown | NotApplicable,
     ) -> Iterator[Item]:
         """One item for each port that is needed, and one for each rule that forbids it."""
-        doors = [MIGRATION] + [SMB] * (sender.performance == "SMB") + [WINRM] * managed
+        smb = sender.performance == "SMB"
+        iwarp = smb and isinstance(adapters, Rdma) and bool(adapters.iwarp)
+        doors = [MIGRATION] + [SMB] * smb + [IWARP] * iwarp + [WINRM] * managed + [HEARTBEAT, MEMBERSHIP] * clustered
+        if smb and not isinstance(adapters, Rdma):
+            yield unread(f"whether adapters of {wall.subject} do RDMA by iWARP", adapters)
         for door in doors:
             item = _open(door, wall, peer)
             yield item
@@ -109,12 +132,12 @@ class OpenFirewall(Repair):
                     _forbidden(host, rule, door)
                     for door in doors
                     for rule in sorted(seen.rules, key=lambda each: each.name)
-                    if rule.inbound is inbound and rule.covers(door.port)
+                    if rule.inbound is inbound and rule.covers(door.port, door.protocol)
                 )
 
 
 def _open(door: _Door, wall: Firewall, peer: str) -> Item:
-    port = f"TCP {door.port} ({door.for_what})"
+    port = door.text
     if not wall.on:
         return Satisfied(why=f"the firewall of {wall.subject} is off: {port} is open")
     owner = wall.owners.get(door.rule)
@@ -122,6 +145,8 @@ def _open(door: _Door, wall: Firewall, peer: str) -> Item:
         return Satisfied(why=f"the firewall of {wall.subject} lets {port} in by {door.rule}")
     if wall.lets_in_the_rest:
         return Satisfied(why=f"the firewall of {wall.subject} lets in what no rule forbids, {port} as well")
+    if not door.sure and not owner and door.rule not in wall.allowing | wall.local:
+        return Satisfied(why=f"{wall.subject} has no rule {door.rule}: whether others let {port} in was not looked at")
     state = f"the firewall of {wall.subject} does not let {port} in"
     if owner:
         return Manual(
@@ -148,8 +173,8 @@ def _open(door: _Door, wall: Firewall, peer: str) -> Item:
     return Manual(
         why=f"{state}: Windows' own rule {door.rule} is not there any more",
         instructions=(
-            f"On {wall.subject}: New-NetFirewallRule -Name {door.rule} -DisplayName 'TCP {door.port} for {door.for_what}' "
-            f"-Direction Inbound -Protocol TCP -LocalPort {door.port} -Action Allow",
+            f"On {wall.subject}: New-NetFirewallRule -Name {door.rule} -DisplayName '{door.port} for {door.for_what}' "
+            f"-Direction Inbound -Protocol {door.protocol} -LocalPort {door.port} -Action Allow",
         ),
     )
 
@@ -159,7 +184,7 @@ def _forbidden(host: str, rule: BlockRule, door: _Door) -> Item:
     whose = f"the group policy object {rule.owner}" if rule.owner else f"{host} itself"
     remedy = f"change {rule.owner}" if rule.owner else f"on {host}: Disable-NetFirewallRule -Name {rule.name!r}"
     return Manual(
-        why=f"rule {rule.name} ({rule.display}) of {whose} forbids {way} TCP {door.port} on {host}",
+        why=f"rule {rule.name} ({rule.display}) of {whose} forbids {way} {door.protocol} {door.port} on {host}",
         instructions=(
             f"Ask whoever made {rule.name} why; it counts before every rule that allows",
             f"If it may go: {remedy}",

@@ -19,6 +19,8 @@ from remediations.model.reply import Record, Reply
 _MISSING = "CmdletizationQuery_NotFound"
 _CATEGORIES = {"DomainAuthenticated": "Domain", "Private": "Private", "Public": "Public"}
 _BY_POLICY = "GroupPolicy"
+_TECHNOLOGY, _IWARP = "*NetworkDirectTechnology", "1"
+"""Standardised INF keyword of RDMA adapters (Microsoft, windows-driver-docs): 1 iWARP, 2 InfiniBand, 3 RoCE, 4 RoCEv2."""
 
 
 class Firewall(Fact):
@@ -56,11 +58,12 @@ class BlockRule(Frozen):
     """The group policy object that it comes from; empty for a local rule."""
     inbound: bool
     ports: tuple[str, ...]
-    """TCP ports or ranges on the side that is connected to; `Any` for all."""
+    """Ports or ranges on the side that is connected to; `Any` for all."""
+    protocol: str = "TCP"
 
-    def covers(self, port: int) -> bool:
+    def covers(self, port: int, protocol: str = "TCP") -> bool:
         """Whether it is about a port."""
-        for each in self.ports:
+        for each in self.ports if protocol == self.protocol else ():
             low, _, high = each.partition("-")
             if each == "Any" or (low.isdigit() and int(low) <= port <= int(high if high.isdigit() else low)):
                 return True
@@ -68,9 +71,16 @@ class BlockRule(Frozen):
 
 
 class BlockRules(Fact):
-    """Every enabled rule of a host that forbids TCP; `subject` is the host."""
+    """Every enabled rule of a host that forbids TCP or UDP; `subject` is the host."""
 
     rules: frozenset[BlockRule]
+
+
+class Rdma(Fact):
+    """What RDMA of a host's adapters is made of; `subject` is the host."""
+
+    iwarp: frozenset[str]
+    """Adapters whose RDMA is iWARP: SMB Direct then needs TCP 5445 (RoCE and InfiniBand need no port)."""
 
 
 def firewall(host: str, names: tuple[str, ...]) -> Query[Firewall]:
@@ -88,9 +98,19 @@ def block_rules(host: str) -> Query[BlockRules]:
     """Reads the rules that forbid; as much as a few hundred objects, so only asked where the evidence points to it."""
     reads = (
         command("Get-NetFirewallRule", Action="Block", Enabled="True", PolicyStore="ActiveStore"),
-        command("Get-NetFirewallPortFilter", Protocol=("TCP",), PolicyStore="ActiveStore"),
+        command("Get-NetFirewallPortFilter", Protocol=("TCP", "UDP"), PolicyStore="ActiveStore"),
     )
     return Query(host, reads, partial(_block_rules, host))
+
+
+def rdma(host: str) -> Query[Rdma]:
+    """Reads which adapters do RDMA by iWARP."""
+    return Query(host, (command("Get-NetAdapterAdvancedProperty", RegistryKeyword=(_TECHNOLOGY,)),), partial(_rdma, host))
+
+
+def _rdma(host: str, replies: Sequence[Reply]) -> Rdma:
+    found = _found(replies[0])
+    return Rdma(subject=host, iwarp=frozenset(str(each["Name"]) for each in found if _IWARP in texts(each["RegistryValue"])))
 
 
 def _firewall(host: str, replies: Sequence[Reply]) -> Firewall:
@@ -127,6 +147,7 @@ def _block_rules(host: str, replies: Sequence[Reply]) -> BlockRules:
                     owner=_owner(rule),
                     inbound=inbound,
                     ports=texts(about["LocalPort" if inbound else "RemotePort"]),
+                    protocol=str(about["Protocol"]),
                 )
             )
     return BlockRules(subject=host, rules=frozenset(found))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remediations.facts.firewall import BlockRule, BlockRules, Firewall, block_rules, firewall
+from remediations.facts.firewall import BlockRule, BlockRules, Firewall, Rdma, block_rules, firewall, rdma
 from remediations.facts.query import Unreadable
 from remediations.model.reply import HostError, Reply
 
@@ -45,6 +45,7 @@ def failed(error_id: str, *objects: Any) -> Reply:
     return Reply(objects=objects, errors=(HostError(message="Es wurden keine Objekte gefunden.", error_id=error_id),))
 
 
+NO_ADAPTER = failed("CmdletizationQuery_NotFound_RegistryKeyword")
 NO_RULE = failed("CmdletizationQuery_NotFound_InstanceID")
 
 
@@ -161,3 +162,17 @@ def test_a_block_rule_for_another_protocol_is_left_out_and_none_is_an_answer() -
 def test_ports_are_numbers_ranges_any_or_words(told: Any, covers: bool) -> None:
     (rule,) = blocking({}, ports(MIGRATIONS, LocalPort=told))
     assert rule.covers(6600) is covers
+
+
+def test_what_rdma_is_made_of_is_a_number_in_the_registry() -> None:
+    adapters = [
+        {"Name": "Migration", "RegistryKeyword": "*NetworkDirectTechnology", "RegistryValue": ["1"]},
+        {"Name": "Storage", "RegistryKeyword": "*NetworkDirectTechnology", "RegistryValue": ["4"]},
+    ]
+    assert rdma("HV04").parse([answered(*adapters)]) == Rdma(subject="HV04", iwarp=frozenset({"Migration"}))
+    assert rdma("HV04").parse([NO_ADAPTER]) == Rdma(subject="HV04", iwarp=frozenset())
+
+
+def test_a_rule_forbids_its_own_protocol_only() -> None:
+    udp = BlockRule(name="x", display="x", owner="", inbound=True, ports=("3343",), protocol="UDP")
+    assert (udp.covers(3343, "UDP"), udp.covers(3343)) == (True, False)

@@ -19,7 +19,7 @@ NOT_WINRM = -1
 NO_CLUSTER_NETWORK = 0x800713AB
 STALLED = 0x800705B4
 
-MIGRATION_PORT, SMB_PORT, WINRM_PORT = 6600, 445, 5985
+MIGRATION_PORT, SMB_PORT, WINRM_PORT, IWARP_PORT, CLUSTER_PORT = 6600, 445, 5985, 5445, 3343
 
 
 @dataclass
@@ -33,6 +33,8 @@ class Adapter:
     status: str = "Up"
     """Up, Disconnected or Disabled."""
     mtu: int = 1500
+    rdma: str = ""
+    """*NetworkDirectTechnology: 1 iWARP, 3 RoCE, 4 RoCEv2; empty for an adapter without RDMA."""
 
     @property
     def up(self) -> bool:
@@ -64,6 +66,7 @@ class FirewallRule:
     """Allow or Block."""
     policy: str = ""
     """Name of the group policy object that it comes from; empty for a local rule."""
+    protocol: str = "TCP"
 
 
 def _rules() -> dict[str, FirewallRule]:
@@ -71,6 +74,17 @@ def _rules() -> dict[str, FirewallRule]:
         FirewallRule("VIRT-MIGL-In-TCP-NoScope", "Hyper-V (MIG-TCP-In)", "@%systemroot%\\system32\\vmms.exe,-210", 6600),
         FirewallRule("FPS-SMB-In-TCP", "File and Printer Sharing (SMB-In)", "@FirewallAPI.dll,-28502", 445),
         FirewallRule("WINRM-HTTP-In-TCP", "Windows Remote Management (HTTP-In)", "@FirewallAPI.dll,-30267", 5985),
+        FirewallRule(
+            "FPSSMBD-iWARP-In-TCP",
+            "File and Printer Sharing over SMBDirect (iWARP-In)",
+            "@FirewallAPI.dll,-28602",
+            IWARP_PORT,
+            enabled=False,
+        ),
+        FirewallRule(
+            "FailoverClustering-NetFt-UDP-In", "Failover Clusters (UDP-In)", "Failover Clusters", CLUSTER_PORT, protocol="UDP"
+        ),
+        FirewallRule("FailoverClustering-ClusSvc-TCP-In", "Failover Clusters (TCP-In)", "Failover Clusters", CLUSTER_PORT),
     )
     return {rule.name: rule for rule in known}
 
@@ -88,12 +102,15 @@ class Firewall:
     """The group policy object that sets the profile; empty if it is set locally."""
     rules: dict[str, FirewallRule] = field(default_factory=_rules)
 
-    def lets_in(self, port: int) -> bool:
+    def lets_in(self, port: int, protocol: str = "TCP") -> bool:
         """Whether a connection to a port comes in."""
         counting = [
             rule
             for rule in self.rules.values()
-            if rule.enabled and rule.inbound and rule.port == port and (self.local_rules or rule.policy)
+            if rule.enabled
+            and rule.inbound
+            and (rule.port, rule.protocol) == (port, protocol)
+            and (self.local_rules or rule.policy)
         ]
         if not self.on:
             return True
@@ -185,7 +202,8 @@ def obstacle(world: World, source: Host, destination: Host) -> int:
     together = cluster is not None and cluster is world.cluster_of(destination.name)
     if together and cluster is not None:
         ways = list(_cluster_ways(world, source, destination))
-        if not ways:
+        wall = destination.network.firewall
+        if not ways or not all(wall.lets_in(CLUSTER_PORT, protocol) for protocol in ("UDP", "TCP")):
             return NO_CLUSTER_NETWORK
     else:
         address = resolve(world, source, destination.fqdn)
@@ -201,7 +219,9 @@ def obstacle(world: World, source: Host, destination: Host) -> int:
             return REFUSED
     if not source.network.firewall.lets_out(MIGRATION_PORT):
         return FORBIDDEN
-    ports = [MIGRATION_PORT] + ([SMB_PORT] if source.migration.performance == "SMB" else [])
+    smb = source.migration.performance == "SMB"
+    iwarp = smb and any(there.rdma == "1" for _, there in ways)
+    ports = [MIGRATION_PORT] + [SMB_PORT] * smb + [IWARP_PORT] * iwarp
     if not any(here.up and there.up for here, there in ways):
         return TIMED_OUT
     if not all(destination.network.firewall.lets_in(port) for port in ports):

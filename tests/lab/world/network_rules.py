@@ -14,12 +14,22 @@ TARGET = "hv04.contoso.com"
 OF_ANOTHER, OF_NOBODY = "10.0.10.2", "10.0.10.99"
 MIGRATIONS, SMB, MANAGEMENT = "VIRT-MIGL-In-TCP-NoScope", "FPS-SMB-In-TCP", "WINRM-HTTP-In-TCP"
 
+IN_CLUSTER = ("FailoverClustering-NetFt-UDP-In", "FailoverClustering-ClusSvc-TCP-In")
+
 
 def adapters(host: str, status: str, *names: str) -> Change:
     def apply(world: World) -> None:
         for each in world.host(host).network.adapters:
             if not names or each.name in names:
                 each.status = status
+
+    return apply
+
+
+def rdma(host: str, technology: str) -> Change:
+    def apply(world: World) -> None:
+        for each in world.host(host).network.adapters:
+            each.rdma = technology
 
     return apply
 
@@ -188,7 +198,7 @@ NETWORK_RULES = (
     ),
     Rule(
         "local rules do not count",
-        (firewall("HV02", local_rules=False),),
+        (firewall("HV02", local_rules=False), *(rule("HV02", each, policy="Cluster nodes") for each in IN_CLUSTER)),
         *CLUSTERED,
         TIMED_OUT,
         "migration.connect",
@@ -202,6 +212,31 @@ NETWORK_RULES = (
         TIMED_OUT,
         "migration.connect",
         (rule("HV04", SMB, enabled=True),),
+    ),
+    Rule(
+        "SMB Direct does not get in over iWARP",
+        (settings("HV03", performance="SMB"), rdma("HV04", "1")),
+        *ALONE,
+        TIMED_OUT,
+        "migration.connect",
+        (rule("HV04", "FPSSMBD-iWARP-In-TCP", enabled=True),),
+    ),
+    Rule("SMB Direct over RoCE needs no port", (settings("HV03", performance="SMB"), rdma("HV04", "3")), *ALONE, 0, "", ()),
+    Rule(
+        "a node that hears no heartbeats is reached on no cluster network",
+        (rule("HV02", "FailoverClustering-NetFt-UDP-In", enabled=False),),
+        *CLUSTERED,
+        NO_CLUSTER_NETWORK,
+        "ha.no_network",
+        (rule("HV02", "FailoverClustering-NetFt-UDP-In", enabled=True),),
+    ),
+    Rule(
+        "nor is one whose cluster service hears nothing",
+        (rule("HV02", "FailoverClustering-ClusSvc-TCP-In", enabled=False),),
+        *CLUSTERED,
+        NO_CLUSTER_NETWORK,
+        "ha.no_network",
+        (rule("HV02", "FailoverClustering-ClusSvc-TCP-In", enabled=True),),
     ),
     Rule("SMB is not needed for compression", (rule("HV04", SMB, enabled=False),), *ALONE, 0, "", ()),
     Rule(

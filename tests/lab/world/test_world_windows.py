@@ -11,7 +11,7 @@ from world_probe import CURRENT, Ask, Heard, run
 from remediations.lab.world.clock import ManualClock
 from remediations.lab.world.events import HIGH_AVAILABILITY, SYSTEM, VMMS
 from remediations.lab.world.faults import FAULTS
-from remediations.lab.world.handlers import ATC, CLUSTERING, DIRECTORY, HYPERV, MODULE, WINDOWS
+from remediations.lab.world.handlers import ATC, CLUSTERING, DIRECTORY, HYPERV, KEYS, MODULE, WINDOWS
 from remediations.lab.world.hosts import OLD_MODULE, StorageJob
 from remediations.lab.world.world import World
 from remediations.model.contract import contracts
@@ -242,7 +242,7 @@ def test_objects_are_as_wide_as_windows(ask: Ask, command: str, parameters: dict
 
 
 def test_every_command_that_may_be_sent_is_simulated_with_every_parameter() -> None:
-    known = {**HYPERV, **CLUSTERING, **DIRECTORY, **WINDOWS, **ATC, **MODULE}
+    known = {**HYPERV, **CLUSTERING, **DIRECTORY, **WINDOWS, **ATC, **MODULE, **KEYS}
     lacking = {name: sorted(set(each.allowed) - known[name].parameters) for name, each in contracts().items() if name in known}
     assert {name: parameters for name, parameters in lacking.items() if parameters} == {}
     assert set(contracts()) - set(known) == {"Write-Output"}  # the protocol's own

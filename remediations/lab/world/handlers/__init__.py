@@ -119,6 +119,7 @@ WINDOWS: Mapping[str, Simulated] = {
     "Restart-Service": _does(services.restart_service, "Name"),
     "Get-StorageJob": _does(windows.get_storage_job),
     "Get-NetAdapter": _does(networks.get_adapters),
+    "Get-NetAdapterAdvancedProperty": _does(networks.get_advanced_properties, "RegistryKeyword"),
     "Get-NetIPAddress": _does(networks.get_addresses),
     "Get-NetConnectionProfile": _does(firewall.get_connection_profiles),
     "Get-NetFirewallRule": _does(firewall.get_rules, "Name", "Direction", "Action", "Enabled", "PolicyStore"),

@@ -79,13 +79,13 @@ def get_port_filters(world: World, call: Call) -> None:
     """Get-NetFirewallPortFilter [-Protocol] [-PolicyStore]."""
     host = world.host(call.host)
     for rule in host.network.firewall.rules.values():
-        if _active(call) or not rule.policy:
+        if (_active(call) or not rule.policy) and rule.protocol in (asked(call, "Protocol") or [rule.protocol]):
             properties = {
                 "Caption": None,
                 "Description": None,
                 "ElementName": None,
                 "InstanceID": rule.name,
-                "Protocol": "TCP",
+                "Protocol": rule.protocol,
                 "LocalPort": str(rule.port) if rule.inbound else "Any",
                 "RemotePort": "Any" if rule.inbound else str(rule.port),
                 "IcmpType": "Any",

@@ -18,7 +18,7 @@ from typing import Any
 from remediations.lab.cmdlet import Call, CommandError, Enum, Object, UInt32
 from remediations.lab.world import network
 from remediations.lab.world.handlers.clustering import local_cluster
-from remediations.lab.world.handlers.shape import asked, cluster_object, clusters, vm_error, vm_object
+from remediations.lab.world.handlers.shape import asked, cluster_object, clusters, matching, vm_error, vm_object
 from remediations.lab.world.hosts import Host
 from remediations.lab.world.switches import uplinks
 from remediations.lab.world.text import say
@@ -129,6 +129,36 @@ def get_adapters(world: World, call: Call) -> None:
             "SystemName": host.fqdn,
         }
         call.output(cim_object("StandardCimv2", "MSFT_NetAdapter", properties))
+
+
+def get_advanced_properties(world: World, call: Call) -> None:
+    """Get-NetAdapterAdvancedProperty -RegistryKeyword: the lab knows what an adapter's RDMA is made of, and nothing else."""
+    host = world.host(call.host)
+    (keyword,) = asked(call, "RegistryKeyword") or ["*"]
+    found = [each for each in host.network.adapters if each.rdma and matching(keyword, ["*NetworkDirectTechnology"])]
+    for each in found:
+        properties = {
+            "Name": each.name,
+            "InterfaceDescription": f"Intel(R) Ethernet Network Adapter X710 #{each.index}",
+            "RegistryKeyword": "*NetworkDirectTechnology",
+            "RegistryValue": [each.rdma],
+            "DisplayName": "NetworkDirect Technology",
+            "DisplayValue": {"1": "iWARP", "3": "RoCE", "4": "RoCEv2"}[each.rdma],
+            "SystemName": host.fqdn,
+        }
+        call.output(cim_object("StandardCimv2", "MSFT_NetAdapterAdvancedPropertySettingData", properties))
+    if not found:
+        text = say("adapter.no_property", host.culture, keyword=keyword)
+        call.error(
+            CommandError(
+                text,
+                "CmdletizationQuery_NotFound_RegistryKeyword",
+                "ObjectNotFound",
+                exception="Microsoft.PowerShell.Cmdletization.Cim.CimJobException",
+                command_type=call.name,
+                target=keyword,
+            )
+        )
 
 
 LOOPBACK = network.Adapter("Loopback Pseudo-Interface 1", 1, "127.0.0.1/8")
