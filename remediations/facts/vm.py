@@ -18,6 +18,7 @@ AT_REST = frozenset({"Ok", "InService"})
 """Operational statuses that hold nothing; every other one (MigratingVirtualMachine, BackingUpVirtualMachine, …) does."""
 
 MIGRATING = "MigratingVirtualMachine"
+_NO_SWITCH = 33012
 STORAGE_MIGRATING = frozenset({"StorageMigrationPhaseOne", "StorageMigrationPhaseTwo"})
 
 
@@ -59,6 +60,12 @@ class CompatibilityReport(Fact):
     """
 
     messages: tuple[str, ...]
+    ids: frozenset[int] = frozenset()
+
+    @property
+    def lacks_switch(self) -> bool:
+        """Whether the destination has no switch of a name that the virtual machine uses (Compare-VM's reference: 33012)."""
+        return _NO_SWITCH in self.ids
 
 
 def virtual_machine(name: VmName, host: str) -> Query[Machine]:
@@ -124,8 +131,12 @@ def _processor(name: str, host: str, replies: Sequence[Reply]) -> VirtualProcess
 def _report(name: str, destination: str, host: str, replies: Sequence[Reply]) -> CompatibilityReport | NotApplicable:
     if is_absent(replies[0]):
         return NotApplicable(reason=f"{host} has no virtual machine {name}, or no module that compares it")
-    messages = tuple(str(each["Message"]) for each in many(replies[0]))
-    return CompatibilityReport(subject=f"{name}@{destination}", messages=messages)
+    found = many(replies[0])
+    return CompatibilityReport(
+        subject=f"{name}@{destination}",
+        messages=tuple(str(each["Message"]) for each in found),
+        ids=frozenset(int(each["MessageId"]) for each in found),
+    )
 
 
 def the_only(name: str, host: str, reply: Reply) -> Mapping[str, object] | NotApplicable:

@@ -189,7 +189,12 @@ def test_only_an_empty_comparison_is_more_than_words() -> None:
     query = vm.compatibility_report("VM42", "HV02", "HV01")
     assert query.commands[0].reaches_beyond("HV01")
     assert fields(what(query, answered()))["messages"] == []
-    assert fields(what(query, answered({"MessageId": 24008, "Message": "Prozessor"})))["messages"] == ["Prozessor"]
+    told = what(query, answered({"MessageId": 24008, "Message": "Prozessor"}))
+    assert isinstance(told, vm.CompatibilityReport)
+    assert (told.messages, told.lacks_switch) == (("Prozessor",), False)
+    missed = what(query, answered({"MessageId": 33012, "Message": "Es wurde kein Ethernet-Switch gefunden."}))
+    assert isinstance(missed, vm.CompatibilityReport)
+    assert missed.lacks_switch
     assert isinstance(what(query, failed("InvalidParameter")), NotApplicable)
     with pytest.raises(Unreadable):
         what(query, failed("AccessDenied"))
