@@ -23,6 +23,7 @@ from flows.catalogue import FLOWS
 from flows.pause import ensure_variable
 from flows.recover import recover
 from flows.remediate_migration import remediate_migration
+from flows.undo import undo
 
 POOL = "hyper-v"
 """The work pool of one site's workers."""
@@ -30,7 +31,7 @@ POOL = "hyper-v"
 MAIN = "remediate-migration"
 """Flow and deployment that a reported failure starts."""
 
-ALL: tuple[Flow[..., Any], ...] = (remediate_migration, *FLOWS.values(), recover)
+ALL: tuple[Flow[..., Any], ...] = (remediate_migration, *FLOWS.values(), undo, recover)
 
 ZOMBIES = "end runs that no longer show a heartbeat"
 SILENCE = timedelta(seconds=90)

@@ -27,10 +27,15 @@ NEVER_RESUMED = "never resumed"
 """How Prefect's server words the end of a suspended run whose time is up (its services/pause_expirations.py)."""
 
 
-def fate(client: SyncPrefectClient, run: str) -> Over | None:
-    """Why a run is over, as the ledger keeps it; None while it may go on, or where that cannot be seen from here."""
+def fate(client: SyncPrefectClient | None, run: str) -> Over | None:
+    """Why a run is over, as the ledger keeps it; None while it may go on, or where that cannot be seen from here.
+
+    Without a client, as where Prefect does not answer, no flow run is over.
+    """
     if run.startswith(TERMINAL):
         return _of_process(run)
+    if client is None:
+        return None
     try:
         flow_run = client.read_flow_run(UUID(run))
     except ValueError:

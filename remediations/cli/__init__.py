@@ -36,10 +36,31 @@ def _demo() -> typer.Typer:
     return forms.alone(demo)
 
 
+def _undo() -> typer.Typer:
+    from remediations.cli.after import undo
+
+    return forms.alone(undo)
+
+
+def _recover() -> typer.Typer:
+    from remediations.cli.after import recover
+
+    return forms.alone(recover)
+
+
 app = typer.Typer(
     name="remediate",
     help=f"Find out why a Hyper-V virtual machine would not move, mend it with the least harm, prove it.\n\n{EXIT_CODES}",
-    cls=forms.also({"config": _config, "policy": _policy, "diagnose": _diagnose, "demo": _demo}),
+    cls=forms.also(
+        {
+            "undo": _undo,
+            "recover": _recover,
+            "config": _config,
+            "policy": _policy,
+            "diagnose": _diagnose,
+            "demo": _demo,
+        }
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

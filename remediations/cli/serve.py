@@ -248,7 +248,8 @@ def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
     with client_for(api) as client:
         for run in start_lost(client, POOL):
             log.warning("a run that its worker lost is started again", run=str(run.id), name=run.name)
-    if not ledger.unfinished_runs() and not ledger.to_read_again(1):
+    waiting = ledger.unfinished_runs() or ledger.open_brackets() or ledger.undecided() or ledger.to_read_again(1)
+    if not waiting:
         return
     with client_for(api) as client, engine() as built:
         dispatcher.read_again(built)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from remediations.engine.companions import companions, dismiss
+from remediations.engine.done import did
 from remediations.engine.endings import sent, with_what_stays
 from remediations.engine.ports import Companion, Considered, Phase, Report, Sent
 from remediations.engine.propose import Proposal
-from remediations.engine.recover import sealed_of
 from remediations.engine.render import report_markdown
 from remediations.engine.sending import Overtaken
 from remediations.ledger import Entry
@@ -110,9 +110,7 @@ class Account:
 
     def _entries(self) -> list[Entry]:
         """What this run sent, in all its rounds, in order."""
-        plans = sealed_of(self.ledger, self.run)
-        entries = [entry for sealed in plans for entry in self.ledger.journal(self.run, sealed.digest)]
-        return sorted(entries, key=lambda each: (each.intended_at, each.index))
+        return [each.entry for each in did(self.ledger, self.run)]
 
     def _report(self, outcome: Outcome, what: tuple[Sent, ...] = (), company: tuple[Companion, ...] = ()) -> Report:
         report = Report(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from remediations.catalogue.remediation import Remediation
+from remediations.engine.done import did
 from remediations.engine.gather import facts_in, read_for
-from remediations.engine.parts import fold, parts_of
+from remediations.engine.parts import UNDO, fold, parts_of, typed
 from remediations.engine.ports import Clock, Hosts, Observe
 from remediations.engine.sending import Applied, Overtaken, Stopped
+from remediations.engine.undo import requests_under, takes_back, undo_plan
 from remediations.engine.work import Work
 from remediations.ledger import Ledger, Sealed
 from remediations.model.diagnosis import Evidence
@@ -108,9 +111,25 @@ class Applier:
 
     def again(self, plan: Plan) -> Plan:
         """The plan made again, on facts read now: the same digest means no drift, verdict absent means mended."""
+        if plan.remediation == UNDO:
+            return self.undo(plan.request["run"]).model_copy(update={"attempt": plan.attempt})
         parts = parts_of(plan)
         fresh = fold(parts, read_for(self.hosts, self.site, self.evidence, parts))
         return fresh.model_copy(update={"attempt": plan.attempt})
+
+    def undo(self, run: str) -> Plan:
+        """What undoes a run, on facts read now. Raises `LookupError` for a remediation that is no longer there."""
+        done = did(self.ledger, run)
+        return undo_plan(run, done, self.ledger.open_brackets(run), self._read(typed(requests_under(done))))
+
+    def undone(self, run: str, by: str) -> None:
+        """Write into a run's journal which of its steps another run, its undo, took back."""
+        back = [each for each in did(self.ledger, by) if each.stands]
+        for each in did(self.ledger, run):
+            sent = next((one.entry for one in back if takes_back(one.step, each.step)), None)
+            if each.stands and sent is not None:
+                digest, index, detail = each.plan.digest, each.entry.index, f"by run {by}"
+                self.ledger.mark_undone(run, digest, index, sent.command_id, ok=True, detail=detail)
 
     def resources(self, plan: Plan) -> list[str]:
         """What must be ours alone while the plan runs: its hosts, its targets, and the cluster for disruptive changes."""
@@ -123,7 +142,10 @@ class Applier:
 
     def read(self, plan: Plan) -> dict[str, Fact]:
         """The facts that a plan stands on, read now, by key."""
+        return self._read(parts_of(plan))
+
+    def _read(self, parts: Sequence[Remediation]) -> dict[str, Fact]:
         found: dict[str, Fact] = {}
-        for inputs in read_for(self.hosts, self.site, self.evidence, parts_of(plan)):
+        for inputs in read_for(self.hosts, self.site, self.evidence, parts):
             found |= facts_in(inputs)
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from uuid import UUID, uuid4
 
-from remediations.engine.sending import MARGIN, Applied, Facts, Sending, Stopped, after, before, drift
+from remediations.engine.sending import MARGIN, SHOWS, Applied, Facts, Sending, Stopped, after, before, drift
 from remediations.ledger import Bracket, Entry, How
 from remediations.model.outcome import Reason
 from remediations.model.plan import Step, Wait
@@ -13,9 +13,6 @@ from remediations.model.tier import Reversal
 
 CLOSE_DEADLINE = 120.0
 """Seconds that a bracket's closing command may take."""
-
-SHOWS = 30.0
-"""Seconds within which what took a step back must show, where the step itself needed none."""
 
 
 class Back(Sending):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from remediations.catalogue.remediation import Repair
-from remediations.engine.parts import parts_of
+from remediations.engine.parts import UNDO, parts_of
 from remediations.engine.ports import Clock, Switches
 from remediations.ledger import Ledger
 from remediations.model.causes import Cause
@@ -99,5 +99,7 @@ class Judging:
 
 
 def causes_of(plan: Plan) -> list[Cause]:
-    """What a plan mends; nothing for an operation."""
+    """What a plan mends; nothing for an operation, or an undo."""
+    if plan.remediation == UNDO:
+        return []
     return [cause for each in parts_of(plan) if isinstance(each, Repair) for cause in each.causes]

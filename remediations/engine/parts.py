@@ -15,11 +15,28 @@ from remediations.model.tier import Reversal
 _WEAKEST_FIRST = (Reversal.IRREVERSIBLE, Reversal.EXACT_EXCEPT_PLACEMENT, Reversal.EXACT, Reversal.NOT_NEEDED)
 
 
+UNDO = "undo"
+"""What stands for a remediation's id in a plan that undoes a run (`engine/undo.py`)."""
+
+
+def requests_of(plan: Plan) -> list[dict[str, Any]]:
+    """The requests that a plan was made for, in order: `remediation` (its id) and `request`, as JSON.
+
+    Of an undo, those of the plans that it takes back: they say which facts it stands on.
+    """
+    found: list[dict[str, Any]] = plan.request.get("parts", [{"remediation": plan.remediation, "request": plan.request}])
+    return found
+
+
 def parts_of(plan: Plan) -> list[Remediation]:
-    """The requests that a plan was made for, in order. Raises `LookupError` for a remediation that is no longer there."""
-    parts = plan.request.get("parts", [{"remediation": plan.remediation, "request": plan.request}])
+    """The same as typed requests. Raises `LookupError` for a remediation that is no longer there."""
+    return typed(requests_of(plan))
+
+
+def typed(requests: Sequence[Mapping[str, Any]]) -> list[Remediation]:
+    """Requests as they stand in plans, as remediations of the catalogue. Raises `LookupError` for one that is not there."""
     found = []
-    for part in parts:
+    for part in requests:
         if part["remediation"] not in CATALOGUE:
             raise LookupError(f"{part['remediation']} is not in the catalogue any more: the plan cannot be carried out")
         found.append(CATALOGUE[part["remediation"]].model_validate(part["request"]))

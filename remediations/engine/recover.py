@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 from remediations.engine.apply import Applier
 from remediations.engine.companions import companions, dismiss
-from remediations.ledger import Ledger, RunRecord, Sealed
+from remediations.engine.done import sealed_of
+from remediations.ledger import Ledger, RunRecord
 from remediations.model.base import Frozen
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.site import Site
-
-ROUNDS = 3
-"""Rounds of one run; after them a person gets everything that was seen."""
 
 LATER = (Refused, LookupError, ValueError)
 """What keeps one run from being finished now, and no other: busy hosts, a host or remediation that is gone from the files."""
@@ -72,6 +69,34 @@ def _with_companions(ledger: Ledger, site: Site, record: RunRecord, outcome: Out
     dismiss(ledger, record.incident_id or "", companions(ledger, record.incident_id, next(mends, None), site), outcome)
 
 
+class Left(Frozen):
+    """What of one run is still half-way, or not written down."""
+
+    run: str
+    what: str
+    why: str
+
+
+def left_over(ledger: Ledger, fate: Fate) -> list[Left]:
+    """What runs that are over still have left, and what kept it from being finished when it was tried last."""
+    over = {each.run for each in ledger.unfinished_runs() if fate(each.run) is not None}
+    found = dict.fromkeys(over, "without an outcome")
+    asked = "in question: nobody knows what became of a step"
+    found |= {run: asked for run, _ in ledger.undecided() if _is_over(ledger, run, over)}
+    found |= {each.run: f"half-way: “{each.name}”" for each in ledger.open_brackets() if _is_over(ledger, each.run, over)}
+    return [Left(run=run, what=what, why=_kept(ledger, run)) for run, what in found.items()]
+
+
+def _is_over(ledger: Ledger, run: str, over: set[str]) -> bool:
+    record = ledger.run(run)
+    return run in over or record is None or record.finished_at is not None
+
+
+def _kept(ledger: Ledger, run: str) -> str:
+    told = [note.data["why"] for note in ledger.trail(run) if note.kind == "recover later"]
+    return told[-1] if told else "it was not tried yet"
+
+
 def _close_left_over(ledger: Ledger, applier: Applier) -> list[Recovered]:
     found = []
     brackets = {(each.run, each.digest): each for each in ledger.open_brackets()}
@@ -110,10 +135,3 @@ def _finish(ledger: Ledger, applier: Applier, record: RunRecord, over: Over) -> 
     if finished:
         return Outcome(ending=Ending.UNDONE, reason=over.reason, summary=f"{over.words}; what had been done was taken back.")
     return Outcome(ending=Ending.REFUSED, reason=over.reason, summary=f"{over.words}; nothing was changed.")
-
-
-def sealed_of(ledger: Ledger, run: str) -> list[Sealed]:
-    """The plans that a run may have sent something of, newest first."""
-    parts: tuple[Literal["retry", "repair"], ...] = ("retry", "repair")
-    found = (ledger.sealed(run, round=number, part=part) for number in range(ROUNDS, 0, -1) for part in parts)
-    return [sealed for sealed in found if sealed is not None]

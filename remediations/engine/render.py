@@ -12,7 +12,7 @@ from remediations.engine.ports import Considered, Report
 from remediations.model.fact import Change
 from remediations.model.outcome import Ending
 from remediations.model.plan import Blocked, Carried, Manual, Plan, Satisfied, Step, Verdict, Wait
-from remediations.model.tier import Proof
+from remediations.model.tier import Proof, Reversal
 
 if TYPE_CHECKING:
     from remediations.engine.propose import Proposal
@@ -92,7 +92,7 @@ def plan_markdown(plan: Plan) -> str:
             lines.append("\n".join(["| what | before | after |", "|---|---|---|", *rows]))
             if item.guards:
                 lines.append("only while: " + "; ".join(escape(guard.text) for guard in item.guards))
-            lines.append(f"undo: {code(item.undo.text)}" if item.undo else "undo: none needed")
+            lines.append(f"undo: {code(item.undo.text)}" if item.undo else f"undo: {_no_undo(plan)}")
         else:
             lines.append(item_line(item))
     return "\n\n".join(lines)
@@ -100,6 +100,11 @@ def plan_markdown(plan: Plan) -> str:
 
 def _carried(each: Carried) -> str:
     return f"what {escape(each.host)} hands out for {code(each.command.text)}"
+
+
+def _no_undo(plan: Plan) -> str:
+    """What stands where a step has no undo: whoever approves an irreversible one is told so at that very step."""
+    return "**none: this cannot be undone**" if plan.reversal is Reversal.IRREVERSIBLE else "none needed"
 
 
 def item_line(item: Satisfied | Wait | Blocked | Manual) -> str:
@@ -117,10 +122,10 @@ def item_line(item: Satisfied | Wait | Blocked | Manual) -> str:
 
 def plan_text(plan: Plan) -> str:
     """A whole plan for the terminal."""
-    undo = {"exact": "can be undone exactly", "irreversible": "cannot be undone"}.get(
+    reversal = {"exact": "can be undone exactly", "irreversible": "cannot be undone"}.get(
         plan.reversal.value, f"undo: {plan.reversal.value}"
     )
-    lines, number = [f"{plan.title} · tier {plan.tier} · {undo} · digest {short_digest(plan.digest)}"], 0
+    lines, number = [f"{plan.title} · tier {plan.tier} · {reversal} · digest {short_digest(plan.digest)}"], 0
     for item in plan.items:
         if isinstance(item, Step):
             number += 1
@@ -130,8 +135,8 @@ def plan_text(plan: Plan) -> str:
                 lines.append(f"    {change.field.replace('_', ' ')}: {before} → {after}")
             lines.append(f"    on {item.host}: {item.command.text}")
             lines += [f"    carries, in memory only: {each.command.text} from {each.host}" for each in item.carries]
-            if item.undo:
-                lines.append(f"    undo: {item.undo.text}")
+            undo = item.undo.text if item.undo else _no_undo(plan).strip("*")
+            lines.append(f"    undo: {undo}")
         elif isinstance(item, Satisfied):
             lines.append(f" ✓  {item.why}")
         elif isinstance(item, Wait):
@@ -197,6 +202,9 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
         ]
         head = ["| on | command | became | undo |", "|---|---|---|---|"]
         parts.append("## What was sent\n\n" + "\n".join([*head, *rows]))
+    if any(each.became == "done" and each.undo for each in report.sent):
+        about = "takes back, newest first, what is still as this run left it; its plan is shown and asked for first."
+        parts.append(f"## To undo it\n\n{code(f'remediate undo {report.run}')} {about}")
     checks = [f"verified: {'yes' if report.verified else 'no'}", f"the move succeeded: {'yes' if report.retried else 'no'}"]
     parts.append("## Proof\n\n" + " · ".join(checks))
     if report.companions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -10,11 +11,11 @@ from remediations.catalogue.remediation import Remediation, Repair
 from remediations.engine.account import Account
 from remediations.engine.asking import Asking
 from remediations.engine.companions import part_ways
+from remediations.engine.done import ROUNDS
 from remediations.engine.endings import failed, left_to_people, stands, unmendable, unverified, whys
 from remediations.engine.gather import read_for
 from remediations.engine.ports import Gate
 from remediations.engine.propose import Proposal, asked_for, gather_evidence, propose
-from remediations.engine.recover import ROUNDS
 from remediations.engine.render import why_markdown
 from remediations.engine.sending import Applied, Overtaken
 from remediations.engine.symptom import nowhere
@@ -62,14 +63,30 @@ class Run(Account):
 
     def operate(self, remediation: Remediation, *, dry_run: bool) -> Outcome:
         """Plan one remediation, ask, apply, verify."""
-        evidence = Evidence()
-        if isinstance(remediation, Repair):
-            # A person who asks for a repair stands for the evidence that its cause is real.
-            evidence = asked_for(remediation)
+        # A person who asks for a repair stands for the evidence that its cause is real.
+        evidence = asked_for(remediation) if isinstance(remediation, Repair) else Evidence()
+        return self._carry(lambda: self._planned(remediation, evidence), evidence, dry_run=dry_run)
+
+    def undo(self, of: str, *, dry_run: bool) -> Outcome:
+        """Plan what takes back another run, ask, apply, verify, and write into that run's journal that it was."""
+        applier, record = self.engine.applier(Evidence()), self.ledger.run(of)
+        if record is None or record.finished_at is None:
+            detail = f"run {of} is not over: cancel it, or let `remediate recover` finish it; then it can be undone"
+            raise Refused(Reason.DUPLICATE_IN_PROGRESS, detail)
+
+        def plan() -> Plan:
+            return self.phase("read and plan", partial(self.watch, f"read and plan: undo {of}", partial(applier.undo, of)))
+
+        outcome = self._carry(plan, Evidence(), dry_run=dry_run)
+        if not dry_run:
+            applier.undone(of, by=self.run)
+        return outcome
+
+    def _carry(self, planned: Callable[[], Plan], evidence: Evidence, *, dry_run: bool) -> Outcome:
         sealed = self.ledger.sealed(self.run, round=1, part="repair")
-        started = sealed is not None and bool(self.ledger.journal(self.run, sealed.digest))
-        plan = sealed.plan if sealed is not None and started else self._planned(remediation, evidence)
-        self.plan = plan
+        started = not dry_run and sealed is not None and bool(self.ledger.journal(self.run, sealed.digest))
+        plan = sealed.plan if sealed is not None and started else planned()
+        self.plan, self.title = plan, self.title or plan.title
         if not started:
             if self.absent:
                 return Outcome(ending=Ending.NEEDS_PERSON, summary=f"There is no such virtual machine: {self.absent}.")

@@ -11,7 +11,7 @@ from remediations.engine.apply import Applier
 from remediations.engine.judging import Judging
 from remediations.engine.ports import Clock, Gate, Hosts, Observe, Report, StepOf, Switches, no_codes, no_switches, quietly
 from remediations.engine.propose import canonical
-from remediations.engine.recover import Fate, Recovered, recover
+from remediations.engine.recover import Fate, Left, Recovered, left_over, recover
 from remediations.engine.rounds import Run
 from remediations.engine.symptom import over_by_now
 from remediations.ledger import Ledger, OpenIncident
@@ -85,6 +85,17 @@ class Engine:
             self.ledger.start_run(run, kind=remediation.id, incident_id=None, requested_by=requested_by)
         return work.concluded(lambda: work.operate(remediation, dry_run=dry_run))
 
+    def undo(self, run: str, of: str, *, dry_run: bool, gate: Gate, requested_by: str) -> Report:
+        """Take back what the ended run `of` did and what is still so. Raises `LookupError` if the ledger has no such run."""
+        if self.ledger.run(of) is None:
+            raise LookupError(f"run: the ledger has no run {of}; the report of a run names it")
+        work = Run(self, run, gate)
+        if not dry_run:
+            if told := work.told_before():
+                return told
+            self.ledger.start_run(run, kind="undo", incident_id=None, requested_by=requested_by)
+        return work.concluded(lambda: work.undo(of, dry_run=dry_run))
+
     def recover(self, fate: Fate) -> list[Recovered]:
         """Finish what runs left that will not come back; `fate` says why a run is over, or None while it may go on."""
         return recover(self.ledger, self.applier(Evidence()), fate)
@@ -92,6 +103,10 @@ class Engine:
     def over_by_now(self, incidents: Sequence[OpenIncident]) -> dict[str, str]:
         """Of open incidents those whose symptom is gone, by id: a sentence that says how that is known. Only reads."""
         return over_by_now(self.hosts, self.site, incidents)
+
+    def left_over(self, fate: Fate) -> list[Left]:
+        """What of runs that are over is still half-way after `recover`, and why."""
+        return left_over(self.ledger, fate)
 
     def applier(self, evidence: Evidence) -> Applier:
         """What applies plans, on the facts that `evidence` makes them read."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MARGIN = 15.0
 """Seconds of the lease that must be left beyond a command's deadline before it is sent (DESIGN, leases)."""
 
+SHOWS = 30.0
+"""Seconds within which what took a step back must show, where the step itself needed none."""
+
 Facts = Mapping[str, Fact]
 
 

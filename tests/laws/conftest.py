@@ -20,7 +20,14 @@ EVERYDAY = frozenset(
 """Faults whose laws run every time; those of the others are `long`."""
 
 EVERY_TIME = frozenset(
-    {"test_law_quad.py", "test_law_refusals.py", "test_law_diagonal.py", "test_law_canary.py", "test_law_stops.py"}
+    {
+        "test_law_quad.py",
+        "test_law_refusals.py",
+        "test_law_undo.py",
+        "test_law_diagonal.py",
+        "test_law_canary.py",
+        "test_law_stops.py",
+    }
 )
 """Files of laws that run every time; the others (crashes, broken wires, rounds, endings) are `long`."""
 

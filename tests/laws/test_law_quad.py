@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
-from law_bench import Bench, assert_hidden, comparable, mend_only, planned_changes
+from law_bench import Bench, assert_hidden, comparable, mend_only, never, planned_changes
 from law_faults import MENDED
 
+from remediations.engine import Report
 from remediations.engine.gather import facts_in, read_for
 from remediations.engine.parts import parts_of
 from remediations.model.diagnosis import Evidence
@@ -62,21 +63,23 @@ def test_apply_does_what_it_predicted_and_undo_takes_it_back(bench: Bench, cause
     assert [change for change in last.values() if not change.holds_after(facts)] == []
     assert bench.engine().applier(Evidence()).again(plan).verdict is Verdict.ABSENT
 
-    sealed = bench.ledger.sealed("run-1", round=1, part="repair")
-    assert sealed is not None
-    applied = bench.engine().applier(Evidence()).take_back("run-1", sealed, "the law asks for it")
-    assert_restored(bench, plan, before, undone=applied.undone, detail=applied.detail)
+    asked = len(bench.asked)
+    back = bench.engine().undo("undo-1", "run-1", dry_run=False, gate=bench.approving, requested_by="ben")
+    assert_restored(bench, plan, before, back)
+    assert len(bench.asked) == asked + (plan.reversal is not Reversal.NOT_NEEDED)
+    if back.plan is not None and back.plan.steps:
+        assert back.plan.steps == bench.asked[-1].plan.steps, "what was approved is what ran"
+        (again,) = {bench.engine().undo("dry", "run-1", dry_run=True, gate=never, requested_by="ben").outcome.ending}
+        assert again is Ending.NOTHING_TO_DO
 
 
-def assert_restored(bench: Bench, plan: Plan, before: str, *, undone: bool, detail: str) -> None:
+def assert_restored(bench: Bench, plan: Plan, before: str, back: Report) -> None:
     """What each reversal promises."""
-    if plan.reversal in (Reversal.EXACT, Reversal.NOT_NEEDED):
-        assert undone, detail
-        assert bench.lab.world.state_hash() == before
-    elif plan.reversal is Reversal.EXACT_EXCEPT_PLACEMENT:
-        assert undone, detail
+    wanted = Ending.NOTHING_TO_DO if plan.reversal is Reversal.NOT_NEEDED else Ending.MENDED
+    assert back.outcome.ending is wanted, back.markdown
+    if plan.reversal is Reversal.EXACT_EXCEPT_PLACEMENT:
         cluster = bench.lab.world.cluster
         assert cluster is not None
         assert {node.state for node in cluster.nodes.values()} == {"Up"}
     else:
-        assert not undone
+        assert bench.lab.world.state_hash() == before
