@@ -40,6 +40,7 @@ def engine(observe: Observe = quietly) -> Iterator[Engine]:
             observe=observe,
             switches=switches(own.prefect_api),
             step_of=step_of(own),
+            bundles=own.state / "evidence",
         )
 
 

@@ -18,6 +18,7 @@
         'Import-RemediationShieldedCertificate'
         'Remove-RemediationShieldedCertificate'
         'Get-RemediationClusterMigration'
+        'Get-RemediationClusterLog'
         'Get-RemediationPatchLevel'
         'Get-RemediationSpeculation'
         'Get-RemediationWinRM'

@@ -67,6 +67,37 @@ function Get-RemediationClusterMigration {
     [pscustomobject]@{ Exclude = [string]$found['MigrationExcludeNetworks']; Order = [string]$found['MigrationNetworkOrder'] }
 }
 
+function Get-RemediationClusterLog {
+    # This node's cluster log of the last minutes, its newest end, packed. Get-ClusterLog only writes files: into a directory of
+    # its own here, which is removed again, and the answer says whether it was.
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [ValidateRange(1, 1440)] [uint32] $Minutes,
+        [Parameter(Mandatory)] [ValidateRange(1, 64)] [uint32] $Megabytes
+    )
+    $directory = "$env:SystemRoot\Temp\HyperVRemediation-$([guid]::NewGuid())"
+    $null = Microsoft.PowerShell.Management\New-Item -ItemType Directory -Path $directory -ErrorAction Stop
+    try {
+        $file = FailoverClusters\Get-ClusterLog -Node $env:COMPUTERNAME -UseLocalTime -TimeSpan $Minutes -Destination $directory -ErrorAction Stop
+        $most = [int64]$Megabytes * 1MB
+        $reader = [IO.File]::Open($file.FullName, 'Open', 'Read', 'ReadWrite')
+        $packed = [IO.MemoryStream]::new()
+        try {
+            if ($reader.Length -gt $most) { $null = $reader.Seek(-$most, 'End') }
+            $writer = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionMode]::Compress)
+            $reader.CopyTo($writer)
+            $writer.Dispose()
+        } finally { $reader.Dispose() }
+    } finally { Microsoft.PowerShell.Management\Remove-Item -LiteralPath $directory -Recurse -Force -ErrorAction SilentlyContinue }
+    [pscustomobject]@{
+        Path    = [string]$file.FullName
+        Length  = [int64]$file.Length
+        Cut     = [bool]($file.Length -gt $most)
+        Content = [byte[]]$packed.ToArray()
+        Removed = -not (Microsoft.PowerShell.Management\Test-Path -LiteralPath $directory)
+    }
+}
+
 function Get-RemediationShieldedCertificate {
     # Which certificates open this host's virtual TPMs. Never a key: only whether there is one, and whether it may leave.
     [CmdletBinding()]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from remediations.cli import console, forms, stops
 from remediations.cli.console import EXIT_CODES
@@ -28,6 +29,12 @@ def _diagnose() -> typer.Typer:
     from remediations.cli.diagnose import diagnose
 
     return forms.alone(diagnose)
+
+
+def _collect() -> TyperCommand:
+    from remediations.cli.collect import command
+
+    return command()
 
 
 def _demo() -> typer.Typer:
@@ -58,6 +65,7 @@ app = typer.Typer(
             "config": _config,
             "policy": _policy,
             "diagnose": _diagnose,
+            "collect": _collect,
             "demo": _demo,
         }
     ),

@@ -36,6 +36,10 @@ def diagnose(
         bool,
         typer.Option("--jsonl", help="One event as JSON per line in (log, event_id, provider, text), one answer per line out"),
     ] = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Play an evidence bundle again with today's rules instead of reading a report"),
+    ] = None,
     signatures: Annotated[Path | None, typer.Option(help="A site's own signatures, added to the packaged ones")] = None,
 ) -> None:
     """Say which causes a report points to, with the evidence, before any host is asked.
@@ -43,6 +47,13 @@ def diagnose(
     Understands Get-WinEvent output, event XML, Winlogbeat, Fluent Bit, Alloy/Loki and NXLog JSON, PowerShell errors, SCVMM
     job errors and pasted text, in any encoding and language of Windows. Exits 0 unless the input cannot be read.
     """
+    if bundle is not None:
+        if report is not None or jsonl or signatures is not None:
+            _stop("--bundle goes with --json only: a bundle holds what is diagnosed, and uses the packaged signatures")
+        from remediations.cli.collect import played_again
+
+        played_again(bundle, as_json=as_json)
+        return
     try:
         known = Knowledge.packaged() if signatures is None else Knowledge.packaged().with_site(signatures)
         if jsonl:

@@ -72,7 +72,7 @@ def group(names: Callable[[], Mapping[str, Callable[[], TyperCommand]]]) -> type
     return Lazy
 
 
-def also(others: Mapping[str, Callable[[], typer.Typer]]) -> type[TyperGroup]:
+def also(others: Mapping[str, Callable[[], typer.Typer | TyperCommand]]) -> type[TyperGroup]:
     """A group that has `others` beside its own commands; each is imported when it is called, or all of them for help."""
 
     class Also(TyperGroup):
@@ -83,7 +83,8 @@ def also(others: Mapping[str, Callable[[], typer.Typer]]) -> type[TyperGroup]:
             make = others.get(cmd_name)
             if make is None:
                 return super().get_command(ctx, cmd_name)
-            made = typer.main.get_command(make())
+            other = make()
+            made = other if isinstance(other, TyperCommand) else typer.main.get_command(other)
             made.name = cmd_name
             return made
 

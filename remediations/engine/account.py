@@ -58,6 +58,11 @@ class Account:
                 return (Cause(cause) if cause else None), bool(note.data["presumed"])
         return None, False
 
+    def kept_evidence(self) -> str:
+        """Where what was read before any change is kept, or why it is not; nothing for a run that keeps none."""
+        kept = [str(note.data["kept"]) for note in self.ledger.trail(self.run) if note.kind == "evidence"]
+        return kept[-1] if kept else ""
+
     def told_before(self) -> Report | None:
         """The report of this very run if it has ended already: asked for again, it changes nothing and opens nothing."""
         record = self.ledger.run(self.run)
@@ -127,6 +132,7 @@ class Account:
             retried=self.retried,
             phases=tuple(self.phases),
             companions=company,
+            evidence=self.kept_evidence(),
         )
         return report.model_copy(update={"markdown": report_markdown(report, self.proposal)})
 

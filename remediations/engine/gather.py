@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from remediations.catalogue.remediation import Reads, Remediation, Seen
-from remediations.engine.ports import Hosts
+from remediations.engine.ports import Reading
 from remediations.facts.query import Query, Unreadable
 from remediations.model.command import Command
 from remediations.model.diagnosis import Evidence
@@ -24,7 +24,7 @@ READ_DEADLINE = 60.0
 """Seconds that all reads of one host may take together."""
 
 AT_ONCE = 32
-"""Hosts that are read at the same time. More do not make a sweep faster: the process that reads is then what limits it."""
+"""Reading that are read at the same time. More do not make a sweep faster: the process that reads is then what limits it."""
 
 
 BATCH = 120
@@ -37,7 +37,7 @@ class Gathered:
     def __init__(self, seen: Mapping[str, Seen], seen_as: Mapping[str, str], silent: Mapping[str, str] | None = None) -> None:
         self._seen, self.seen_as = dict(seen), dict(seen_as)
         self.silent = dict(silent or {})
-        """Hosts that answered nothing at all, and why."""
+        """Reading that answered nothing at all, and why."""
 
     def __add__(self, other: Gathered) -> Gathered:
         """Both sweeps as one; what the later one saw counts."""
@@ -91,7 +91,7 @@ def queries_of(reads: Iterable[Reads]) -> list[Query[Any]]:
     return list(found.values())
 
 
-def gather(hosts: Hosts, site: Site, queries: Iterable[Query[Any]]) -> Gathered:
+def gather(hosts: Reading, site: Site, queries: Iterable[Query[Any]]) -> Gathered:
     """Send all queries and parse what comes back. Never raises for a host: what could not be read is `Unknown`."""
     by_host: dict[str, list[Query[Any]]] = defaultdict(list)
     seen: dict[str, Seen] = {}
@@ -150,7 +150,7 @@ class _Job:
             return Unknown(reason=said)
 
 
-def _done(hosts: Hosts, jobs: Iterable[_Job]) -> Iterator[_Job]:
+def _done(hosts: Reading, jobs: Iterable[_Job]) -> Iterator[_Job]:
     """The jobs as they end, a few hosts at a time."""
     left = iter(jobs)
     flying: dict[Future[list[Reply]], _Job] = {}
@@ -172,7 +172,7 @@ def _done(hosts: Hosts, jobs: Iterable[_Job]) -> Iterator[_Job]:
                 yield job
 
 
-def read_for(hosts: Hosts, site: Site, evidence: Evidence, remediations: Iterable[Remediation]) -> list[dict[str, Any]]:
+def read_for(hosts: Reading, site: Site, evidence: Evidence, remediations: Iterable[Remediation]) -> list[dict[str, Any]]:
     """The inputs of each remediation's plan, from one sweep. Raises `LookupError` for a name that the site does not know."""
     reads = [each.reads(site, evidence) for each in remediations]
     found = gather(hosts, site, queries_of(reads))

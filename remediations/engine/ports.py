@@ -35,11 +35,21 @@ def quietly(name: str, work: Callable[[], T]) -> T:
     return work()
 
 
-class Hosts(Protocol):
-    """How commands reach hosts; `remediations.remoting.Remoting` is the real one. Host names are the inventory's."""
+class Reading(Protocol):
+    """How hosts are read: the real ones, or a recording of what they said. Host names are the inventory's."""
 
     def submit(self, host: str, commands: Sequence[Command], *, deadline: float) -> Future[list[Reply]]:
         """Send reading commands, `deadline` in seconds; one reply a command, in order."""
+
+    def collect(self, host: str, command: Command, *, deadline: float) -> Future[list[Reply]]:
+        """Send a command that leaves evidence on the host for a moment, as a log file, and removes it again."""
+
+    def identity(self, host: str) -> str:
+        """As whom we act on a host."""
+
+
+class Hosts(Reading, Protocol):
+    """How commands reach hosts, changes too; `remediations.remoting.Remoting` is the real one."""
 
     def change(
         self,
@@ -55,9 +65,6 @@ class Hosts(Protocol):
 
     def outcome(self, host: str, command_id: UUID, *, deadline: float) -> Reply | None:
         """What became of a change whose answer was lost; None if the host cannot tell."""
-
-    def identity(self, host: str) -> str:
-        """As whom we act on a host."""
 
 
 class Ask(Frozen):
@@ -167,6 +174,7 @@ class Report(Frozen):
     retried: bool = Field(default=False, description="What had failed was tried again and succeeded")
     phases: tuple[Phase, ...] = ()
     companions: tuple[Companion, ...] = Field(default=(), description="Failures of the same group that went with this run")
+    evidence: str = Field(default="", description="File that keeps what was read before anything was changed, and its SHA-256")
     markdown: str = ""
 
 

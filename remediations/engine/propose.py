@@ -12,7 +12,7 @@ from remediations.catalogue.remediation import Remediation, Repair, anywhere
 from remediations.diagnosis import ReportedEvent, diagnose
 from remediations.engine.gather import facts_in, gather, queries_of, with_facts
 from remediations.engine.parts import fold
-from remediations.engine.ports import Considered, Hosts
+from remediations.engine.ports import Considered, Reading
 from remediations.engine.symptom import BEFORE, failed_operation, nodes_of, nowhere, succeeded_since
 from remediations.facts.events import HostEvents, migration_events
 from remediations.facts.vm import Machine, virtual_machine_on
@@ -89,7 +89,13 @@ def canonical(incident: Incident, site: Site) -> Incident:
 
 
 def propose(
-    hosts: Hosts, site: Site, incident: Incident, *, now: datetime, sightings: Sequence[Sighting] = (), tried: frozenset[Cause]
+    hosts: Reading,
+    site: Site,
+    incident: Incident,
+    *,
+    now: datetime,
+    sightings: Sequence[Sighting] = (),
+    tried: frozenset[Cause],
 ) -> Proposal:
     """Read what is needed, plan every candidate, and choose. `tried` are presumed causes that were tried for this incident."""
     evidence = gather_evidence(hosts, site, incident, now=now, sightings=sightings)
@@ -181,7 +187,7 @@ def _chain(by_state: Sequence[_Found]) -> list[_Found]:
 
 
 def gather_evidence(
-    hosts: Hosts, site: Site, incident: Incident, *, now: datetime, sightings: Sequence[Sighting] = ()
+    hosts: Reading, site: Site, incident: Incident, *, now: datetime, sightings: Sequence[Sighting] = ()
 ) -> Evidence:
     """What the report suggests and what both nodes' logs add, strongest first; fills in a destination that the logs name."""
     said = diagnose(incident)
@@ -226,7 +232,7 @@ def gather_evidence(
     )
 
 
-def _located(hosts: Hosts, site: Site, incident: Incident) -> Incident:
+def _located(hosts: Reading, site: Site, incident: Incident) -> Incident:
     """The incident with the host that has the virtual machine now as its source, where the report named none."""
     if incident.source is not None or incident.vm is None:
         return incident

@@ -212,6 +212,8 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
         rows = [f"| {each.incident_id} | {escape(each.title)} | {became[each.covered]} |" for each in report.companions]
         head = ["| incident | what failed | what becomes of it |", "|---|---|---|"]
         parts.append("## What failed with it\n\n" + "\n".join([*head, *rows]))
+    if report.evidence:
+        parts.append(f"## Evidence\n\n{code(report.evidence)}")
     if report.phases:
         rows = [f"| {escape(phase.name)} | {phase.started_at:%H:%M:%S} | {phase.seconds:.1f} |" for phase in report.phases]
         parts.append("## How long it took\n\n" + "\n".join(["| part | began (UTC) | seconds |", "|---|---|---|", *rows]))

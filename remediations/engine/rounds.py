@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import structlog
 
 from remediations.catalogue.remediation import Remediation, Repair
 from remediations.engine.account import Account
 from remediations.engine.asking import Asking
+from remediations.engine.bundle import forget
+from remediations.engine.collect import completed
 from remediations.engine.companions import part_ways
 from remediations.engine.done import ROUNDS
 from remediations.engine.endings import failed, left_to_people, stands, unmendable, unverified, whys
 from remediations.engine.gather import read_for
 from remediations.engine.ports import Gate
 from remediations.engine.propose import Proposal, asked_for, gather_evidence, propose
+from remediations.engine.recording import Recording
 from remediations.engine.render import why_markdown
 from remediations.engine.sending import Applied, Overtaken
 from remediations.engine.symptom import nowhere
@@ -25,9 +31,15 @@ from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan, Verdict
 from remediations.model.policy import Retry
+from remediations.remoting import RemotingError
 
 if TYPE_CHECKING:
     from remediations.engine.runbook import Engine
+
+EVIDENCE_HOURS = 2.0
+"""How far back a run's own evidence goes; `remediate collect --hours` reads further."""
+
+log = structlog.get_logger(__name__)
 
 
 class Run(Account):
@@ -312,15 +324,10 @@ class Run(Account):
         return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.id}", work))
 
     def _propose(self, incident: Incident, tried: frozenset[Cause]) -> Proposal:
+        recording, now, sightings = Recording(self.engine.hosts), self.engine.clock(), self._sightings(incident)
+
         def work() -> Proposal:
-            return propose(
-                self.engine.hosts,
-                self.site,
-                incident,
-                now=self.engine.clock(),
-                sightings=self._sightings(incident),
-                tried=tried,
-            )
+            return propose(recording, self.site, incident, now=now, sightings=sightings, tried=tried)
 
         proposal = self.phase("read and plan", partial(self.watch, f"read and plan: {incident.title}", work))
         self.proposal, self.considered = proposal, proposal.considered
@@ -329,7 +336,30 @@ class Run(Account):
         if self.incident_id is not None:
             looked_at = [each.model_copy(update={"plan": None}).model_dump(mode="json") for each in proposal.considered]
             self.ledger.note(self.run, "considered", {"incident": proposal.incident.to_json(), "causes": looked_at})
+            if self.engine.bundles is not None and not self.kept_evidence():
+                keep = partial(self._keep, self.engine.bundles, recording, proposal, incident, now, sightings)
+                self.phase("collect evidence", partial(self.watch, "collect evidence", keep))
         return proposal
+
+    def _keep(  # noqa: PLR0917 - what a bundle is made of, once
+        self,
+        directory: Path,
+        recording: Recording,
+        proposal: Proposal,
+        incident: Incident,
+        now: datetime,
+        sightings: Sequence[Sighting],
+    ) -> None:
+        """Keep what was read, and the rest of the guide's list, before anything is changed. Nothing here stops a run."""
+        path = directory / f"{self.incident_id}-{now:%Y%m%d-%H%M%S}.zip"
+        try:
+            bundle = completed(recording, self.site, proposal, incident, now=now, sightings=sightings, hours=EVIDENCE_HOURS)
+            kept = f"{path} (SHA-256 {bundle.write(path)})"
+            forget(directory)
+        except (OSError, RemotingError, TimeoutError) as error:
+            log.warning("the evidence could not be kept", run=self.run, file=str(path), error=str(error))
+            kept = f"could not be kept in {path} ({error})"
+        self.ledger.note(self.run, "evidence", {"kept": kept})
 
     def _sightings(self, incident: Incident) -> list[Sighting]:
         since = self.engine.clock() - timedelta(hours=self.policy.waits.look_back_hours)

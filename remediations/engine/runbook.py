@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from remediations.catalogue.remediation import Remediation
 from remediations.engine.apply import Applier
@@ -42,7 +43,10 @@ class Engine:
         pause: Callable[[float], None] = time.sleep,
         step_of: StepOf = no_codes,
         switches: Switches = no_switches,
+        bundles: Path | None = None,
     ) -> None:
+        """`bundles` is the directory that keeps each run's evidence; none keeps nothing."""
+        self.bundles = bundles
         self.site, self.policy, self.ledger, self.hosts = site, policy, ledger, remoting
         self.clock, self.observe, self.pause, self.step_of = clock, observe, pause, step_of
         self.judging = Judging(site, policy, ledger, clock, switches)

@@ -12,7 +12,7 @@ from remediations.catalogue.remediation import Operation, anywhere
 from remediations.diagnosis import ReportedEvent
 from remediations.diagnosis.names import incident_of
 from remediations.engine.gather import gather, queries_of
-from remediations.engine.ports import Hosts
+from remediations.engine.ports import Reading
 from remediations.facts.events import FAILED, SUCCEEDED, Event, HostEvents, migration_events
 from remediations.facts.query import Query
 from remediations.ledger import OpenIncident
@@ -43,7 +43,7 @@ def nodes_of(incident: Incident, site: Site) -> tuple[str, ...]:
     return cluster.nodes if cluster else ends
 
 
-def over_by_now(hosts: Hosts, site: Site, incidents: Sequence[OpenIncident]) -> dict[str, str]:
+def over_by_now(hosts: Reading, site: Site, incidents: Sequence[OpenIncident]) -> dict[str, str]:
     """Of these incidents those whose symptom is gone, by id: how that is known. What cannot be read is not gone."""
     if not incidents:
         return {}

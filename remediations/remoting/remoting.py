@@ -83,6 +83,16 @@ class Remoting:
             return nothing
         return worker.submit(lambda: worker.dialogue.read(tuple(commands), until))
 
+    def collect(self, host: str, command: Command, *, deadline: float) -> Future[list[Reply]]:
+        """Send a command that leaves evidence and removes it again, as a read; twice does no harm, so a lost answer asks again.
+
+        Raises `ValueError` for a command of any other effect.
+        """
+        if command.effect is not Effect.EVIDENCE:
+            raise ValueError(f"{command.name} collects no evidence ({command.effect}): it is sent as what it is")
+        worker, until = self._worker(host), self._until(deadline)
+        return worker.submit(lambda: worker.dialogue.read((command,), until))
+
     def change(
         self,
         host: str,

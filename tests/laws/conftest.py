@@ -26,6 +26,7 @@ EVERY_TIME = frozenset(
         "test_law_undo.py",
         "test_law_diagonal.py",
         "test_law_canary.py",
+        "test_law_bundle.py",
         "test_law_stops.py",
     }
 )

@@ -139,6 +139,7 @@ MODULE: Mapping[str, Simulated] = {
     "Get-RemediationTicket": _does(module.get_ticket),
     "Clear-RemediationTicket": _does(module.clear_ticket),
     "Set-RemediationClusterLimit": _does(module.set_cluster_limit, "Maximum"),
+    "Get-RemediationClusterLog": _does(module.get_cluster_log, "Minutes", "Megabytes"),
     "Get-RemediationClusterMigration": _does(module.get_cluster_migration),
     "Get-RemediationShieldedCertificate": _does(shielding.get_certificates),
     "Get-RemediationKeyProtector": _does(shielding.get_protector, "Name"),

@@ -5,16 +5,20 @@
 - Clear-RemediationTicket: Lines
 - Set-RemediationClusterLimit: nothing
 - Get-RemediationClusterMigration: Exclude, Order (ids of networks, semicolons between)
+- Get-RemediationClusterLog: Path, Length (bytes), Cut, Content (gzip), Removed
 - Compare-RemediationVM: MessageId, Message, Source for each incompatibility; nothing when there is none
 """
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from remediations.lab.cmdlet import Call, CommandError, Int64, Object
 from remediations.lab.world import migration, tickets
+from remediations.lab.world.directory import guid
 from remediations.lab.world.handlers.clustering import local_cluster
 from remediations.lab.world.handlers.hyperv import machines_asked, peer
 from remediations.lab.world.handlers.shape import vm_error
@@ -73,6 +77,23 @@ def set_cluster_limit(world: World, call: Call) -> None:
     cluster.maximum_parallel_migrations = wanted
     for name in cluster.nodes:
         world.host(name).migration.maximum = cluster.maximum_parallel_migrations
+
+
+def get_cluster_log(world: World, call: Call) -> None:
+    """Get-RemediationClusterLog -Minutes -Megabytes: what this node has to tell, a line an event, the newest last."""
+    cluster, host = local_cluster(world, call), world.host(call.host)
+    since = world.clock.now() - timedelta(minutes=int(call.parameters["Minutes"]))
+    now = f"{world.clock.now():%Y/%m/%d-%H:%M:%S}"
+    lines = [f"000012ac.00000f1c::{now}.000 INFO  [NODE] Node {host.name}: cluster {cluster.name}"]
+    lines += [
+        f"000012ac.00000f1c::{each.time:%Y/%m/%d-%H:%M:%S}.000 ERR   [RHS] {each.text('en-US')}"
+        for each in host.log.events
+        if each.time >= since
+    ]
+    text, most = "\r\n".join([*lines, ""]).encode("utf-8"), int(call.parameters["Megabytes"]) * 1024**2
+    path = f"C:\\Windows\\Temp\\HyperVRemediation-{guid(f'log {host.name}')}\\{host.name}_cluster.log"
+    content = gzip.compress(text[-most:])
+    call.output(_custom(Path=path, Length=len(text), Cut=len(text) > most, Content=content, Removed=True))
 
 
 def get_cluster_migration(world: World, call: Call) -> None:
