@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NoReturn
 
@@ -92,24 +94,47 @@ def as_answer(answer: Diagnosis) -> dict[str, Any]:
 
 
 def answers_to(lines: Iterable[bytes], known: Knowledge) -> Iterator[dict[str, Any]]:
-    """One answer for each line of JSON; for a line that is none, an object with `error` and its line number."""
+    """One answer for each line, whatever is in it.
+
+    A line that is no JSON object gets the verdict `unknown` and an `incident` of `error` and `line`, its number.
+    """
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
-            yield {"error": f"line {number} is no JSON object: {decode(line[:80]).strip()!r}", "line": number}
-            continue
-        if not isinstance(value, dict):
-            yield {"error": f"line {number} is no JSON object but {type(value).__name__}", "line": number}
-            continue
-        yield as_line(ask(from_mapping(value), known))
+            value = _in_another_encoding(line)
+        if isinstance(value, dict):
+            yield as_line(ask(from_mapping(value), known))
+        else:
+            yield {
+                "verdict": TextVerdict.UNKNOWN.value,
+                "causes": [],
+                "incident": {"error": _wrong(line, number), "line": number},
+            }
+
+
+def _in_another_encoding(line: bytes) -> Any:
+    """The value of a line that is no UTF-8, as PowerShell's older consoles write; None if it is no JSON either."""
+    if line.isascii():
+        return None
+    try:
+        return json.loads(decode(line))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _wrong(line: bytes, number: int) -> str:
+    shown = decode(line[:80]).strip()
+    if not shown:
+        return f"line {number} is empty: give one JSON object per line"
+    return f"line {number} is no JSON object but {shown!r}: give an object with any of log, event_id, provider, text"
 
 
 def _stream(report: str | None, known: Knowledge) -> None:
     if report is None or report == "-":
-        _write(answers_to(sys.stdin.buffer, known))
+        if report is None and sys.stdin.isatty():
+            _stop("nothing to diagnose: give a file of JSON lines, or pipe them in")
+        _write(answers_to(_lines(sys.stdin.buffer), known))
         return
     path = Path(report)
     with path.open("rb") as source:
@@ -118,15 +143,16 @@ def _stream(report: str | None, known: Knowledge) -> None:
 
 def _lines(source: BinaryIO) -> Iterable[bytes]:
     """A file's lines as UTF-8, whichever encoding it has: PowerShell writes UTF-16 with a byte order mark."""
-    start = source.peek(4)[:4] if hasattr(source, "peek") else b""
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
-        return (line.encode() for line in decode(source.read()).splitlines())
-    return (line.removeprefix(b"\xef\xbb\xbf") for line in source)
+    first = source.readline()
+    if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in first[:4]:
+        return (line.encode("utf-8", "replace") for line in decode(first + source.read()).splitlines())
+    return chain((first.removeprefix(codecs.BOM_UTF8),) if first else (), source)
 
 
 def _write(answers: Iterable[dict[str, Any]]) -> None:
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     for answer in answers:
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False, separators=(",", ":")) + "\n")
+        sys.stdout.write(encode(answer) + "\n")
 
 
 def _read(report: str | None) -> bytes | str:

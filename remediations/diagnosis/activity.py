@@ -46,7 +46,9 @@ _FOREIGN = re.compile(
     r"\b(?:ERROR|WARN|DEBUG|INFO)\b[ :\]]|\s--(?:\s|[a-z])|"
     r"\b[a-z]+_[a-z0-9_]+\b|\b[a-z][\w-]{0,40}\[\d+\]:|(?:^|\n)\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S* [a-z\[]|"
     r"(?:^|\n)(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d |"
-    r"::[A-Z]\w+::|\b[a-z]+\.[a-z]+\(|(?:^|\n)\+ [a-z]"
+    r"::[A-Z]\w+::|\b[a-z]+\.[a-z]+\(|(?:^|\n)\+ [a-z]|"
+    r"\b[A-Z][a-z]{1,20}[A-Z][A-Za-z]{1,30}\([A-Z(\[{\"]|\{ [a-z]+: [A-Z]|[A-Za-z]_Task\b|"
+    r"\b[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]"
 )
 _FOREIGN_PHRASES = (
     "exit code ",
@@ -62,14 +64,14 @@ _FOREIGN_NOUNS = """
 instance instances domain domains datastore datastores pod pods tenant serial vgpu vif vdi vbd sxm dom0 domu
 container containers droplet pvc vmi vmis qemu hypervisors
 qmp kvm xen virsh vspc vmware vsphere esx esxi proxmox typeerror valueerror keyerror runtimeerror attributeerror
-referenceerror
+referenceerror cutover mongodb postgres postgresql mysql mariadb
 """
 _FOREIGN_WORDS = frozenset(_FOREIGN_NOUNS.split())
 
 
-def other_attempt(spaced: str, words: list[str]) -> str | None:
+def other_attempt(spaced: str, words: set[str]) -> str | None:
     """The verb of something other than a move that the text says was attempted, None if there is none."""
-    if _OTHER_VERBS.isdisjoint(words):
+    if words.isdisjoint(_OTHER_VERBS):
         return None
     for found in _ATTEMPT.finditer(spaced):
         if found[1] in _OTHER_VERBS:
@@ -90,9 +92,9 @@ def cmdlet(text: str) -> tuple[bool, str | None]:
     return first is not None, f"{verb}-{noun}"
 
 
-def foreign(text: str, spaced: str, words: list[str]) -> bool:
+def foreign(text: str, spaced: str, words: set[str]) -> bool:
     """Whether another platform's program wrote this: it has files, paths or words that Hyper-V's messages never have."""
-    there = _FOREIGN_WORDS.intersection(words)
+    there = words & _FOREIGN_WORDS
     if "instance" in there and "id" in words:  # Hyper-V's devices have an instance ID
         there -= {"instance"}
     return (

@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"'([^'\n]{1,120})'(?![A-Za-z0-9])")
 _FANCY = re.compile(
     '‘([^‘’\n]{1,120})’|“([^“”„\n]{1,120})”|„([^„“”\n]{1,120})[“”]|«\\s?([^«»\n]{1,120}?)\\s?»|「([^「」\n]{1,120})」|"([^"\n]{1,120})"'
 )
-_NODE = re.compile(r"(?:on|[Cc]luster) node '?([A-Za-z0-9][A-Za-z0-9-]{0,62})")
+_NODE = re.compile(r"(?:on|[Cc]luster) node '?(?=[a-z-]{0,62}[A-Z0-9])([A-Za-z0-9][A-Za-z0-9-]{0,62})")
 _PEER = re.compile(r" ?([A-Za-z0-9][A-Za-z0-9.-]{1,62})")
 _PEER_WORDS = (
     "with host ", "with the host ", "mit Host ", "mit dem Host ", "mit Hostcomputer ", "mit dem Hostcomputer ", "avec l’hôte ",

@@ -7,9 +7,10 @@ from functools import lru_cache
 
 from remediations.diagnosis.names import incident_of
 from remediations.diagnosis.parse import parse_text
-from remediations.diagnosis.reading import Reading, Weighed, Weights, score_of, verdict_of
+from remediations.diagnosis.reading import Reading
 from remediations.diagnosis.report import ReportedEvent
 from remediations.diagnosis.signatures import Knowledge
+from remediations.diagnosis.weighing import Weighed, Weights, score_of, verdict_of
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Hypothesis, TextVerdict
 from remediations.model.incident import Incident, What

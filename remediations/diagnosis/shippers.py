@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from remediations.diagnosis.report import ReportedEvent
@@ -33,6 +34,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 _DATA = ("data", "eventdata", "userdata", "stringinserts", "eventproperties", "properties")
 _KNOWN = {name for names in _NAMES.values() for name in names}
+_NESTED = frozenset({"winlog", "event", "system", "host", "log", "agent", "rendered", "renderinginfo"})
 _NET_DATE = re.compile(r"/Date\((-?\d{1,15})\)/")
 
 
@@ -62,19 +64,10 @@ def from_mapping(value: Mapping[str, Any]) -> ReportedEvent:
 def _flatten(value: Mapping[str, Any], flat: dict[str, Any], data: dict[str, str], depth: int) -> None:
     inner: list[Mapping[str, Any]] = []
     for key, item in list(value.items())[:FIELDS]:
-        name = re.sub(r"[^0-9a-z]", "", str(key)[:60].casefold())
+        name = _folded(key)
         if name in _DATA:
             _collect(item, data, str(key), depth)
-        elif isinstance(item, Mapping) and name in (
-            "winlog",
-            "event",
-            "system",
-            "host",
-            "log",
-            "agent",
-            "rendered",
-            "renderinginfo",
-        ):
+        elif name in _NESTED and isinstance(item, Mapping):
             inner.append(item)
             if name == "host" and isinstance(item.get("name"), str):
                 flat.setdefault("host", item["name"])
@@ -101,7 +94,16 @@ def _collect(item: Any, data: dict[str, str], name: str, depth: int) -> None:
 
 
 def _first(flat: Mapping[str, Any], name: str) -> Any:
-    return next((flat[key] for key in _NAMES[name] if flat.get(key) not in (None, "")), None)
+    for key in _NAMES[name]:
+        if (value := flat.get(key)) is not None and value != "":
+            return value
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _folded(key: str) -> str:
+    """A member's name without case and separators."""
+    return re.sub(r"[^0-9a-z]", "", key[:60].casefold())
 
 
 def _list(value: Any) -> list[Any]:
@@ -109,6 +111,8 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return writable(value)
     if isinstance(value, Mapping):
         value = value.get("Name") or value.get("name") or value.get("#text") or value.get("@Name") or ""
     if value is None or isinstance(value, (list, bool)):
@@ -123,6 +127,8 @@ def writable(text: str) -> str:
 
 def number_of(value: Any) -> int | None:
     """An event id; of a classic event's, whose upper half holds its severity, the lower half."""
+    if value is None:
+        return None
     if isinstance(value, Mapping):
         value = value.get("#text") or value.get("text") or value.get("id") or value.get("Id") or value.get("value")
     try:
@@ -134,6 +140,8 @@ def number_of(value: Any) -> int | None:
 
 def time_of(value: Any) -> datetime | None:
     """A time with its offset, in any of the spellings; without an offset it is taken as UTC. None for anything else."""
+    if value is None:
+        return None
     if isinstance(value, Mapping):
         value = value.get("value") or value.get("DateTime") or value.get("@SystemTime") or value.get("SystemTime")
     if isinstance(value, bool) or value is None:

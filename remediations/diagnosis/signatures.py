@@ -39,8 +39,10 @@ MOVING = "moving"
 """The mark of a text that says a machine would not move, but not whose: a migration unless it is about something else."""
 WINDOWS = "windows"
 """The mark of a text that something of Windows wrote: its cluster, its remoting, one of its commands."""
+OPEN = "open"
+"""The mark of a failed migration of which nothing else said a cause: then a thing that it names is better than nothing."""
 
-_BUILT_IN_MARKS = frozenset({MIGRATION, HYPER_V, OTHER, PEER, CODE, MOVING, WINDOWS})
+_BUILT_IN_MARKS = frozenset({MIGRATION, HYPER_V, OTHER, PEER, CODE, MOVING, WINDOWS, OPEN})
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast, where it is built in
 
 
@@ -58,7 +60,9 @@ class Signature(Frozen):
     events: tuple[int, ...] = Field(default=(), description="Event ids, of the logs and providers in `from`")
     origin: tuple[str, ...] = Field(default=(), alias="from", description="Log or provider families, as hyper-v-vmms")
     codes: tuple[int, ...] = ()
-    phrases: tuple[str, ...] = Field(default=(), description="Words as they stand in the text; … is up to 160 characters")
+    phrases: tuple[str, ...] = Field(
+        default=(), description="Words as they stand in the text; … is up to 160 characters, word* is any word that begins so"
+    )
     together: tuple[tuple[str, ...], ...] = Field(
         default=(), description="Groups of words of which one sentence must have one each: a thing and what is said of it"
     )

@@ -10,24 +10,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import ahocorasick
+
 LIMIT = 65_536
 _NEAR = 160  # characters between the parts of a phrase
+_STEM = 4  # letters that the beginning of a word must have to stand for all words that begin so
 _TRIES = 32  # places where the first part of a phrase is looked for
 
-# Words that nearly every message about a virtual machine has: no use for finding a phrase.
-_EVERYWHERE = """
-failed virtual machine migration source destination operation connection error because this more
-move live path host node hyper-v hyper cluster with from that which into could does been using
-target computer server could when access denied storage supported register completed configured
-establish available migrate group state disk switch
-"""
-_COMMON = frozenset(_EVERYWHERE.split())
 _EAST = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_ASCII = str.maketrans({code: " " for code in range(128) if not chr(code).isalnum()})
+_ASCII = bytes(ord(chr(code).lower()) if code < 128 and chr(code).isalnum() else 32 for code in range(256))
 
 
 class _Fold(dict[int, str | None]):
@@ -54,10 +49,10 @@ def words_of(text: str) -> list[str]:
     Chinese, Japanese and Korean text comes out in pieces of whatever length stood between spaces and punctuation.
     """
     if text.isascii():
-        folded = text.lower()
-        if "'" in folded:
-            folded = folded.replace("can't", "can not").replace("n't ", " not ")
-        return folded.replace("cannot", "can not").translate(_ASCII).split()
+        if "'" in text:
+            text = text.lower().replace("can't", "can not").replace("n't ", " not ")
+        folded = text.encode("ascii").translate(_ASCII).decode("ascii")
+        return folded.replace("cannot", "can not").split()
     folded = text.casefold().replace("\u2019", "'").replace("can't", "can not").replace("n't ", " not ")
     return unicodedata.normalize("NFKD", folded.replace("cannot", "can not")).translate(_FOLD).split()
 
@@ -66,6 +61,8 @@ class Words(NamedTuple):
     """A text ready for matching."""
 
     tokens: list[str]
+    unique: set[str]
+    """Each word once."""
     spaced: str
     """The words between single spaces, with one at either end, without English articles."""
     squeezed: str
@@ -77,20 +74,29 @@ class Words(NamedTuple):
         text = considered(text)
         tokens = words_of(text)
         eastern = not text.isascii() and _EAST.search(text) is not None
-        return cls(tokens, _spaced(tokens), "".join(tokens) if eastern else "")
+        return cls(tokens, set(tokens), _spaced(tokens), "".join(tokens) if eastern else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words to look for, in order. Its parts, given with … between them, may have up to 160 characters between them."""
+    """Words to look for, in order. Its parts, given with … between them, may have up to 160 characters between them.
+
+    `word*` is a phrase of its own: any word that begins so.
+    """
 
     parts: tuple[str, ...]
     eastern: bool
     text: str
+    stem: str = ""
 
     @classmethod
     def of(cls, text: str) -> Phrase:
-        """Compile a phrase. Raises `ValueError` for one that has no words in it."""
+        """Compile a phrase. Raises `ValueError` for one that has no words in it, or too short a beginning of a word."""
+        if text.endswith("*"):
+            begin = words_of(text)
+            if len(begin) != 1 or len(begin[0]) < _STEM or _EAST.search(text):
+                raise ValueError(f"{text!r} is no beginning of words: give one word's first {_STEM} letters or more")
+            return cls((f" {begin[0]}",), eastern=False, text=text, stem=begin[0])
         split = [words_of(part) for part in text.split("…")]
         if not all(split):
             raise ValueError(f"{text!r} is no phrase: it needs words, on both sides of each …")
@@ -115,7 +121,7 @@ class Phrase:
         for _ in range(_TRIES):
             if start < 0:
                 return False
-            if _follow(rest, text, start + len(first) - (not self.eastern)):
+            if not rest or _follow(rest, text, start + len(first) - (not self.eastern)):
                 return True
             start = text.find(first, start + 1)
         return False
@@ -137,49 +143,35 @@ def _follow(parts: Iterable[str], text: str, position: int) -> bool:
 
 
 class PhraseIndex:
-    """All phrases at once: finds those that a text has by their rarest word, so that most cost nothing."""
+    """All phrases at once, in one pass over the text whatever their number (Aho and Corasick's automaton)."""
 
     def __init__(self, phrases: Iterable[Phrase]) -> None:
         """Index phrases; each is known by its position in the order given."""
-        listed = list(enumerate(phrases))
-        often = Counter(sign for _, phrase in listed for sign in _signs(phrase))
-        single: dict[str, int] = {}  # a phrase of one word is there as soon as its word is
-        western: dict[str, list[tuple[int, str, Phrase | None]]] = {}
-        self._eastern: dict[str, list[tuple[int, str, Phrase | None]]] = {}
-        for number, phrase in listed:
-            only = phrase.parts[0].strip()
-            if not phrase.eastern and len(phrase.parts) == 1 and " " not in only and only not in single:
-                single[only] = number
-                continue
-            rarest = min(_signs(phrase), key=lambda sign: (sign in _COMMON or len(sign) < 4, often[sign], -len(sign), sign))
-            entry = (number, max(phrase.parts, key=len), phrase if len(phrase.parts) > 1 else None)
-            (self._eastern if phrase.eastern else western).setdefault(rarest, []).append(entry)
-        self._western = {word: (single.get(word), tuple(western.get(word, ()))) for word in single.keys() | western.keys()}
-        self._words = frozenset(self._western)
-        self._pairs = frozenset(self._eastern)
+        western: dict[str, list[int]] = {}
+        eastern: dict[str, list[int]] = {}
+        self._parted: dict[int, Phrase] = {}
+        listed = list(phrases)
+        often = Counter(part for phrase in listed for part in phrase.parts)
+        for number, phrase in enumerate(listed):
+            rarest = min(phrase.parts, key=lambda part: (part.count(" ") < 3 and not phrase.eastern, often[part], -len(part)))
+            (eastern if phrase.eastern else western).setdefault(rarest, []).append(number)
+            if len(phrase.parts) > 1:
+                self._parted[number] = phrase
+        self._western, self._eastern = _automaton(western), _automaton(eastern)
 
-    def within(self, words: Words) -> list[int]:
+    def within(self, words: Words) -> frozenset[int]:
         """The numbers of the phrases that the text has."""
-        found = []
-        text = words.spaced
-        for word in self._words.intersection(words.tokens):
-            single, longer = self._western[word]
-            if single is not None:
-                found.append(single)
-            for number, longest, phrase in longer:
-                if longest in text and (phrase is None or phrase.within(words)):
-                    found.append(number)
+        found = {number for _, numbers in self._western.iter(words.spaced) for number in numbers}
         if words.squeezed:
-            text = words.squeezed
-            for pair in self._pairs.intersection(map(str.__add__, text, text[1:])):
-                for number, longest, phrase in self._eastern[pair]:
-                    if longest in text and (phrase is None or phrase.within(words)):
-                        found.append(number)
-        return found
+            found.update(number for _, numbers in self._eastern.iter(words.squeezed) for number in numbers)
+        if parted := found & self._parted.keys():
+            found.difference_update(number for number in parted if not self._parted[number].within(words))
+        return frozenset(found)
 
 
-def _signs(phrase: Phrase) -> set[str]:
-    """What a text must have for the phrase to be in it: words, or pairs of characters where words have no spaces."""
-    if phrase.eastern:
-        return {part[place : place + 2] for part in phrase.parts for place in range(max(1, len(part) - 1))}
-    return {word for part in phrase.parts for word in part.split()}
+def _automaton(keys: Mapping[str, list[int]]) -> ahocorasick.Automaton:
+    automaton = ahocorasick.Automaton()
+    for key, numbers in (keys or {"\0": []}).items():  # without a word there is nothing to search with
+        automaton.add_word(key, tuple(numbers))
+    automaton.make_automaton()
+    return automaton

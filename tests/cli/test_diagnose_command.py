@@ -65,18 +65,32 @@ def test_lines_are_answered_one_by_one_and_a_bad_one_is_named() -> None:
     ]
     result = run("--jsonl", given="\n".join(lines).encode())
     assert result.exit_code == 0
-    first, bad, listed, limit, success, odd = answers(result)
+    first, empty, bad, listed, limit, success, odd = answers(result)
     assert first["causes"][0]["cause"] == "cluster_group_multi_vm"
-    assert bad["line"] == 3
-    assert "line 3" in bad["error"]
-    assert listed["line"] == 4
-    assert "list" in listed["error"]
+    assert empty["incident"] == {"error": "line 2 is empty: give one JSON object per line", "line": 2}
+    assert bad["incident"]["line"] == 3
+    assert "line 3 is no JSON object but '{not json'" in bad["incident"]["error"]
+    assert "a list" in listed["incident"]["error"]
     assert limit["causes"][0]["cause"] == "migration_limit_reached"
     assert (success["verdict"], success["causes"], success["incident"]) == ("not_a_migration_failure", [], {})
-    assert odd["verdict"] == "unknown"
-    for answer in (first, limit, success, odd):
+    assert all(each["verdict"] == "unknown" and each["causes"] == [] for each in (empty, bad, listed, odd))
+    for answer in answers(result):
         assert set(answer) == {"verdict", "causes", "incident"}
         assert all(set(cause) == {"cause", "score", "evidence"} for cause in answer["causes"])
+
+
+def test_lines_of_an_old_console_are_read_by_its_code_page() -> None:
+    german = '{"text": "Fehler bei der Livemigration: Der Schlüsselschutz ist ungültig"}'.encode("cp1252")
+    broken = '{"text": "Schlüssel'.encode("cp1252")
+    answer, wrong = answers(run("--jsonl", given=german + b"\n" + broken))
+    assert answer["causes"][0]["cause"] == "vtpm_key_protector"
+    assert "Schlüssel" in wrong["incident"]["error"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_lines_on_standard_input_in_the_encodings_of_powershell(encoding: str) -> None:
+    given = (json.dumps({"text": LIMIT}) + "\r\n" + json.dumps({"text": LIMIT})).encode(encoding)
+    assert [each["verdict"] for each in answers(run("--jsonl", given=given))] == ["causes", "causes"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])

@@ -26,7 +26,7 @@ from remediations.model.diagnosis import TextVerdict
 )
 def test_the_verb_of_an_attempt_tells_a_start_from_a_move(text: str, verb: str | None) -> None:
     words = Words.of(text)
-    assert other_attempt(words.spaced, words.tokens) == verb
+    assert other_attempt(words.spaced, words.unique) == verb
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_moving_command_is_found_wherever_it_stands() -> None:
 )
 def test_another_platforms_writing_is_told(text: str, theirs: bool) -> None:
     words = Words.of(text)
-    assert foreign(text, words.spaced, words.tokens) is theirs
+    assert foreign(text, words.spaced, words.unique) is theirs
 
 
 @pytest.mark.parametrize(

@@ -130,13 +130,13 @@ def test_of_a_long_message_both_ends_are_read() -> None:
 
 def test_no_expression_repeats_without_bound_inside_a_repetition() -> None:
     """Nested quantifiers are what makes a regular expression slow; none of ours has one."""
-    from remediations.diagnosis import activity, names, parse, reading, shippers
+    from remediations.diagnosis import activity, names, origins, parse, reading, shippers, weighing
     from remediations.diagnosis import decode as decoding
     from remediations.diagnosis import text as texts
 
     ours = [
         each
-        for module in (activity, decoding, names, parse, reading, shippers, texts)
+        for module in (activity, decoding, names, origins, parse, reading, shippers, texts, weighing)
         for each in vars(module).values()
         if isinstance(each, re.Pattern)
     ]
