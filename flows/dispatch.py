@@ -16,6 +16,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from flows.approvals import waiting
 from flows.running import state_of
 from remediations.alerts import Ended
+from remediations.alerts.taking import over
 from remediations.engine import Engine
 from remediations.engine.grouping import arrange, covers, group_of
 from remediations.ledger import Ledger, OpenIncident, OverBy, Standing
@@ -85,13 +86,7 @@ class Dispatcher:
 
     def settle(self, incident: Incident, ended: Ended) -> str:
         """What an alert changes that does not fire any more, as the receiver asks; one sentence for its sender."""
-        words = f"{incident.reported_by} says that it is {ended.how}"
-        found = self.over(incident, ended.how, words)
-        if found is None:
-            return f"it is {ended.how}; nothing is open for it"
-        if found.closed_at is None:
-            return f"it is {ended.how}; the run of {found.id} asks nobody any more, and what it has begun goes on"
-        return f"it is {ended.how}; {found.id} is closed and nothing was changed"
+        return over(self.over(incident, ended.how, ended.words(incident)), ended)
 
     def dispatch(self) -> None:
         """Decide, and start what has a run coming to it. Raises what Prefect's client raises; what was started stays so."""

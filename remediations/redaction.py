@@ -27,16 +27,20 @@ class _Secrets:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._values: set[str] = set()
         self._spellings: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, value: str) -> None:
         with self._lock:
+            if value in self._values:  # senders' secrets are read again for each of their requests
+                return
             new = {each for part in {value, *value.splitlines()} for each in _spellings(part) if len(each) >= _SHORTEST}
             if not new <= self._spellings:
                 self._spellings |= new
                 longest_first = sorted(self._spellings, key=len, reverse=True)
                 self._pattern = re.compile("|".join(re.escape(each) for each in longest_first))
+            self._values.add(value)
 
     def hide(self, text: str) -> str:
         pattern = self._pattern

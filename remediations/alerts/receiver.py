@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import structlog
-from fastapi import Depends, FastAPI, Request
-from fastapi.security import HTTPBearer
+from fastapi import FastAPI, Request
 from pydantic import BaseModel
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +22,11 @@ from starlette.responses import JSONResponse, Response
 from remediations.alerts import alertmanager, azure, event, grafana
 from remediations.alerts.edge import Edge, Limits, TooLarge, too_large, unavailable
 from remediations.alerts.report import Adapter, BadAlert, Found, Mistake
-from remediations.alerts.taking import Answer, Check, Intake, Settle, starts_nothing, take
+from remediations.alerts.senders import SIGNATURE, Secret, Senders
+from remediations.alerts.senders import __doc__ as senders_doc
+from remediations.alerts.taking import Answer, Check, Intake, Settle, answered, checked, settled, starts_nothing
+from remediations.alerts.together import Together
+from remediations.model.incident import Incident
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -32,7 +34,8 @@ log = structlog.stdlib.get_logger(__name__)
 def receiver(
     intake: Intake,
     *,
-    token: Callable[[], str] | None,
+    token: Secret | None,
+    secret: Secret | None = None,
     check: Check = lambda report: report.incident,
     settle: Settle = starts_nothing,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
@@ -40,10 +43,13 @@ def receiver(
 ) -> FastAPI:
     """The receiver's application.
 
-    `check` is called for each report of a request, then `intake` once with all of its incidents, then `settle` for each
-    alert that does not fire any more: in a thread, and safe to call from several at once. `token` yields the bearer
-    token at each request; None lets everybody in and belongs on loopback only. `clock` is for the rate limit.
+    `check` is called for each report of a request and does no IO. Then `intake` is called in a thread, once at a time, with
+    the incidents of all requests that wait, and `settle`, in a thread too, for each alert that does not fire any more.
+    `token` yields the bearer token at each request, `secret` what senders sign with; either lets in. None of both lets
+    everybody in, and belongs on loopback only. `clock` is for the rate limit. More routes may be added to what this gives:
+    they are behind the same edge.
     """
+    senders = Senders(token=token, secret=secret, in_url=_TOKEN_IN_URL)
     app = FastAPI(
         title="Hyper-V remediation: alert receiver",
         description=__doc__,
@@ -51,26 +57,38 @@ def receiver(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    taking = partial(take, check=check, intake=intake, settle=settle)
+    schemes = _schemes(senders)
+    taking = _Taking(check, intake, settle, limits)
     for name, adapter, shape, says in _ADAPTERS:
         app.add_api_route(
             f"/alerts/{name}",
-            _endpoint(adapter, taking, limits),
+            taking.endpoint(adapter),
             methods=["POST"],
             name=name,
             description=says,
             status_code=202,
             response_model=Answer,
             responses=_ANSWERS,
-            dependencies=[Depends(HTTPBearer(auto_error=False))] if token is not None else [],  # for the documentation
-            openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _inline(shape)}}}},
+            openapi_extra={
+                "requestBody": {"required": True, "content": {"application/json": {"schema": _inline(shape)}}},
+                "security": [{name: []} for name in schemes],
+            },
         )
 
     @app.get("/health", description="Whether the receiver runs. Says nothing else, and needs no token.")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    app.add_middleware(Edge, token=token, limits=limits, clock=clock, only_5xx=_ONLY_5XX)
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = described()
+        if schemes:
+            document.setdefault("components", {})["securitySchemes"] = schemes
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to add to it
+    app.add_middleware(Edge, senders=senders, limits=limits, clock=clock, only_5xx=_ONLY_5XX)
     return app
 
 
@@ -80,18 +98,29 @@ _ADAPTERS: tuple[tuple[str, Adapter, type[BaseModel], str], ...] = (
     ("azure", azure.read, azure.Webhook, str(azure.__doc__)),
     ("event", event.read, event.Event, str(event.__doc__)),
 )
+_TOKEN_IN_URL = frozenset({"/alerts/azure"})
+"""An action group's webhook cannot set headers; Microsoft has its senders put what proves them into the URL."""
+
 _ONLY_5XX = frozenset({"/alerts/alertmanager"})
 """Alertmanager takes every 4xx, 429 too, for an error that no retry mends (its notify/webhook/webhook.go)."""
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": Answer, "description": "Nothing to take: no alert is firing"},
     400: {"description": "A field is wrong, and it is named; nothing of the request was taken"},
-    401: {"description": "No token, or another one"},
+    401: {"description": "No token and no signature, or wrong ones"},
     413: {"description": "The body is too large"},
     415: {"description": "The body is not plain JSON"},
     429: {"description": "Too many requests: come again after Retry-After seconds (Alertmanager is told by 503)"},
     503: {"description": "Nothing can be taken now: come again after Retry-After seconds"},
 }
+
+
+def _schemes(senders: Senders) -> dict[str, dict[str, str]]:
+    """How a sender proves who it is, as OpenAPI says it. The edge asks for it, before any route is looked at."""
+    bearer = {"type": "http", "scheme": "bearer"}
+    signature = {"type": "apiKey", "in": "header", "name": SIGNATURE, "description": str(senders_doc)}
+    asked = (("Token", senders.token, bearer), ("Signature", senders.secret, signature))
+    return {name: scheme for name, secret, scheme in asked if secret is not None}
 
 
 def _inline(shape: type[BaseModel]) -> dict[str, Any]:
@@ -110,37 +139,56 @@ def _inline(shape: type[BaseModel]) -> dict[str, Any]:
     return schema
 
 
-def _endpoint(
-    adapter: Adapter, taking: Callable[[Found], Answer], limits: Limits
-) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-    def handled(body: bytes, headers: Mapping[str, str]) -> Response:
-        try:
-            answer = taking(adapter(_json(body), headers))
-        except BadAlert as bad:
-            return refused(bad.mistakes)
-        except Exception:  # whatever keeps it from being durable, the sender keeps it and comes again
-            log.exception("an alert could not be taken in")
-            return unavailable(limits)
-        return JSONResponse(answer.model_dump(), 202 if answer.accepted else 200)
+class _Taking:
+    """What every format's endpoint does with what it read."""
 
-    async def endpoint(request: Request) -> Response:
-        headers = request.headers
-        media = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if (
-            not (media == "application/json" or media.endswith("+json"))
-            or headers.get("content-encoding", "identity") != "identity"
-        ):
-            # Also keeps a browser's forms out: they cannot send JSON to a receiver that needs no token.
-            return JSONResponse({"error": "body: send uncompressed JSON with Content-Type: application/json"}, 415)
-        try:
-            body = await request.body()
-        except TooLarge:
-            return too_large(limits)
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
-        return await run_in_threadpool(handled, body, {name.lower(): text for name, text in headers.items()})
+    def __init__(self, check: Check, intake: Intake, settle: Settle, limits: Limits) -> None:
+        self.limits = limits
+        self._check, self._settle = check, settle
+        self._intake = Together(intake)
 
-    return endpoint
+    def endpoint(self, adapter: Adapter) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The endpoint of one format."""
+
+        def understood(body: bytes, headers: Mapping[str, str]) -> tuple[Found, list[Incident]]:
+            found = adapter(_json(body), headers)
+            return found, checked(found, self._check)
+
+        async def taken(body: bytes, headers: Mapping[str, str]) -> Answer:
+            # A small body is understood sooner than a thread takes over; a large one must not keep the others waiting.
+            large = len(body) > _LARGE
+            found, incidents = await run_in_threadpool(understood, body, headers) if large else understood(body, headers)
+            accepted = await self._intake(incidents) if incidents else ()
+            over = await run_in_threadpool(settled, found, self._check, self._settle) if found.ended else ()
+            return answered(found, accepted, over)
+
+        async def endpoint(request: Request) -> Response:
+            headers = request.headers
+            media = headers.get("content-type", "").partition(";")[0].strip().lower()
+            if (
+                not (media == "application/json" or media.endswith("+json"))
+                or headers.get("content-encoding", "identity") != "identity"
+            ):
+                # Also keeps a browser's forms out: they cannot send JSON to a receiver that needs no token.
+                return JSONResponse({"error": "body: send uncompressed JSON with Content-Type: application/json"}, 415)
+            try:
+                answer = await taken(await request.body(), {name.lower(): text for name, text in headers.items()})
+            except TooLarge:
+                return too_large(self.limits)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads it
+            except BadAlert as bad:
+                return refused(bad.mistakes)
+            except Exception:  # whatever keeps it from being durable, the sender keeps it and comes again
+                log.exception("an alert could not be taken in")
+                return unavailable(self.limits)
+            return JSONResponse(answer.model_dump(), 202 if answer.accepted else 200)
+
+        return endpoint
+
+
+_LARGE = 32_768
+"""Bytes of a body that are understood in about ten milliseconds."""
 
 
 def refused(mistakes: Sequence[Mistake]) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +67,10 @@ class Ended:
 
     report: Report
     how: Literal["resolved", "acknowledged"]
+
+    def words(self, incident: Incident) -> str:
+        """Who says so, for the ledger."""
+        return f"{incident.reported_by} says that it is {self.how}"
 
 
 @dataclass(frozen=True)
@@ -148,19 +152,24 @@ def _with_code(message: str, code: str) -> str:
     return f"{message} ({code})".strip()
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+"""Unicode's Cc, Cs, Zl and Zp."""
+
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Cc and Cs, without line ends and tabs."""
+
+
 def _unfit(name: str, value: Any) -> str | None:
     """Why a text cannot be used, before the model looks at it."""
     if name == "message" or not isinstance(value, str):
         return None
-    bad = next((char for char in value if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")), None)
-    return None if bad is None else f"it holds the control character U+{ord(bad):04X}; send plain text"
+    bad = _CONTROL.search(value)
+    return None if bad is None else f"it holds the control character U+{ord(bad[0]):04X}; send plain text"
 
 
 def _readable(text: str) -> str:
     """A message with its lines kept, other control characters shown as escapes, and cut where it is endless."""
-    shown = "".join(
-        char if char in "\n\t\r" or unicodedata.category(char) not in ("Cc", "Cs") else f"\\u{ord(char):04x}" for char in text
-    )
+    shown = _UNREADABLE.sub(lambda bad: f"\\u{ord(bad[0]):04x}", text)
     if len(shown) <= _LONGEST_MESSAGE:
         return shown
     cut = f" … (cut, {len(shown)} characters came)"

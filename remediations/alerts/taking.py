@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pydantic import BaseModel
 
 from remediations.alerts.report import BadAlert, Ended, Found, Mistake, Report
+from remediations.ledger import OpenIncident
 from remediations.model.base import Frozen
 from remediations.model.incident import Incident
 from remediations.model.outcome import Reason, Refused
@@ -63,8 +64,17 @@ def starts_nothing(incident: Incident, ended: Ended) -> str:
     return f"it is {ended.how}; only a firing alert starts a run"
 
 
-def take(found: Found, *, check: Check, intake: Intake, settle: Settle) -> Answer:
-    """Take in everything that was found. Raises `BadAlert` if anything of it cannot be, or what kept `intake` from it."""
+def over(found: OpenIncident | None, ended: Ended) -> str:
+    """What an alert changed that does not fire any more, by what the ledger made of it; None if nothing is open for it."""
+    if found is None:
+        return f"it is {ended.how}; nothing is open for it"
+    if found.closed_at is None:
+        return f"it is {ended.how}; the run of {found.id} asks nobody any more, and what it has begun goes on"
+    return f"it is {ended.how}; {found.id} is closed and nothing was changed"
+
+
+def checked(found: Found, check: Check) -> list[Incident]:
+    """The incidents to take in, one for each report. Raises `BadAlert` if anything of the request cannot be."""
     incidents: list[Incident] = []
     mistakes: list[Mistake] = []
     for report in found.reports:
@@ -75,17 +85,26 @@ def take(found: Found, *, check: Check, intake: Intake, settle: Settle) -> Answe
             mistakes += bad.mistakes
     if mistakes:
         raise BadAlert(mistakes)
-    accepted = intake(incidents) if incidents else ()
+    return incidents
+
+
+def answered(found: Found, accepted: Sequence[Accepted], changes: Sequence[str]) -> Answer:
+    """What the sender is told: what became of each report, and what each alert changed that does not fire any more."""
     return Answer(
         accepted=[
             Taken(field=report.at, incident=each.incident_id, joined=each.joined)
             for report, each in zip(found.reports, accepted, strict=True)
         ],
         ignored=[
-            *(Left(field=each.report.at, why=_settled(each, check, settle)) for each in found.ended),
+            *(Left(field=each.report.at, why=why) for each, why in zip(found.ended, changes, strict=True)),
             *(Left(field=each.at, why=each.why) for each in found.ignored),
         ],
     )
+
+
+def settled(found: Found, check: Check, settle: Settle) -> list[str]:
+    """Tells `settle` of each alert that does not fire any more; what each changed."""
+    return [_settled(each, check, settle) for each in found.ended]
 
 
 def _settled(ended: Ended, check: Check, settle: Settle) -> str:

@@ -123,6 +123,18 @@ def serve(
 
 
 @app.command()
+def receive(
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port and the ledger.")] = 1,
+    inherited: Annotated[int | None, typer.Option(hidden=True, help="Socket that the parent process listens on.")] = None,
+) -> None:
+    """Only receive alerts: no Prefect, no worker. A `serve` with the same ledger starts their runs, here or elsewhere."""
+    from remediations.cli.receiving import receive as run
+
+    with console.plain_errors():
+        raise typer.Exit(run(workers=workers, inherited=inherited))
+
+
+@app.command()
 def approvals(as_json: Json = False) -> None:
     """Show what waits for a decision: digest, plan, until when, and where to see it."""
     from remediations.cli.approvals import show

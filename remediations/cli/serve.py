@@ -5,30 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from remediations.cli.children import Child, ChildFailed
+from remediations.cli.children import Child, ChildFailed, until_told
 from remediations.cli.console import Exit, err, fail, progress
 from remediations.cli.prefect_server import client_environment, start_server, start_worker, wait_ready
+from remediations.cli.receiving import application, in_background
 from remediations.settings import Configuration, Settings
 from remediations.settings.environment import SERVING
 
 if TYPE_CHECKING:
     from flows.dispatch import Dispatcher
     from remediations.ledger import Ledger
-    from remediations.model.incident import Incident
 
 SWEEP_SECONDS = 60.0
 """How often what ended runs left open is looked for."""
@@ -71,7 +68,7 @@ def serve(*, port: int | None, limit: int) -> int:
     found = Settings.load()
     site = configuration()
     try:
-        with _until_told(), serving(found, site, port=port, limit=limit) as running:
+        with until_told(), serving(found, site, port=port, limit=limit) as running:
             err.print(f"\nPrefect    {running.ui}\nalerts to  {running.receiver}\nstate in   {found.state}", markup=False)
             err.print("Ctrl-C ends it.")
             while True:
@@ -119,7 +116,8 @@ def serving(
         }
         worker = stack.enter_context(contextlib.closing(Worker(api, home, limit, site, logs_in)))
         dispatcher = _dispatcher(ledger, api, deployment, configuration)
-        receiver = stack.enter_context(_receiver(found, configuration, dispatcher))
+        app = application(found, configuration, dispatcher.accept, dispatcher.settle)
+        receiver = stack.enter_context(in_background(found, app))
         dispatcher.start()
         stack.callback(dispatcher.stop)
         stack.enter_context(_sweep(ledger, dispatcher, api))
@@ -174,48 +172,6 @@ def _dispatcher(ledger: Ledger, api: str, deployment: Any, configuration: Config
 
 
 @contextlib.contextmanager
-def _receiver(found: Settings, configuration: Configuration, dispatcher: Dispatcher) -> Iterator[str]:
-    """The alert receiver in a thread of its own; its URL. Raises `ChildFailed` if its address cannot be had."""
-    import uvicorn
-
-    from remediations.alerts import Accepted, Report, known_to, receiver
-    from remediations.engine.propose import canonical
-
-    known = known_to(configuration.site)
-
-    def check(report: Report) -> Incident:
-        return canonical(known(report), configuration.site)
-
-    def intake(incidents: Sequence[Incident]) -> list[Accepted]:
-        return [Accepted(incident_id=each.id, joined=each.joined) for each in dispatcher.accept(incidents)]
-
-    token = found.receiver_token
-    if token is None and found.receiver_address not in LOOPBACK:
-        detail = "set REMEDIATE_RECEIVER_TOKEN_FILE or REMEDIATE_RECEIVER_TOKEN_ENV, or listen on 127.0.0.1"
-        raise ChildFailed(f"the receiver would let everybody in at {found.receiver_address} without a token: {detail}")
-    try:
-        listener = socket.create_server((found.receiver_address, found.receiver_port), reuse_port=False)
-    except OSError as error:
-        where = f"{found.receiver_address}:{found.receiver_port}"
-        detail = "is another `remediate serve` running? REMEDIATE_RECEIVER_PORT sets another port"
-        raise ChildFailed(f"the receiver cannot listen on {where} ({error.strerror}): {detail}") from error
-    app = receiver(intake, token=token, check=check, settle=dispatcher.settle)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
-    thread = threading.Thread(target=server.run, args=([listener],), name="receiver", daemon=True)
-    thread.start()
-    try:
-        host, port = listener.getsockname()[:2]
-        yield f"http://{host}:{port}/alerts"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
-        listener.close()
-
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-@contextlib.contextmanager
 def _sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> Iterator[None]:
     """Recover what ended runs left open, every minute."""
     stop = threading.Event()
@@ -256,20 +212,3 @@ def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
         for each in built.recover(lambda run: fate(client, run)):
             log.warning("recovered", run=each.run, incident=each.incident_id, why=each.what, now=each.outcome.summary)
             tell(each)
-
-
-@contextlib.contextmanager
-def _until_told() -> Iterator[None]:
-    """SIGTERM counts as Ctrl-C; once stopping has begun neither disturbs it."""
-
-    def told(_signal: int, _frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {each: signal.signal(each, told) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

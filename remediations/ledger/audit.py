@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,14 +35,20 @@ class Writing:
 
     def note(self, run: str | None, kind: str, data: Mapping[str, Any]) -> str:
         """Append one row to the trail and return the new head."""
-        text = schema.dumps(data)
-        seq, at = self.seq + 1, schema.written(self.now)
-        hashed = _hash(self.head, (seq, at, run, kind, text))
-        self.conn.execute(
-            insert(_note).values(seq=seq, at=self.now, run=run, kind=kind, data=text, previous=self.head, hash=hashed)
-        )
-        self.seq, self.head = seq, hashed
-        return hashed
+        return self.notes(run, [(kind, data)])
+
+    def notes(self, run: str | None, told: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+        """Append a row for each kind and its data, in order, and return the new head."""
+        at, rows = schema.written(self.now), []
+        for kind, data in told:
+            text, previous = schema.dumps(data), self.head
+            self.seq += 1
+            self.head = _hash(previous, (self.seq, at, run, kind, text))
+            row = {"seq": self.seq, "at": self.now, "run": run, "kind": kind}
+            rows.append({**row, "data": text, "previous": previous, "hash": self.head})
+        if rows:
+            self.conn.execute(insert(_note), rows)
+        return self.head
 
 
 class Store:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from remediations.ledger import schema
 from remediations.ledger.audit import Store, Writing
@@ -30,12 +30,14 @@ class Incidents(Store):
         `run` owns a new one. A run that asks again for its own gets it back as it is: that is no new report.
         """
         with self._writing() as writing:
-            return _opened(writing, incident, run)
+            return _opened(writing, [incident], run)[0]
 
     def take_in(self, incidents: Sequence[Incident]) -> list[OpenIncident]:
         """Open or join all of these, in one transaction: all are in the ledger once this returns, or none is."""
+        if not incidents:
+            return []
         with self._writing() as writing:
-            return [_opened(writing, incident, None) for incident in incidents]
+            return _opened(writing, incidents, None)
 
     def attach_run(self, incident_id: str, run: str) -> bool:
         """Make a run the owner of an open incident. True if it is now: nobody was, it was already, or its owner has ended."""
@@ -107,28 +109,43 @@ class Incidents(Store):
             return [_read_run(row) for row in rows]
 
 
-def _opened(writing: Writing, incident: Incident, run: str | None) -> OpenIncident:
-    """As `open_incident`, within a transaction."""
+def _opened(writing: Writing, incidents: Sequence[Incident], run: str | None) -> list[OpenIncident]:
+    """As `open_incident`, for each of these in order, in a few statements however many they are."""
     conn = writing.conn
-    there = conn.execute(select(_incident).where(_incident.c.key == incident.key, _incident.c.closed_at.is_(None))).first()
-    if there is None:
-        number = _number(conn)
+    keys = {each.key for each in incidents}
+    there = conn.execute(select(_incident).where(_incident.c.key.in_(keys), _incident.c.closed_at.is_(None)))
+    known = {row.key: read_incident(row) for row in there}
+    fresh = _numbers(conn, len(keys - known.keys()))
+    opened: list[OpenIncident] = []
+    told: list[tuple[str, dict[str, Any]]] = []
+    new: dict[str, Incident] = {}
+    joined: set[str] = set()
+    for incident in incidents:
+        key, found = incident.key, known.get(incident.key)
+        if found is None:
+            found = OpenIncident(id=next(fresh), incident=incident, run=run, opened_at=writing.now)
+            new[key] = incident
+            told.append(("incident opened", {"incident": found.id, "as": _plain(incident)}))
+        elif run is None or found.run != run:
+            found = found.model_copy(update={"joined": True, "reports": found.reports + 1})
+            joined.add(key)
+            told.append(("incident joined", {"incident": found.id, "reports": found.reports, "as": _plain(incident)}))
+        known[key] = found
+        opened.append(found)
+    if new:
+        row = {"run": run, "opened_at": writing.now}
+        rows = [(known[key], key, incident) for key, incident in new.items()]
         conn.execute(
-            insert(_incident).values(
-                id=number, key=incident.key, incident=_plain(incident), reports=1, run=run, opened_at=writing.now
-            )
+            insert(_incident),
+            [row | {"id": each.id, "key": key, "incident": _plain(it), "reports": each.reports} for each, key, it in rows],
         )
-        writing.note(run, "incident opened", {"incident": number, "as": _plain(incident)})
-        return OpenIncident(id=number, incident=incident, run=run, opened_at=writing.now)
-    found = read_incident(there)
-    if run is not None and found.run == run:
-        return found
-    # Reported again after it was said to be over: it is not.
-    conn.execute(update(_queue).where(_queue.c.incident_id == found.id).values(ended=None))
-    reports = found.reports + 1
-    conn.execute(update(_incident).where(_incident.c.id == found.id).values(reports=reports))
-    writing.note(run, "incident joined", {"incident": found.id, "reports": reports, "as": _plain(incident)})
-    return found.model_copy(update={"joined": True, "reports": reports})
+    if over := [known[key].id for key in joined]:
+        # Reported again after it was said to be over: it is not.
+        conn.execute(update(_queue).where(_queue.c.incident_id.in_(over)).values(ended=None))
+    if again := [{"which": known[key].id, "now": known[key].reports} for key in joined - new.keys()]:
+        conn.execute(update(_incident).where(_incident.c.id == bindparam("which")).values(reports=bindparam("now")), again)
+    writing.notes(run, told)
+    return opened
 
 
 def close(writing: Writing, found: OpenIncident, outcome: Outcome) -> None:
@@ -154,11 +171,14 @@ def known_run(conn: Connection, run: str) -> RunRecord:
     return _read_run(row)
 
 
-def _number(conn: Connection) -> str:
-    while True:
-        number = "INC-" + "".join(secrets.choice(_LETTERS) for _ in range(6))
-        if conn.execute(select(_incident.c.id).where(_incident.c.id == number)).first() is None:
-            return number
+def _numbers(conn: Connection, many: int) -> Iterator[str]:
+    """So many ids that no incident has."""
+    fresh: set[str] = set()
+    while len(fresh) < many:
+        some = {"INC-" + "".join(secrets.choice(_LETTERS) for _ in range(6)) for _ in range(many - len(fresh))}
+        taken = conn.execute(select(_incident.c.id).where(_incident.c.id.in_(some))).scalars()
+        fresh |= some - set(taken)
+    return iter(fresh)
 
 
 def one_incident(conn: Connection, incident_id: str) -> OpenIncident:

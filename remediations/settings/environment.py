@@ -49,10 +49,26 @@ class Settings(BaseSettings):
     )
     receiver_address: str = Field(default="127.0.0.1", min_length=1, description="Address the alert receiver listens on")
     receiver_port: int = Field(default=4280, ge=0, le=65535, description="Its port; 0 takes a free one")
+    receiver_certificate: Path | None = Field(
+        default=None, description="PEM file with its TLS certificate and the certificates that it was issued by"
+    )
+    receiver_key: Path | None = Field(default=None, description="PEM file with the certificate's private key")
+    receiver_proxy: str | None = Field(
+        default=None, description="Addresses of the reverse proxies that do TLS in front of it, with commas between them"
+    )
+    receiver_rate: float = Field(
+        default=500, gt=0, description="Requests a second that it takes of one sender's address; twice as many at once"
+    )
     receiver_token_env: str | None = Field(
         default=None, description="Environment variable that holds the senders' bearer token"
     )
     receiver_token_file: Path | None = Field(default=None, description="File whose first line is the senders' bearer token")
+    receiver_secret_env: str | None = Field(
+        default=None, description="Environment variable that holds the secret that senders sign with"
+    )
+    receiver_secret_file: Path | None = Field(
+        default=None, description="File whose first line is the secret that senders sign with"
+    )
 
     @classmethod
     def load(cls) -> Self:
@@ -61,11 +77,27 @@ class Settings(BaseSettings):
             found = cls()
         except ValidationError as error:
             raise ConfigError([_problem(str(detail["loc"][0]), detail["msg"]) for detail in error.errors()]) from None
-        if found.receiver_token_env is not None and found.receiver_token_file is not None:
-            wrong, right = "both this and REMEDIATE_RECEIVER_TOKEN_FILE are set", "keep one of the two"
-            where = "REMEDIATE_RECEIVER_TOKEN_ENV"
-            raise ConfigError([Problem(file="environment", line=0, column=0, where=where, wrong=wrong, right=right)])
+        found._fit_together()
         return found
+
+    def _fit_together(self) -> None:
+        """Raises `ConfigError` for variables that are right alone and wrong together."""
+        problems = []
+        for what in ("TOKEN", "SECRET"):
+            names = [f"REMEDIATE_RECEIVER_{what}_{kind}" for kind in ("ENV", "FILE")]
+            if all(getattr(self, name.removeprefix("REMEDIATE_").lower()) is not None for name in names):
+                problems.append((names[0], f"both this and {names[1]} are set", "keep one of the two"))
+        if (self.receiver_certificate is None) != (self.receiver_key is None):
+            given, missing = ("CERTIFICATE", "KEY") if self.receiver_key is None else ("KEY", "CERTIFICATE")
+            wrong = f"this is set without REMEDIATE_RECEIVER_{missing}"
+            problems.append((f"REMEDIATE_RECEIVER_{given}", wrong, "set both, or none"))
+        if problems:
+            raise ConfigError(
+                [
+                    Problem(file="environment", line=0, column=0, where=where, wrong=wrong, right=right)
+                    for where, wrong, right in problems
+                ]
+            )
 
     @property
     def ledger_url(self) -> str:
@@ -90,10 +122,19 @@ class Settings(BaseSettings):
     @property
     def receiver_token(self) -> Callable[[], str] | None:
         """Yields the token at each call, so that a new file counts at once; None if senders need none."""
-        if self.receiver_token_env is None and self.receiver_token_file is None:
-            return None
-        reference = SecretRef(env=self.receiver_token_env, file=self.receiver_token_file)
-        return lambda: resolve(reference)
+        return _secret(self.receiver_token_env, self.receiver_token_file)
+
+    @property
+    def receiver_secret(self) -> Callable[[], str] | None:
+        """As `receiver_token`, for the secret that senders sign with; None if no signature is taken."""
+        return _secret(self.receiver_secret_env, self.receiver_secret_file)
+
+
+def _secret(env: str | None, file: Path | None) -> Callable[[], str] | None:
+    if env is None and file is None:
+        return None
+    reference = SecretRef(env=env, file=file)
+    return lambda: resolve(reference)
 
 
 def _problem(name: str, message: str) -> Problem:

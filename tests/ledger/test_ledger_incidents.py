@@ -119,7 +119,7 @@ def test_many_are_taken_in_together_or_not_at_all(ledger: Ledger, mocker: Mocker
     assert opened[2].id == opened[0].id
     assert ledger.incident(opened[0].id).reports == 2
     assert ledger.take_in([]) == []
-    mocker.patch("remediations.ledger.incidents._number", side_effect=["INC-AAAAAA", OSError("the disk is gone")])
+    mocker.patch("remediations.ledger.audit.Writing.notes", side_effect=OSError("the disk is gone"))
     with pytest.raises(Refused, match="the disk is gone"):
         ledger.take_in([incident("VM8"), incident("VM9")])
     assert {each.incident.vm for each in ledger.open_incidents()} == {"VM1", "VM2"}

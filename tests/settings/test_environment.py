@@ -10,7 +10,8 @@ from remediations.logs import hide
 from remediations.model.site import SecretRef
 from remediations.settings import ConfigError, SecretUnavailable, Settings, resolve
 
-VARIABLES = ("CONFIG", "STATE", "LEDGER", "RECEIVER_ADDRESS", "RECEIVER_PORT", "RECEIVER_TOKEN_ENV", "RECEIVER_TOKEN_FILE")
+RECEIVER = ("ADDRESS", "PORT", "PROXY", "RATE", "CERTIFICATE", "KEY", "TOKEN_ENV", "TOKEN_FILE", "SECRET_ENV", "SECRET_FILE")
+VARIABLES = ("CONFIG", "STATE", "LEDGER", *(f"RECEIVER_{each}" for each in RECEIVER))
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,21 @@ def test_wrong_variables_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ConfigError,
         match="environment: REMEDIATE_RECEIVER_TOKEN_ENV: both this and REMEDIATE_RECEIVER_TOKEN_FILE are set; keep one",
     ):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (("SECRET_ENV", "SECRET_FILE"), "REMEDIATE_RECEIVER_SECRET_ENV: both this and REMEDIATE_RECEIVER_SECRET_FILE are set"),
+        (("KEY",), "REMEDIATE_RECEIVER_KEY: this is set without REMEDIATE_RECEIVER_CERTIFICATE; set both"),
+        (("CERTIFICATE",), "REMEDIATE_RECEIVER_CERTIFICATE: this is set without REMEDIATE_RECEIVER_KEY; set both"),
+    ],
+)
+def test_variables_that_do_not_fit_together(variables: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in variables:
+        monkeypatch.setenv(f"REMEDIATE_RECEIVER_{name}", "x")
+    with pytest.raises(ConfigError, match=words):
         Settings.load()
 
 
