@@ -17,7 +17,7 @@ import structlog
 
 from remediations.cli.children import Child, ChildFailed, until_told
 from remediations.cli.console import Exit, err, fail
-from remediations.settings import Configuration, Settings
+from remediations.settings import Configuration, Settings, config_directory, load
 
 if TYPE_CHECKING:
     import uvicorn
@@ -148,11 +148,12 @@ def in_background(found: Settings, app: FastAPI) -> Iterator[str]:
 
 def receive(*, workers: int, inherited: int | None) -> int:
     """Receive alerts until told to end; the exit code. With several workers this process only keeps them running."""
-    from flows.runtime import configuration, configure_logs
+    from remediations import logs
+    from remediations.catalogue import CATALOGUE
 
-    configure_logs(stream=sys.stderr)
+    logs.configure(stream=sys.stderr)
     found = Settings.load()
-    site = configuration()
+    site = load(config_directory(), {each.id: each.tier for each in CATALOGUE.values()})  # not the flows' own: no Prefect here
     found.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         if workers > 1:
