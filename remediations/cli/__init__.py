@@ -37,6 +37,12 @@ def _collect() -> TyperCommand:
     return command()
 
 
+def _readiness() -> typer.Typer:
+    from remediations.cli.readiness import readiness
+
+    return forms.alone(readiness)
+
+
 def _demo() -> typer.Typer:
     from remediations.cli.demo import demo
 
@@ -66,6 +72,7 @@ app = typer.Typer(
             "policy": _policy,
             "diagnose": _diagnose,
             "collect": _collect,
+            "readiness": _readiness,
             "demo": _demo,
         }
     ),

@@ -94,6 +94,7 @@ def serving(
 
     Raises `ChildFailed` if one of them does not come up. At the end all of it is stopped, within about half a minute.
     """
+    from remediations.alerts.metrics import Metrics, shown_in
     from remediations.ledger import Ledger
 
     state = found.state.resolve()
@@ -117,6 +118,7 @@ def serving(
         worker = stack.enter_context(contextlib.closing(Worker(api, home, limit, site, logs_in)))
         dispatcher = _dispatcher(ledger, api, deployment, configuration)
         app = application(found, configuration, dispatcher.accept, dispatcher.settle)
+        shown_in(app, Metrics(ledger, configuration.policy))
         receiver = stack.enter_context(in_background(found, app))
         dispatcher.start()
         stack.callback(dispatcher.stop)

@@ -14,6 +14,7 @@ from remediations.ledger.incidents import Incidents
 from remediations.ledger.journal import Journal
 from remediations.ledger.leases import Leases
 from remediations.ledger.queue import OverBy, Queue
+from remediations.ledger.readiness import Looks
 from remediations.ledger.records import (
     Approval,
     Approver,
@@ -37,6 +38,7 @@ from remediations.ledger.records import (
     Undone,
     Void,
 )
+from remediations.ledger.tally import Tallies
 from remediations.ledger.trials import Pause, Trials
 
 __all__ = [
@@ -75,7 +77,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Ledger(Incidents, Queue, Approvals, Approvers, Leases, Journal, History, Trials):
+class Ledger(Incidents, Queue, Approvals, Approvers, Leases, Journal, History, Trials, Looks, Tallies):
     """The ledger behind one URL: `sqlite:////absolute/path/ledger.db` or `postgresql+psycopg://user@host/database`.
 
     Safe for many threads and processes. Each method is one transaction, and each that writes is in the audit trail.

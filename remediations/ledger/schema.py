@@ -296,6 +296,16 @@ breaker = Table(
     Column("closed_at", Utc),
 )
 
+readiness = Table(
+    "ledger_readiness",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("scope", String(32), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("counts", Json, nullable=False),
+    Column("report", Text, nullable=False),
+)
+
 note = Table(
     "ledger_note",
     metadata,

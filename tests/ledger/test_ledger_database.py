@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -37,6 +37,7 @@ from remediations.ledger import Lease, Ledger, Sealed, State, schema
 from remediations.ledger.database import _LOCK
 from remediations.model.causes import Cause
 from remediations.model.outcome import Reason, Refused
+from remediations.model.readiness import Readiness
 
 HERE = Path(__file__).parent
 UNAVAILABLE = Reason.LEDGER_UNAVAILABLE
@@ -44,6 +45,9 @@ UNAVAILABLE = Reason.LEDGER_UNAVAILABLE
 
 def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
+
+
+LOOK = Readiness(at=datetime(2026, 3, 1, tzinfo=UTC), seconds=1.0, hosts=(), ways=())
 
 
 def tried(ledger: Ledger, run: str, *, verified: bool) -> None:
@@ -94,6 +98,10 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "intend_undo": lambda: _undo(ledger, which, lease),
         "joined_to": lambda: ledger.joined_to(opened.id),
         "journal": lambda: ledger.journal("run-1", which.digest),
+        "keep_readiness": lambda: ledger.keep_readiness(LOOK),
+        "last_counts": ledger.last_counts,
+        "tally": ledger.tally,
+        "last_readiness": lambda: ledger.last_readiness(LOOK),
         "last_remediation": lambda: ledger.last_remediation(Cause.SPN_MISSING, "x"),
         "lease": lambda: ledger.lease(["host:hv03"], holder="run-1", seconds=60),
         "mark_undone": lambda: ledger.mark_undone("run-1", which.digest, 1, sent, ok=True, detail=""),
@@ -140,7 +148,8 @@ def _undo(ledger: Ledger, which: Sealed, lease: Lease) -> None:
 
 READS = {
     "approvals", "approvers", "changes_since", "decision", "find_sealed", "head", "held", "incident", "joined_to",
-    "journal", "last_remediation", "meant_for", "newcomers", "not_begun", "open_brackets", "open_breakers", "paused", "trials",
+    "journal", "last_counts", "last_readiness", "last_remediation", "tally",
+    "meant_for", "newcomers", "not_begun", "open_brackets", "open_breakers", "paused", "trials",
     "open_incidents",
     "queued", "run", "said_over", "sealed", "sightings", "to_read_again", "to_start", "trail", "undecided",
     "unfinished_runs", "verify", "waiting",

@@ -170,6 +170,14 @@ CREATE TABLE ledger_queue (
 	PRIMARY KEY (incident_id), 
 	FOREIGN KEY(incident_id) REFERENCES ledger_incident (id)
 );
+CREATE TABLE ledger_readiness (
+	number INTEGER NOT NULL, 
+	scope VARCHAR(32) NOT NULL, 
+	at VARCHAR(32) NOT NULL, 
+	counts TEXT NOT NULL, 
+	report TEXT NOT NULL, 
+	PRIMARY KEY (number)
+);
 CREATE TABLE ledger_run (
 	run TEXT NOT NULL, 
 	kind TEXT NOT NULL, 
@@ -223,4 +231,5 @@ CREATE INDEX ix_ledger_step_target_id ON ledger_step (target_id);
 CREATE INDEX ix_ledger_step_host ON ledger_step (host);
 CREATE INDEX ix_ledger_step_intended_at ON ledger_step (intended_at);
 CREATE INDEX ledger_step_undecided ON ledger_step (holder) WHERE decided_at IS NULL;
+CREATE INDEX ix_ledger_readiness_scope ON ledger_readiness (scope);
 COMMIT;

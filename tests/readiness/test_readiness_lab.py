@@ -59,6 +59,7 @@ def test_a_healthy_site_is_ready_and_every_host_is_asked_once(lab: Lab, look: Lo
     assert all(contracts()[each.name].effect is Effect.READ for each in lab.journal)
 
 
+@pytest.mark.long
 def test_no_command_goes_to_a_host_twice_however_many_ways_need_it(lab: Lab, look: Look) -> None:
     look(across=True)
     for host in ("HV01", "HV03", "DC1", "DC2"):
@@ -67,6 +68,7 @@ def test_no_command_goes_to_a_host_twice_however_many_ways_need_it(lab: Lab, loo
         assert len(asked) == len(set(asked))
 
 
+@pytest.mark.long
 def test_more_than_a_pipeline_holds_goes_in_several(lab: Lab, look: Look, mocker: MockerFixture) -> None:
     whole = look()
     mocker.patch("remediations.engine.gather.BATCH", 7)
@@ -76,6 +78,7 @@ def test_more_than_a_pipeline_holds_goes_in_several(lab: Lab, look: Look, mocker
     assert {way.key: way.level for way in parts.ways} == {way.key: way.level for way in whole.ways}
 
 
+@pytest.mark.long
 def test_a_name_in_doubt_is_looked_at_closer(lab: Lab, look: Look) -> None:
     look()
     assert not any(each.parameters.get("NoHostsFile") for each in lab.journal), "all is well at a glance"
@@ -92,9 +95,9 @@ def test_a_name_in_doubt_is_looked_at_closer(lab: Lab, look: Look) -> None:
     ("cause", "remediation", "pair"),
     [
         ("spn_missing", "register-spns", ("HV03", "HV04")),
-        ("migration_not_enabled", "enable-live-migration", None),
-        ("firewall_blocked", "open-firewall", None),
-        ("quorum_or_cluster_health", "explain-cluster-health", ("HV01", "HV02")),
+        pytest.param("migration_not_enabled", "enable-live-migration", None, marks=pytest.mark.long),
+        pytest.param("firewall_blocked", "open-firewall", None, marks=pytest.mark.long),
+        pytest.param("quorum_or_cluster_health", "explain-cluster-health", ("HV01", "HV02"), marks=pytest.mark.long),
     ],
 )
 def test_a_fault_is_found_before_anything_moves(
@@ -117,6 +120,7 @@ def test_a_fault_is_found_before_anything_moves(
             assert one.ask.startswith(f"remediate plan {remediation} --")
 
 
+@pytest.mark.long
 def test_what_blocks_one_virtual_machine_is_its_own(lab: Lab, look: Look) -> None:
     lab.inject("dvd_or_iso_attached")
     lab.inject("switch_missing")
@@ -139,6 +143,7 @@ def test_a_silent_host_is_never_ready_and_says_why(lab: Lab, look: Look) -> None
     assert "HV04" in silent.silent
 
 
+@pytest.mark.long
 def test_a_silent_controller_leaves_what_the_directory_decides_unknown(lab: Lab, look: Look) -> None:
     lab.server.stop_host("DC1")
     report = look()
@@ -146,6 +151,7 @@ def test_a_silent_controller_leaves_what_the_directory_decides_unknown(lab: Lab,
     assert "DC1 could not be read" in {each.title for each in report.findings}
 
 
+@pytest.mark.long
 def test_without_the_module_what_it_would_tell_is_unknown_not_a_fault() -> None:
     with Lab(World.contoso(module=None)) as lab, Remoting(lab.site(), resolve) as hosts:
         report = assess(hosts, lab.site(), Scope(), clock=utc_now, now=time.monotonic)
@@ -169,6 +175,7 @@ def test_the_scope_narrows_and_names_what_it_does_not_know(look: Look) -> None:
         look(hosts=("DC1",))
 
 
+@pytest.mark.long
 def test_a_second_look_tells_what_changed(lab: Lab, look: Look) -> None:
     first = look()
     lab.inject("spn_missing")
@@ -181,10 +188,6 @@ def test_a_second_look_tells_what_changed(lab: Lab, look: Look) -> None:
     assert any("SPN" in title for title in back.gone)
     again = Readiness.model_validate_json(second.model_dump_json())
     assert again == second
-
-
-def test_a_report_is_one_of_its_scope(look: Look) -> None:
-    assert look(hosts=("HV01",)).scope != look(hosts=("HV02",)).scope
 
 
 def test_every_repair_by_state_is_planned_for_ways_or_for_virtual_machines(lab: Lab) -> None:
