@@ -8,6 +8,7 @@
     FunctionsToExport = @(
         'Get-RemediationModule'
         'Get-RemediationDiskChain'
+        'Get-RemediationVssWriter'
         'Get-RemediationTicket'
         'Clear-RemediationTicket'
         'Set-RemediationClusterLimit'

@@ -313,7 +313,16 @@ function Get-RemediationDiskChain {
     }
 }
 
-Export-ModuleMember -Function Get-RemediationDiskChain, Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
+function Get-RemediationVssWriter {
+    # The writers of the Volume Shadow Copy Service as vssadmin prints them, in this host's language.
+    [CmdletBinding()]
+    param()
+    $lines = [string[]]@(& "$env:SystemRoot\System32\vssadmin.exe" list writers)
+    if ($LASTEXITCODE -ne 0) { throw "vssadmin list writers ended with $LASTEXITCODE : $lines" }
+    [pscustomobject]@{ Lines = $lines }
+}
+
+Export-ModuleMember -Function Get-RemediationVssWriter, Get-RemediationDiskChain, Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
     Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration,
     Get-RemediationShieldedCertificate, Get-RemediationKeyProtector, Export-RemediationShieldedCertificate,
     Import-RemediationShieldedCertificate, Remove-RemediationShieldedCertificate, Get-RemediationPatchLevel, Get-RemediationSpeculation,

@@ -1,8 +1,10 @@
 """Get a virtual machine out of a backup that does not end, with the least harm first.
 
 A backup that runs is none of our business: it is waited for. One that has lasted for more than an hour (the threshold that
-people use in the field), or that is found again and again, is stuck: then the backup program's service is restarted, and where
-none runs on the host, the Virtual Machine Management service, which ends migrations and backups but no virtual machine.
+people use in the field), or that is found again and again, is stuck; so is one without a checkpoint whose snapshot failed, as
+Hyper-V's VSS writer tells. (That alone says nothing: a writer stays failed until the next backup.) Then the backup program's
+service is restarted, and where none runs on the host, the Virtual Machine Management service, which ends migrations and
+backups but no virtual machine; it is the writer's own service, too.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from remediations.catalogue.remediation import Reads, Repair, Seen
 from remediations.facts.backup import SERVICES, BackupHold, backup_hold_on
 from remediations.facts.host import HostLoad, Residents, host_load, residents
 from remediations.facts.vm import Machine, virtual_machine_on
+from remediations.facts.writers import Writer, writer_on
 from remediations.model.causes import Cause
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
@@ -27,6 +30,7 @@ from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, 
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
+_PHASES = {"working": "at it", "failed": "failed"}
 STUCK = 60
 """Minutes after which a backup counts as stuck."""
 RELEASE_TIME = 180.0
@@ -66,16 +70,29 @@ class ReleaseBackingUp(Repair):
             hold=backup_hold_on(self.vm, hosts),
             loads={host: host_load(host) for host in hosts},
             guests={host: residents(host) for host in hosts},
+            writers=writer_on(hosts),
         )
 
     def plan(
-        self, *, often: bool, machine: Machine, hold: BackupHold, loads: Mapping[str, Seen], guests: Mapping[str, Seen]
+        self,
+        *,
+        often: bool,
+        machine: Machine,
+        hold: BackupHold,
+        loads: Mapping[str, Seen],
+        guests: Mapping[str, Seen],
+        writers: Mapping[str, Seen],
     ) -> Iterator[Item]:
         """One item."""
+        seen = writers.get(machine.host)
+        writer = seen if isinstance(seen, Writer) else None
+        failed = writer is not None and writer.phase == "failed" and hold.minutes is None
         age = "" if hold.minutes is None else f", for {hold.minutes} minutes"
+        if writer is not None and writer.phase != "stable":
+            age += f" (Hyper-V's VSS writer is {_PHASES[writer.phase]}, state {writer.state})"
         if not hold.held:
             yield Satisfied(why=f"no backup holds {machine.name}")
-        elif not often and (hold.minutes is None or hold.minutes < STUCK):
+        elif not often and not failed and (hold.minutes is None or hold.minutes < STUCK):
             yield Wait(
                 until=(guard(hold, "held", Test.EQUALS, False),),
                 poll=30,
@@ -93,12 +110,19 @@ class ReleaseBackingUp(Repair):
         elif hold.services and not self.management:
             (service,) = hold.services
             why = f"a backup holds {machine.name}{age}; {SERVICES[service]} ({service}) runs on {machine.host}. Its backups end"
-            yield _restart(hold, service, why, ())
+            yield _restart(hold, service, why, _still_failed(hold, writer))
         else:
-            yield from self._management(machine, hold, age, loads.get(machine.host), guests.get(machine.host))
+            only = _still_failed(hold, writer)
+            yield from self._management(machine, hold, age, loads.get(machine.host), guests.get(machine.host), only)
 
-    def _management(
-        self, machine: Machine, hold: BackupHold, age: str, load: Seen | None, guests: Seen | None
+    def _management(  # noqa: PLR0917 - what is known of the host
+        self,
+        machine: Machine,
+        hold: BackupHold,
+        age: str,
+        load: Seen | None,
+        guests: Seen | None,
+        still: tuple[Guard, ...],
     ) -> Iterator[Item]:
         """Hyper-V's own service, where that ends nothing else."""
         if not isinstance(load, HostLoad) or not isinstance(guests, Residents):
@@ -108,6 +132,7 @@ class ReleaseBackingUp(Repair):
             yield Blocked(obstacle=Obstacle.UNKNOWN, why=why)
             return
         only = (
+            *still,
             guard(load, "migrating", Test.EQUALS, 0, "no migration would be ended"),
             guard(load, "storage_migrating", Test.EQUALS, 0, "no storage migration would be ended"),
             guard(guests, "busy", Test.EQUALS, [machine.name], "nothing else on the host is held"),
@@ -115,6 +140,16 @@ class ReleaseBackingUp(Repair):
         blame = "restarting the backup program's service" if self.management else "any backup program that is known here"
         why = f"a backup holds {machine.name}{age}, without {blame} to end it: Hyper-V's own service is next"
         yield _restart(hold, "vmms", why, only)
+
+
+def _still_failed(hold: BackupHold, writer: Writer | None) -> tuple[Guard, ...]:
+    """Where a failed writer is why nobody waits any longer, it has to be one still, and no checkpoint may have come."""
+    if writer is None or writer.phase != "failed" or hold.minutes is not None:
+        return ()
+    return (
+        guard(hold, "minutes", Test.EQUALS, None, "no checkpoint of a backup has come meanwhile"),
+        guard(writer, "phase", Test.EQUALS, "failed", "the snapshot has not been tried again meanwhile"),
+    )
 
 
 def _restart(hold: BackupHold, service: str, why: str, only: tuple[Guard, ...]) -> Step:

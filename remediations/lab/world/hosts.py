@@ -169,6 +169,8 @@ class Host:
     """Ids of virtual machines of which a failed migration left a planned one here."""
     intents: dict[str, tuple[str, ...]] | None = None
     """Network ATC's intents and their adapters; None where the feature is not installed."""
+    writer: int = 1
+    """State of Hyper-V's VSS writer (VSS_WRITER_STATE): 1 stable, 5 waiting for a backup's completion, 9 failed at freeze."""
     services: dict[str, str] = field(default_factory=dict)
     """Further Windows services by name, and their state: Running or Stopped."""
     joined: bool = True

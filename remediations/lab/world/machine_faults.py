@@ -72,6 +72,7 @@ def _backing_up_stuck(world: World) -> None:
     machine.busy, machine.held_by = "BackingUp", "wbengine"
     machine.snapshots.append(Snapshot("VM44 - Backup", world.now - timedelta(hours=3), "Recovery"))
     world.host("HV01").services["wbengine"] = "Running"
+    world.host("HV01").writer = 5
 
 
 def _checkpoint_problem(world: World) -> None:

@@ -1,15 +1,44 @@
-"""Windows services.
+"""Windows services, and the writers of the Volume Shadow Copy Service.
 
 - ServiceController: Name, ServiceName, DisplayName, Status (enum), StartType (enum), MachineName
+- Get-RemediationVssWriter: Lines (vssadmin's, in the host's language)
 """
 
 from __future__ import annotations
 
 from remediations.lab.cmdlet import Call, CommandError, Enum, Object
+from remediations.lab.world.directory import guid
 from remediations.lab.world.handlers.shape import asked
 from remediations.lab.world.hosts import Host
 from remediations.lab.world.world import World
 
+_ENGLISH = (
+    "vssadmin 1.1 - Volume Shadow Copy Service administrative command-line tool",
+    "Writer name",
+    "Writer Id",
+    "Writer Instance Id",
+    "State",
+    "Stable",
+    "Waiting for completion",
+    "Failed",
+    "Last error",
+    "No error",
+    "Retryable error",
+)
+_GERMAN = (
+    "vssadmin 1.1 - Verwaltungsbefehlszeilenprogramm des Volumeschattenkopie-Dienstes",
+    "Verfassername",
+    "Verfasserkennung",
+    "Verfasserinstanzkennung",
+    "Status",
+    "Stabil",
+    "Warten auf Abschluss",
+    "Fehler",
+    "Letzter Fehler",
+    "Kein Fehler",
+    "Wiederholbarer Fehler",
+)
+"""vssadmin's words, from its output on English and German hosts as published; nothing of the program reads them."""
 _STATUS = {"Stopped": 1, "Running": 4}
 _NAMES = {"vmms": "Hyper-V Virtual Machine Management", "wbengine": "Block Level Backup Engine Service"}
 
@@ -47,10 +76,35 @@ def restart_service(world: World, call: Call) -> None:
     host = world.host(call.host)
     for name in _known(host, call):
         host.services[name] = "Running"
+        host.writer = 1
         for machine in world.machines_on(host.name):
             if machine.busy and name in (machine.held_by, "vmms"):
                 machine.busy = machine.held_by = ""
                 machine.snapshots = [each for each in machine.snapshots if each.kind != "Recovery"]
+
+
+def get_vss_writers(world: World, call: Call) -> None:
+    """Get-RemediationVssWriter: the registry's writer and Hyper-V's."""
+    host = world.host(call.host)
+    german = host.culture.startswith("de")
+    labels = _GERMAN if german else _ENGLISH
+    states = labels[5:]
+    lines = [labels[0], "", ""]
+    for name, identity, state in (
+        ("Registry Writer", "afbab4a2-367d-4d15-a586-71dbb18f8485", 1),
+        ("Microsoft Hyper-V VSS Writer", "66841cd4-6ded-4f4b-8f17-fd23f8ddc3de", host.writer),
+    ):
+        shown = states[0] if state == 1 else states[1] if state < 6 else states[2]
+        lines += [
+            f"{labels[1]}: '{name}'",
+            f"   {labels[2]}: {{{identity}}}",
+            f"   {labels[3]}: {{{guid(f'{host.name} {name}')}}}",
+            f"   {labels[4]}: [{state}] {shown}",
+            f"   {states[3]}: {states[4] if state < 6 else states[5]}",
+            "",
+        ]
+    properties = {"Lines": lines}
+    call.output(Object(("System.Management.Automation.PSCustomObject", "System.Object"), properties, custom=True))
 
 
 def _services(host: Host) -> dict[str, str]:
