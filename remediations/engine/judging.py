@@ -58,6 +58,19 @@ class Judging:
         since = self.clock() - timedelta(hours=self.policy.trust.comes_back_hours)
         self.ledger.came_back(run, causes_of(plan), [step.target.id for step in plan.steps], since)
 
+    def override(self, run: str, plan: Plan) -> str:
+        """Who probably sets back what another run had verified a while ago and is wrong again; empty where nothing is."""
+        within = timedelta(hours=self.policy.trust.comes_back_hours)
+        targets = [step.target.id for step in plan.steps]
+        before = self.ledger.verified_before(run, causes_of(plan), targets, self.clock() - within)
+        if before is None:
+            return ""
+        return (
+            f"probable override: {before.remediation} was applied and verified here at {before.at:%Y-%m-%d %H:%M} UTC (run "
+            f"{before.run}), and the fault is back. Something sets it again: look for a group policy (gpresult /scope computer "
+            "/h report.html), System Center VMM, Network ATC, a desired state configuration or a script, and mend it there"
+        )
+
     def note_trial(self, run: str, plan: Plan, *, verified: bool, detail: str) -> None:
         """Write down whether what was applied was verified: trust and the breaker go by it."""
         self.ledger.tried(

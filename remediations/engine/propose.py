@@ -50,6 +50,8 @@ class Proposal:
     """Whether what had failed has meanwhile succeeded."""
     gone: str = ""
     """Why there is nothing to move: the virtual machine is on none of the hosts that were asked."""
+    override: str = ""
+    """Why this mend is probably set back by somebody: it was verified a short time ago."""
     seen_as: Mapping[str, str] = field(default_factory=dict)
 
     @property

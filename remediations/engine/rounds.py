@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -116,7 +117,8 @@ class Run(Account):
                 self._wait_out(evidence, plan)
                 self.verified = True
                 return Outcome(ending=Ending.NOTHING_TO_DO, summary="What was waited for has come; nothing had to be changed.")
-            if outcome := self.asking.approved(plan, None, number=1, why=""):
+            why = self.engine.judging.override(self.run, plan)
+            if outcome := self.asking.approved(plan, None, number=1, why=why):
                 return outcome
         applied, again = self._apply_and_verify(1, "repair", evidence)
         if not applied.ok:
@@ -143,6 +145,7 @@ class Run(Account):
             self.retry = retry.plan if retry else None
             evidence = self._evidence(incident)
             cause, presumed = self.remember(number)
+            self.proposal = self.proposal and self._with_override(self.proposal, self.plan)
         else:
             proposal = self._propose(incident, tried)
             self.plan = self.plan and self.plan.model_copy(update={"attempt": number})
@@ -330,6 +333,7 @@ class Run(Account):
             return propose(recording, self.site, incident, now=now, sightings=sightings, tried=tried)
 
         proposal = self.phase("read and plan", partial(self.watch, f"read and plan: {incident.title}", work))
+        proposal = self._with_override(proposal, proposal.plan)
         self.proposal, self.considered = proposal, proposal.considered
         self.plan, self.retry = proposal.plan, proposal.retry
         self.title = proposal.incident.title
@@ -340,6 +344,10 @@ class Run(Account):
                 keep = partial(self._keep, self.engine.bundles, recording, proposal, incident, now, sightings)
                 self.phase("collect evidence", partial(self.watch, "collect evidence", keep))
         return proposal
+
+    def _with_override(self, proposal: Proposal, plan: Plan | None) -> Proposal:
+        """The proposal, with what it means that its plan had been carried out and verified a short time ago."""
+        return replace(proposal, override=self.engine.judging.override(self.run, plan)) if plan and plan.steps else proposal
 
     def _keep(  # noqa: PLR0917 - what a bundle is made of, once
         self,

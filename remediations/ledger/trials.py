@@ -114,6 +114,14 @@ class Trials(Store):
         detail = f"run {run} found the same cause on the same target again"
         self._spoil(which, causes, targets, how="came back", detail=detail, breaks=None)
 
+    def verified_before(self, run: str, causes: Sequence[Cause], targets: Sequence[str], since: datetime) -> Trial | None:
+        """The newest trial of another run that was verified since a time, for one of these causes on one of these targets."""
+        wanted, aims = {each.value for each in causes}, {each.casefold() for each in targets}
+        looked = select(_trial).where(_trial.c.run != run, _trial.c.verified == 1, _trial.c.at >= since)
+        with self._database.reading() as conn:
+            rows = conn.execute(looked.order_by(_trial.c.at.desc())).all()
+        return next((_read(row) for row in rows if wanted & set(row.causes) and aims & set(row.targets)), None)
+
     def trials(self, remediations: Sequence[str] | None = None) -> list[Trial]:
         """Every trial of these remediations, or of all, oldest first."""
         mine = select(_trial) if remediations is None else select(_trial).where(_trial.c.remediation.in_(remediations))

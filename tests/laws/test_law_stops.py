@@ -97,6 +97,9 @@ def test_what_was_verified_earns_auto_and_a_return_takes_it_again(bench: Bench, 
     assert len(bench.asked) == asked, "the first time there is no record yet, so a person is asked"
     record = Record.of("register-spns", bench.ledger.trials())
     assert (record.verified, record.came_back) == (2, asked - 1)
+    told = "probable override: register-spns was applied and verified here"
+    assert (told in report.markdown, told in bench.asked[-1].why) == (asked == 2, asked == 2)
+    assert told not in bench.asked[0].why
 
 
 @pytest.mark.long
