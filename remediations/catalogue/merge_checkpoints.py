@@ -93,7 +93,10 @@ def _by_hand(machine: Machine, found: Checkpoints) -> Manual:
     return Manual(
         why=f"{machine.name} stands on {files} without a checkpoint that names it: a merge or a backup did not end",
         instructions=(
-            f"Shut {machine.name} down on {machine.host}: Hyper-V merges what is left; wait until its status is empty",
+            f"Start {machine.name} on {machine.host} if it is off, else shut it down: Hyper-V merges what is left when either "
+            "happens; wait until its status is empty",
+            "If a file stands in the way of that (an .avhdx of the same name that no chain has), move it to another folder; "
+            "it is not deleted",
             "If the file is still there: Merge-VHD -Path <child> -DestinationPath <parent>, while it is off, after a backup",
             "Delete no .avhdx file: it holds what was written since the checkpoint",
         ),
