@@ -322,9 +322,10 @@ function Get-RemediationVssWriter {
     [pscustomobject]@{ Lines = $lines }
 }
 
-Export-ModuleMember -Function Get-RemediationVssWriter, Get-RemediationDiskChain, Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
-    Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration,
+Export-ModuleMember -Function Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
+    Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration, Get-RemediationClusterLog,
     Get-RemediationShieldedCertificate, Get-RemediationKeyProtector, Export-RemediationShieldedCertificate,
-    Import-RemediationShieldedCertificate, Remove-RemediationShieldedCertificate, Get-RemediationPatchLevel, Get-RemediationSpeculation,
-    Get-RemediationWinRM, Add-RemediationListener, Remove-RemediationListener,
-    Add-RemediationTrustedHost, Remove-RemediationTrustedHost, Set-RemediationProxyBypass
+    Import-RemediationShieldedCertificate, Remove-RemediationShieldedCertificate, Get-RemediationPatchLevel,
+    Get-RemediationSpeculation, Get-RemediationWinRM, Add-RemediationListener, Remove-RemediationListener,
+    Add-RemediationTrustedHost, Remove-RemediationTrustedHost, Set-RemediationProxyBypass, Get-RemediationDiskChain,
+    Get-RemediationVssWriter

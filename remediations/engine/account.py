@@ -60,7 +60,11 @@ class Account:
 
     def kept_evidence(self) -> str:
         """Where what was read before any change is kept, or why it is not; nothing for a run that keeps none."""
-        kept = [str(note.data["kept"]) for note in self.ledger.trail(self.run) if note.kind == "evidence"]
+        try:
+            trail = self.ledger.trail(self.run)
+        except Refused:
+            return ""  # the ledger is gone, which the report says; where evidence is, only it knew
+        kept = [str(note.data["kept"]) for note in trail if note.kind == "evidence"]
         return kept[-1] if kept else ""
 
     def told_before(self) -> Report | None:
