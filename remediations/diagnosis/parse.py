@@ -61,7 +61,8 @@ def parse_text(text: str) -> ReportedEvent:
 def _plain(text: str) -> ReportedEvent:
     text = considered(text)
     cmdlet = _CMDLET.match(text)
-    return ReportedEvent(text=text, provider=cmdlet[1] if cmdlet else None)
+    spoke = cmdlet[1] if cmdlet and cmdlet[1].casefold() not in _LABELS else None
+    return ReportedEvent(text=text, provider=spoke)
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
     else:
         event = report
     reading = Reading(event, known)
-    verdict = reading.verdict
+    # Who reported an incident says that a move failed: a text that says nothing of it does not make it untrue.
+    verdict = reading.verdict if given is None else reading.weighed.verdict or TextVerdict.UNKNOWN
     hypotheses = _ranked(reading.weighed) if verdict is TextVerdict.CAUSES else ()
     if event.related and verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
         weights = _with_related(reading.weights, event.related, known)

@@ -15,7 +15,7 @@ from functools import cached_property
 from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt
 from remediations.diagnosis.origins import origins_of
 from remediations.diagnosis.report import ReportedEvent
-from remediations.diagnosis.signatures import MIGRATION, OTHER, Knowledge, Known
+from remediations.diagnosis.signatures import MIGRATION, OTHER, TROUBLE, Knowledge, Known
 from remediations.diagnosis.text import Words
 from remediations.diagnosis.weighing import ANOTHERS_CAUSE, NOTHING_TO_ASK, OURS, Build, Outline, outline_of, weigh
 from remediations.model.diagnosis import TextVerdict
@@ -95,12 +95,13 @@ class Reading:
         return frozenset(found)
 
     def _events(self, event: int | None) -> frozenset[int]:
-        """The event that it is, else those that the text names itself."""
+        """The event that it is, else the one that the text names first."""
         if event is not None:
             return frozenset({event})
         if self.words.unique.isdisjoint(_EVENTS):
             return _NO_EVENT
-        return frozenset(int(found[1]) for found in _EVENT.finditer(self.words.spaced))
+        named = _EVENT.search(self.words.spaced)
+        return frozenset({int(named[1])}) if named else _NO_EVENT
 
     def _build(self, outline: Outline) -> Build:
         asks: Iterable[Known] = outline.asks
@@ -166,15 +167,16 @@ class Reading:
             return TextVerdict.UNKNOWN
         if OTHER in self.marks:
             return TextVerdict.NOT_A_MIGRATION_FAILURE
+        # A sentence of some length in a language that we read.
+        read = len(self.words.tokens) >= 4 and not self.words.unique.isdisjoint(_READ_LANGUAGES)
+        if read and not self.codes and TROUBLE not in self.marks:
+            return TextVerdict.NOT_A_MIGRATION_FAILURE
         text = self.words.squeezed or self.words.spaced
         if _speaks_of(_MOVES, text) or (self.codes and _speaks_of(_MACHINES, text)):
             return TextVerdict.UNKNOWN
         if any(max(self.known.codes[code].causes.values(), default=0.0) >= _TELLING for code in self.codes):
             return TextVerdict.UNKNOWN
-        # A sentence in a language that we read, and nothing in it is about moving anything.
-        if len(self.words.tokens) >= 4 and not self.words.unique.isdisjoint(_READ_LANGUAGES):
-            return TextVerdict.NOT_A_MIGRATION_FAILURE
-        return TextVerdict.UNKNOWN
+        return TextVerdict.NOT_A_MIGRATION_FAILURE if read else TextVerdict.UNKNOWN
 
 
 def _speaks_of(words: tuple[str, ...], text: str) -> bool:

@@ -41,8 +41,10 @@ WINDOWS = "windows"
 """The mark of a text that something of Windows wrote: its cluster, its remoting, one of its commands."""
 OPEN = "open"
 """The mark of a failed migration of which nothing else said a cause: then a thing that it names is better than nothing."""
+TROUBLE = "trouble"
+"""The mark of a text that says that something went wrong."""
 
-_BUILT_IN_MARKS = frozenset({MIGRATION, HYPER_V, OTHER, PEER, CODE, MOVING, WINDOWS, OPEN})
+_BUILT_IN_MARKS = frozenset({TROUBLE, MIGRATION, HYPER_V, OTHER, PEER, CODE, MOVING, WINDOWS, OPEN})
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast, where it is built in
 
 

@@ -10,6 +10,7 @@ from remediations.diagnosis.signatures import read_signatures
 from remediations.diagnosis.text import Words
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import TextVerdict
+from remediations.model.incident import Incident
 
 
 @pytest.mark.parametrize(
@@ -108,3 +109,55 @@ def test_the_same_sentences_in_another_order_are_answered_by_themselves() -> Non
     apart = "The virtual machine could not be migrated. The processor. Printing is not supported."
     answers = [diagnose(ReportedEvent(text=text)).verdict for text in (together, apart, together)]
     assert answers == [TextVerdict.CAUSES, TextVerdict.UNKNOWN, TextVerdict.CAUSES]
+
+
+@pytest.mark.parametrize(
+    ("named", "cause"),
+    [
+        ("Kerberos", Cause.ACCESS_DENIED_DELEGATION),
+        ("CredSSP", Cause.CREDSSP_NO_CREDENTIALS),
+        ("the processors", Cause.CPU_INCOMPATIBLE),
+        ("a vTPM", Cause.VTPM_KEY_PROTECTOR),
+        ("ISO", Cause.DVD_OR_ISO_ATTACHED),
+        ("Prozessor", Cause.CPU_INCOMPATIBLE),
+    ],
+)
+def test_what_a_failed_move_names_is_a_hint_where_nothing_else_is_said(named: str, cause: Cause) -> None:
+    header = "Live migration of 'Virtual Machine VM01' failed."
+    assert diagnose(header).verdict is TextVerdict.UNKNOWN
+    hinted = diagnose(f"{header} It has to do with {named}")
+    assert hinted.hypotheses[0].cause is cause
+    assert hinted.hypotheses[0].score < 0.5
+    said = diagnose(f"{header} Could not find Ethernet switch 'X'. It has to do with {named}")
+    assert said.hypotheses[0].cause is Cause.SWITCH_MISSING
+    assert cause not in [each.cause for each in said.hypotheses]
+    assert diagnose(f"Hyper-V works. It has to do with {named}").verdict is not TextVerdict.CAUSES
+
+
+def test_the_beginning_of_a_word_stands_for_all_words_that_begin_so() -> None:
+    ours = read_signatures("signatures: [{id: abc, source: us, says: {unknown: 0.5}, phrases: ['misconfig*']}]", "ours.yaml")
+    index = Knowledge(ours, ()).index
+    assert index.within(Words.of("a Misconfigured host"))
+    assert index.within(Words.of("misconfiguration"))
+    assert not index.within(Words.of("unmisconfigured"))
+
+
+@pytest.mark.parametrize("phrase", ["err*", "two words*", "*", "移行*"])
+def test_too_short_a_beginning_is_refused(phrase: str) -> None:
+    ours = read_signatures(f"signatures: [{{id: abc, source: us, says: {{unknown: 0.5}}, phrases: ['{phrase}']}}]", "ours.yaml")
+    with pytest.raises(SignatureError, match="first 4 letters"):
+        Knowledge(ours, ())
+
+
+@pytest.mark.parametrize(
+    "text", ["Event ID 5120 again and again", "event 5120 was logged on HV01", "Ereignis-ID: 5120", "事件 ID 5120 重复出现"]
+)
+def test_an_event_that_a_text_names_counts_as_if_it_were_reported(text: str) -> None:
+    assert diagnose(text).hypotheses[0].cause is Cause.STORAGE_UNREACHABLE
+    assert diagnose(ReportedEvent(text=text, event_id=20415)).verdict is not TextVerdict.CAUSES
+
+
+def test_who_reports_an_incident_is_believed_that_a_move_failed() -> None:
+    text = "The machine is on its way to the other host of this site"
+    assert diagnose(text).verdict is TextVerdict.NOT_A_MIGRATION_FAILURE
+    assert diagnose(Incident(vm="VM01", message=text)).verdict is TextVerdict.UNKNOWN

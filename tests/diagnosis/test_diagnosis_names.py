@@ -117,3 +117,8 @@ def test_events_beside_it_name_the_cause() -> None:
 def test_a_message_is_kept_short() -> None:
     found = told("Live migration of 'Virtual Machine VM01' failed. " + "x" * 100_000)
     assert len(found.message) == 20_000
+
+
+def test_a_sentence_about_nodes_names_none() -> None:
+    found = told("Live migration of 'Virtual Machine VM1' failed. The specified cluster node isn't the owner of the group.")
+    assert found.destination is None
