@@ -24,10 +24,11 @@ def recover() -> State[None]:
     """
     with engine() as built, get_client(sync_client=True) as client:
         found = built.recover(lambda run: fate(client, run))
+        trail = built.head().words
     for each in found:
         tell(each)
     if found:
-        create_markdown_artifact(safe(table(found)), key="recovered", description="What was recovered")
+        create_markdown_artifact(safe(f"{table(found)}\n\n{trail}"), key="recovered", description="What was recovered")
     return Completed(message=f"{len(found)} ended runs were cleaned up" if found else "nothing was left open")
 
 

@@ -6,7 +6,10 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import TextIO
+
+import structlog
 
 from flows.pause import switches
 from remediations import logs, settings
@@ -14,10 +17,13 @@ from remediations.catalogue import CATALOGUE
 from remediations.codes import Codes
 from remediations.engine import Engine, Observe
 from remediations.engine.ports import StepOf, quietly
-from remediations.ledger import Ledger
+from remediations.ledger import Head, Ledger
+from remediations.ledger.published import Published
 from remediations.model.outcome import Reason, Refused
 from remediations.model.site import SecretRef
 from remediations.remoting import Remoting
+
+log = structlog.get_logger(__name__)
 
 
 def configuration() -> settings.Configuration:
@@ -27,11 +33,16 @@ def configuration() -> settings.Configuration:
 
 @contextmanager
 def engine(observe: Observe = quietly) -> Iterator[Engine]:
-    """An engine for this machine's site; its sessions and its ledger are closed at the end."""
+    """An engine for this machine's site; its sessions and its ledger are closed at the end.
+
+    Raises `Refused` (LedgerUnavailable) while the ledger does not hold what this machine published last of it.
+    """
     found = configuration()
     own = settings.Settings.load()
     own.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    published = Published(own.state)
     with Ledger(own.ledger_url) as ledger, Remoting(found.site, settings.resolve) as remoting:
+        published.check(ledger)
         yield Engine(
             site=found.site,
             policy=found.policy,
@@ -39,9 +50,18 @@ def engine(observe: Observe = quietly) -> Iterator[Engine]:
             remoting=remoting,
             observe=observe,
             switches=switches(own.prefect_api),
+            publish=partial(_keep, published),
             step_of=step_of(own),
             bundles=own.state / "evidence",
         )
+
+
+def _keep(published: Published, head: Head) -> None:
+    """Keep what is about to be shown. If it cannot be, an older head is still kept, which tells of less: nothing stops."""
+    try:
+        published.keep(head)
+    except OSError as error:
+        log.warning("the audit trail's head could not be kept", file=str(published.path), error=str(error))
 
 
 def step_of(own: settings.Settings) -> StepOf:

@@ -25,6 +25,12 @@ def _policy() -> typer.Typer:
     return policy
 
 
+def _audit() -> typer.Typer:
+    from remediations.cli.audit import app as audit
+
+    return audit
+
+
 def _diagnose() -> typer.Typer:
     from remediations.cli.diagnose import diagnose
 
@@ -70,6 +76,7 @@ app = typer.Typer(
             "recover": _recover,
             "config": _config,
             "policy": _policy,
+            "audit": _audit,
             "diagnose": _diagnose,
             "collect": _collect,
             "readiness": _readiness,

@@ -92,22 +92,25 @@ def serving(
 ) -> Iterator[Running]:
     """Prefect, its deployments and a worker, the receiver, the dispatcher and the sweep, for as long as the block lasts.
 
-    Raises `ChildFailed` if one of them does not come up. At the end all of it is stopped, within about half a minute.
+    Raises `ChildFailed` if one of them does not come up, `Refused` if the ledger is older than what was published of it. At
+    the end all of it is stopped, within about half a minute.
     """
     from remediations.alerts.metrics import Metrics, shown_in
     from remediations.ledger import Ledger
+    from remediations.ledger.published import Published
 
     state = found.state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     home, logs_in = state / "prefect", state / "logs"
     with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(Ledger(found.ledger_url))
+        Published(state).check(ledger)
         api = found.prefect_api_url
         server = None
         if api is None:
             server, api = start_server(home, port=port, log=logs_in / "prefect-server.log")
             stack.callback(server.stop)
         os.environ.update(client_environment(api, home))
-        ledger = stack.enter_context(Ledger(found.ledger_url))
         observe("start Prefect", lambda: wait_ready(api, server))
         deployment = observe("register the flows", lambda: _register(api))
         site = {

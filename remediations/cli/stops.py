@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,15 +20,23 @@ As = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who does i
 AsSomebody = Annotated[str, typer.Option("--as", metavar="NAME", help="Who does it: your name, for the audit trail.")]
 
 
+def this_state() -> Path:
+    """This machine's state directory; made if it is not there."""
+    from remediations.settings import Settings
+
+    state = Settings.load().state
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state
+
+
 @contextmanager
 def this_ledger() -> Iterator[Ledger]:
     """This machine's ledger, whatever else is wrong with the configuration: a pause must always work."""
     from remediations.ledger import Ledger
     from remediations.settings import Settings
 
-    own = Settings.load()
-    own.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with Ledger(own.ledger_url) as ledger:
+    this_state()
+    with Ledger(Settings.load().ledger_url) as ledger:
         yield ledger
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from remediations.engine.companions import companions, dismiss
 from remediations.engine.done import did
-from remediations.engine.endings import sent, with_what_stays
+from remediations.engine.endings import sent, unverified, whys, with_what_stays
 from remediations.engine.ports import Companion, Considered, Phase, Report, Sent
 from remediations.engine.propose import Proposal
 from remediations.engine.render import report_markdown
-from remediations.engine.sending import Overtaken
+from remediations.engine.sending import Applied, Overtaken
 from remediations.ledger import Entry
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
@@ -115,6 +115,7 @@ class Account:
             self.ledger.close_incident(self.incident_id, outcome)
         if known:
             self.ledger.finish_run(self.run, outcome)
+            self.engine.head()
         return report
 
     def _entries(self) -> list[Entry]:
@@ -122,6 +123,8 @@ class Account:
         return [each.entry for each in did(self.ledger, self.run)]
 
     def _report(self, outcome: Outcome, what: tuple[Sent, ...] = (), company: tuple[Companion, ...] = ()) -> Report:
+        # Without the ledger only what this process knows is told.
+        readable = outcome.reason is not Reason.LEDGER_UNAVAILABLE
         report = Report(
             run=self.run,
             incident_id=self.incident_id,
@@ -136,9 +139,35 @@ class Account:
             retried=self.retried,
             phases=tuple(self.phases),
             companions=company,
-            evidence=self.kept_evidence(),
+            evidence=self.kept_evidence() if readable else "",
+            trail=self.engine.head().words if readable else "",
         )
         return report.model_copy(update={"markdown": report_markdown(report, self.proposal)})
+
+    # ---- the remediations' records -----------------------------------------------------------------------------------
+
+    def note_trial(self, number: int, *, verified: bool, detail: str = "") -> None:
+        """Whether the mend of a round was verified: its remediations' trust and breakers go by it."""
+        sealed = self.ledger.sealed(self.run, round=number, part="repair")
+        if sealed is not None:
+            self.engine.judging.note_trial(self.run, sealed.plan, verified=verified, detail=detail)
+
+    def note_failure(self, number: int, applied: Applied) -> None:
+        """A plan that was not carried to its end counts against it if a host, or what it waited for, is why."""
+        sealed = self.ledger.sealed(self.run, round=number, part="repair")
+        if sealed is None or applied.reason not in (None, Reason.GUARD_FAILED):
+            return
+        if self.ledger.journal(self.run, sealed.digest):
+            self.note_trial(number, verified=False, detail=applied.detail)
+
+    def unverified(self, number: int, again: Plan, still: Outcome) -> Outcome:
+        """`still`, or that a person is needed for what is left; only the first counts against the remediation."""
+        outcome = unverified(again, still)
+        if outcome is still:
+            self.note_trial(number, verified=False, detail=f"not verified: {'; '.join(whys(again))}")
+        return outcome
+
+    # ---- watching ----------------------------------------------------------------------------------------------------
 
     def watch(self, name: str, work: Callable[[], T]) -> T:
         """Do one piece of work under a name that people see."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -11,7 +11,7 @@ from remediations.engine.deciding import Question, Word, lacking, record
 from remediations.engine.judging import Judging, causes_of
 from remediations.engine.ports import Ask, Gate, StepOf, no_codes
 from remediations.engine.render import plan_markdown
-from remediations.ledger import POLICY, Ledger, Sealed
+from remediations.ledger import POLICY, Head, Ledger, Sealed
 from remediations.model.judgement import Judgement
 from remediations.model.outcome import AnswerRefused, Ending, Outcome, Reason
 from remediations.model.plan import Plan
@@ -32,6 +32,8 @@ class Asking:
     run: str
     judging: Judging
     gate: Gate
+    head: Callable[[], Head]
+    """The audit trail's head, for the page on which a question is put."""
     step_of: StepOf = no_codes
 
     @property
@@ -138,7 +140,7 @@ class Asking:
             retry=question.second.plan if question.second is not None else None,
             expires_at=asked.expires_at,
             why=why,
-            page="\n\n".join(plan_markdown(each.plan) for each in parts),
+            page="\n\n".join([*(plan_markdown(each.plan) for each in parts), self.head().words]),
             needed=question.needed,
             approved_by=tuple(each.approver for each in given),
             refused=refused[-1] if refused else "",

@@ -72,7 +72,9 @@ class Judging:
         )
 
     def note_trial(self, run: str, plan: Plan, *, verified: bool, detail: str) -> None:
-        """Write down whether what was applied was verified: trust and the breaker go by it."""
+        """Write down whether what was applied was verified: trust and the breaker go by it. An undo has no record."""
+        if plan.remediation == UNDO:
+            return
         self.ledger.tried(
             run,
             plan.digest,

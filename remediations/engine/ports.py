@@ -175,6 +175,7 @@ class Report(Frozen):
     phases: tuple[Phase, ...] = ()
     companions: tuple[Companion, ...] = Field(default=(), description="Failures of the same group that went with this run")
     evidence: str = Field(default="", description="File that keeps what was read before anything was changed, and its SHA-256")
+    trail: str = Field(default="", description="The audit trail's newest row when it was written, for `audit verify --against`")
     markdown: str = ""
 
 

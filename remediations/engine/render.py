@@ -218,4 +218,6 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
     if report.phases:
         rows = [f"| {escape(phase.name)} | {phase.started_at:%H:%M:%S} | {phase.seconds:.1f} |" for phase in report.phases]
         parts.append("## How long it took\n\n" + "\n".join(["| part | began (UTC) | seconds |", "|---|---|---|", *rows]))
+    if report.trail:
+        parts.append(f"---\n\n{report.trail}")
     return "\n\n".join(parts) + "\n"

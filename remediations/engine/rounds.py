@@ -18,7 +18,7 @@ from remediations.engine.bundle import forget
 from remediations.engine.collect import completed
 from remediations.engine.companions import part_ways
 from remediations.engine.done import ROUNDS
-from remediations.engine.endings import failed, left_to_people, stands, unmendable, unverified, whys
+from remediations.engine.endings import failed, left_to_people, stands, unmendable, whys
 from remediations.engine.gather import read_for
 from remediations.engine.ports import Gate
 from remediations.engine.propose import Proposal, asked_for, gather_evidence, propose
@@ -48,7 +48,7 @@ class Run(Account):
 
     def __init__(self, engine: Engine, run: str, gate: Gate) -> None:
         super().__init__(engine, run)
-        self.asking = Asking(run, engine.judging, gate, engine.step_of)
+        self.asking = Asking(run, engine.judging, gate, engine.head, engine.step_of)
         self.absent = ""
         """Why the virtual machine of a request does not exist, if it does not."""
 
@@ -122,12 +122,12 @@ class Run(Account):
                 return outcome
         applied, again = self._apply_and_verify(1, "repair", evidence)
         if not applied.ok:
-            self._note_failure(1, applied)
+            self.note_failure(1, applied)
             return failed(applied)
         if again is not None and again.verdict is not Verdict.ABSENT:
             summary = f"Applied, but not verified: {'; '.join(whys(again))}"
-            return self._unverified(1, again, Outcome(ending=Ending.FAILED, summary=summary))
-        self._note_trial(1, verified=True)
+            return self.unverified(1, again, Outcome(ending=Ending.FAILED, summary=summary))
+        self.note_trial(1, verified=True)
         self.verified = True
         return Outcome(
             ending=Ending.MENDED, summary="Done and verified: made again on fresh facts, the plan has nothing left to do."
@@ -173,14 +173,14 @@ class Run(Account):
         if self.plan is not None and self.plan.steps:
             applied, again = self._apply_and_verify(number, "repair", evidence)
             if not applied.ok:
-                self._note_failure(number, applied)
+                self.note_failure(number, applied)
                 return failed(applied), cause
             if again is not None and again.verdict is not Verdict.ABSENT and not presumed:
                 summary = f"Applied, but the fault is still there: {'; '.join(whys(again))}"
                 still = Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=summary)
-                return self._unverified(number, again, still), cause
+                return self.unverified(number, again, still), cause
             if not presumed:
-                self._note_trial(number, verified=True)
+                self.note_trial(number, verified=True)
             self.verified = True
         else:
             self._wait_out(evidence, self.plan)
@@ -189,7 +189,7 @@ class Run(Account):
         if presumed and (self.retried or outcome is None):
             # What was only presumed is decided by the move itself.
             detail = "" if self.retried else "it was only presumed, and the move failed again"
-            self._note_trial(number, verified=self.retried, detail=detail)
+            self.note_trial(number, verified=self.retried, detail=detail)
         return outcome, cause
 
     def _try_again(self, number: int, evidence: Evidence) -> Outcome | None:
@@ -248,28 +248,6 @@ class Run(Account):
         why = "The mend is verified. This is the move that had failed."
         outcome = self.asking.approved(None, fresh, number=number, why=why)
         return outcome and left_to_people(outcome.summary, outcome.reason)
-
-    # ---- the remediations' records -----------------------------------------------------------------------------------
-
-    def _note_trial(self, number: int, *, verified: bool, detail: str = "") -> None:
-        sealed = self.ledger.sealed(self.run, round=number, part="repair")
-        if sealed is not None:
-            self.engine.judging.note_trial(self.run, sealed.plan, verified=verified, detail=detail)
-
-    def _note_failure(self, number: int, applied: Applied) -> None:
-        """A plan that was not carried to its end counts against it if a host, or what it waited for, is why."""
-        sealed = self.ledger.sealed(self.run, round=number, part="repair")
-        if sealed is None or applied.reason not in (None, Reason.GUARD_FAILED):
-            return
-        if self.ledger.journal(self.run, sealed.digest):
-            self._note_trial(number, verified=False, detail=applied.detail)
-
-    def _unverified(self, number: int, again: Plan, still: Outcome) -> Outcome:
-        """`still`, or that a person is needed for what is left; only the first counts against the remediation."""
-        outcome = unverified(again, still)
-        if outcome is still:
-            self._note_trial(number, verified=False, detail=f"not verified: {'; '.join(whys(again))}")
-        return outcome
 
     # ---- doing -------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from remediations.engine.propose import canonical
 from remediations.engine.recover import Fate, Left, Recovered, left_over, recover
 from remediations.engine.rounds import Run
 from remediations.engine.symptom import over_by_now
-from remediations.ledger import Ledger, OpenIncident
+from remediations.ledger import Head, Ledger, OpenIncident
 from remediations.model.diagnosis import Evidence
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason
@@ -44,12 +44,20 @@ class Engine:
         step_of: StepOf = no_codes,
         switches: Switches = no_switches,
         bundles: Path | None = None,
+        publish: Callable[[Head], None] = lambda head: None,
     ) -> None:
         """`bundles` is the directory that keeps each run's evidence; none keeps nothing."""
         self.bundles = bundles
         self.site, self.policy, self.ledger, self.hosts = site, policy, ledger, remoting
         self.clock, self.observe, self.pause, self.step_of = clock, observe, pause, step_of
+        self.publish = publish
         self.judging = Judging(site, policy, ledger, clock, switches)
+
+    def head(self) -> Head:
+        """The audit trail's head for a report or a page; whoever keeps what was published is told."""
+        head = self.ledger.end()
+        self.publish(head)
+        return head
 
     def remediate(self, run: str, incident: Incident, *, dry_run: bool, gate: Gate, requested_by: str) -> Report:
         """Mend one failed migration or drain. Raises `LookupError` for a host or cluster that the inventory does not have."""
@@ -102,7 +110,10 @@ class Engine:
 
     def recover(self, fate: Fate) -> list[Recovered]:
         """Finish what runs left that will not come back; `fate` says why a run is over, or None while it may go on."""
-        return recover(self.ledger, self.applier(Evidence()), fate)
+        found = recover(self.ledger, self.applier(Evidence()), fate)
+        if found:
+            self.head()
+        return found
 
     def over_by_now(self, incidents: Sequence[OpenIncident]) -> dict[str, str]:
         """Of open incidents those whose symptom is gone, by id: a sentence that says how that is known. Only reads."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, insert, or_, select
 
 from remediations.ledger import schema
 from remediations.ledger.database import Database
-from remediations.ledger.records import Note
+from remediations.ledger.records import Head, Note
 from remediations.model.outcome import Reason, Refused
 
 _note = schema.note
@@ -68,6 +68,25 @@ class Store:
         """The trail's newest hash: put it into reports, so that cutting the trail's end off shows (`verify`)."""
         with self._database.reading() as conn:
             return conn.execute(select(_note.c.hash).order_by(_note.c.seq.desc()).limit(1)).scalar() or BEGINNING
+
+    def end(self) -> Head:
+        """The trail's newest row, by number and hash."""
+        with self._database.reading() as conn:
+            row = conn.execute(select(_note.c.seq, _note.c.hash).order_by(_note.c.seq.desc()).limit(1)).first()
+            return Head(seq=0, hash=BEGINNING) if row is None else Head(seq=row.seq, hash=row.hash)
+
+    def holds(self, head: Head) -> bool:
+        """Whether the trail still has the row that it ended with at some time."""
+        if head.seq == 0:
+            return head.hash == BEGINNING
+        with self._database.reading() as conn:
+            return conn.execute(select(_note.c.hash).where(_note.c.seq == head.seq)).scalar() == head.hash
+
+    def whole_trail(self, *, after: int = 0) -> Iterator[Note]:
+        """Every row after one, oldest first, as it is stored; `verify` says whether it may be believed."""
+        with self._database.reading() as conn:
+            rows = select(_note).where(_note.c.seq > after).order_by(_note.c.seq)
+            yield from map(_read, conn.execution_options(yield_per=1000).execute(rows))
 
     def trail(self, run: str | None) -> list[Note]:
         """A run's notes, oldest first; with None those that belong to no run."""

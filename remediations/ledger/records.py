@@ -281,6 +281,18 @@ class Bracket(Frozen):
     closing: Flight | None = Field(default=None, description="The last intent to close it")
 
 
+class Head(Frozen):
+    """Where the audit trail ended at some time: its newest row, by number and hash."""
+
+    seq: int = Field(ge=0, description="0 for an empty trail")
+    hash: str
+
+    @property
+    def words(self) -> str:
+        """For reports and pages: what `remediate audit verify --against` takes, and which row it is."""
+        return f"audit trail: row {self.seq}, head {self.hash}"
+
+
 class Note(Frozen):
     """One row of the audit trail."""
 

@@ -41,6 +41,10 @@ def test_a_pause_stops_what_was_approved_and_is_queued(bench: Bench, switch: str
     assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, Reason.PAUSED), report.outcome
     assert bench.changes() == []
     assert bench.lab.world.state_hash() == before
+    # The page and the report show where the trail stood, so that cutting its end off shows.
+    for page in (bench.asked[0].page, report.markdown):
+        bench.ledger.verify(page.rpartition("head ")[2].strip())
+    assert report.trail in report.markdown
 
 
 @SWITCHES

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ledger_examples import ENDED, incident, intend, plan, sealed, start_step, stop_step, under_way
 
-from remediations.ledger import Ledger
+from remediations.ledger import Head, Ledger
+from remediations.ledger.published import Published
 from remediations.model.outcome import Reason, Refused
 
 
@@ -29,6 +30,18 @@ def opens_and_closes(url: str, times: int) -> list[tuple[str, bool]]:
             done.append((each.id, each.joined))
             ledger.close_incident(each.id, ENDED)
     return done
+
+
+def notes(url: str, who: str, times: int) -> list[str]:
+    """Append to the trail; the heads that followed."""
+    with Ledger(url) as ledger:
+        return [ledger.note(who, "take back", {"number": number}) for number in range(times)]
+
+
+def publishes(state: str, seqs: list[int]) -> None:
+    """Publish heads in some order."""
+    for seq in seqs:
+        Published(Path(state)).keep(Head(seq=seq, hash=f"{seq:064}"))
 
 
 def attaches(url: str, incident_id: str, run: str) -> bool:

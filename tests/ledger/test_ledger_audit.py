@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from ledger_examples import (
     ENDED,
     FakeClock,
@@ -22,10 +31,10 @@ from ledger_examples import (
 )
 from sqlalchemy import Connection, create_engine, text
 
-from remediations.ledger import Ledger
+from remediations.ledger import Head, Ledger, schema
 from remediations.ledger.audit import BEGINNING
 from remediations.model.causes import Cause
-from remediations.model.outcome import Reason
+from remediations.model.outcome import Reason, Refused
 
 
 def test_an_empty_trail_has_a_head_and_holds(ledger: Ledger) -> None:
@@ -200,3 +209,113 @@ def test_a_ledger_put_back_from_an_older_copy_is_noticed(ledger: Ledger, blank: 
         path.with_name(path.name + name).unlink(missing_ok=True)
     with refused(Reason.LEDGER_UNAVAILABLE, "no longer holds note 2", "older copy"):
         ledger.note(None, "third", {})
+
+
+# ---- whatever is done to whichever row --------------------------------------------------------------------------------
+
+ROWS = 12
+COLUMNS = ("seq", "at", "run", "kind", "data", "previous", "hash")
+
+
+def _written(path: Path) -> None:
+    """A ledger file with a trail of runs and of none, without the triggers that keep it."""
+    clock = FakeClock()
+    with Ledger(f"sqlite:///{path}", clock=clock) as ledger:
+        for number in range(ROWS):
+            clock.tick(number)
+            ledger.note(None if number % 3 else f"run-{number}", "take back", {"number": number, "said": "ü"})
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DROP TRIGGER ledger_note_no_update")
+        raw.execute("DROP TRIGGER ledger_note_no_delete")
+        raw.commit()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("trail") / "ledger.db"
+    _written(path)
+    return path
+
+
+Row = tuple[Any, ...]
+
+
+def _forged(written: Path, forge: Callable[[list[Row]], list[Row]]) -> str | None:
+    """What `verify` and the head that was published last say of the trail after `forge`; None if it holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        shutil.copy(written, path)
+        with closing(sqlite3.connect(path)) as raw:
+            rows = raw.execute("SELECT seq, at, run, kind, data, previous, hash FROM ledger_note ORDER BY seq").fetchall()
+            raw.execute("DELETE FROM ledger_note")
+            raw.executemany("INSERT INTO ledger_note VALUES (?, ?, ?, ?, ?, ?, ?)", forge(list(rows)))
+            raw.commit()
+        with Ledger(f"sqlite:///{path}") as ledger:
+            try:
+                ledger.verify()
+            except Refused as refused:
+                return refused.detail
+            return None if ledger.holds(Head(seq=ROWS, hash=rows[-1][-1])) else "the published head is gone"
+
+
+def _names(told: str | None) -> int:
+    found = re.search(r"note (\d+) ", told or "")
+    assert found, f"no row is named: {told}"
+    return int(found[1])
+
+
+def test_a_trail_that_was_only_copied_holds(written: Path) -> None:
+    assert _forged(written, lambda rows: rows) is None
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=70)
+
+
+@given(row=st.integers(0, ROWS - 1), column=st.sampled_from(COLUMNS), text=TEXT, number=st.integers(-5, 99))
+def test_any_value_of_any_row_that_is_changed_is_found_with_its_row(
+    written: Path, row: int, column: str, text: str, number: int
+) -> None:
+    at = COLUMNS.index(column)
+
+    def forge(rows: list[Row]) -> list[Row]:
+        value: Any = number if column == "seq" else text
+        assume(value != rows[row][at] and not (column == "seq" and value in [each[0] for each in rows]))
+        assume(not (column == "hash" and value in [each[at] for each in rows]))
+        return [*rows[:row], (*rows[row][:at], value, *rows[row][at + 1 :]), *rows[row + 1 :]]
+
+    # A number that was changed leaves a gap; should it now stand before the others, it is the first that is wrong.
+    found = _names(_forged(written, forge))
+    assert found == row + 1 or (column == "seq" and number < row + 1 and found == 1)
+
+
+@given(order=st.permutations(range(ROWS)), kept=st.integers(0, ROWS))
+def test_rows_in_another_order_or_cut_off_are_found(written: Path, order: list[int], kept: int) -> None:
+    assume(order[:kept] != list(range(ROWS)))
+
+    def forge(rows: list[Row]) -> list[Row]:
+        return [(number + 1, *rows[old][1:]) for number, old in enumerate(order[:kept])]
+
+    told = _forged(written, forge)
+    in_place = next((number for number, old in enumerate(order[:kept]) if number != old), None)
+    if in_place is None:
+        assert told == "the published head is gone", "a whole beginning of the trail is told by its head only"
+    else:
+        assert _names(told) == in_place + 1
+
+
+@given(first=st.integers(0, ROWS - 1), kind=TEXT)
+def test_a_trail_that_was_written_anew_from_some_row_is_told_by_the_published_head(
+    written: Path, first: int, kind: str
+) -> None:
+    """Whoever may write to the database can chain it again; what was published outside of it shows it."""
+    assume(kind != "take back")
+
+    def forge(rows: list[Row]) -> list[Row]:
+        made, previous = rows[:first], rows[first][5]
+        for seq, at, run, _, data, *_rest in rows[first:]:
+            hashed = hashlib.sha256(schema.dumps([previous, seq, at, run, kind, data]).encode()).hexdigest()
+            made.append((seq, at, run, kind, data, previous, hashed))
+            previous = hashed
+        return made
+
+    assert _forged(written, forge) == "the published head is gone"

@@ -33,7 +33,7 @@ from ledger_examples import (
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy import inspect as inspect_database
 
-from remediations.ledger import Lease, Ledger, Sealed, State, schema
+from remediations.ledger import Head, Lease, Ledger, Sealed, State, schema
 from remediations.ledger.database import _LOCK
 from remediations.model.causes import Cause
 from remediations.model.outcome import Reason, Refused
@@ -73,6 +73,9 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "arrange": lambda: ledger.arrange(lambda board: (), 10),
         "came_back": lambda: ledger.came_back("run-2", [Cause.SPN_MISSING], ["x"], now),
         "close_breaker": lambda: ledger.close_breaker("mend-it", "bert"),
+        "end": ledger.end,
+        "holds": lambda: ledger.holds(Head(seq=1, hash="f" * 64)),
+        "whole_trail": lambda: list(ledger.whole_trail()),
         "fired_falsely": lambda: ledger.fired_falsely("run-9", [Cause.SPN_MISSING], "", (3, timedelta(days=1))),
         "open_breakers": ledger.open_breakers,
         "pause": lambda: ledger.pause("bert", ""),
@@ -153,6 +156,7 @@ READS = {
     "open_incidents",
     "queued", "run", "said_over", "sealed", "sightings", "to_read_again", "to_start", "trail", "undecided",
     "unfinished_runs", "verify", "waiting",
+    "end", "holds", "whole_trail",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ import pytest
 from ledger_examples import incident, intend, plan, refused, result, sealed, started
 
 from remediations.ledger import Ledger
+from remediations.ledger.published import Published
 from remediations.model.outcome import Reason
 
 WORKERS = 3
@@ -63,6 +64,25 @@ def test_many_open_one_new_ledger(race: Race, url: str) -> None:
     with Ledger(url) as ledger:
         assert ledger.incident(ids.pop()).reports == WORKERS
         ledger.verify()
+
+
+def test_appends_of_many_processes_make_one_chain(race: Race, blank: str) -> None:
+    heads = [each for one in race(ledger_work.notes, lambda number: (blank, f"run-{number}", 30)) for each in one]
+    with Ledger(blank) as ledger:
+        ledger.verify()
+        rows = list(ledger.whole_trail())
+        assert [row.seq for row in rows] == list(range(1, 30 * WORKERS + 1))
+        assert sorted(row.hash for row in rows) == sorted(heads)
+        for number in range(WORKERS):
+            assert [row.data["number"] for row in rows if row.run == f"run-{number}"] == list(range(30))
+
+
+def test_many_processes_publish_and_the_file_is_always_whole(race: Race, tmp_path: Path) -> None:
+    race(ledger_work.publishes, lambda number: (str(tmp_path), list(range(number + 1, 60, WORKERS))))
+    kept = Published(tmp_path).read()
+    assert kept is not None
+    assert kept.hash == f"{kept.seq:064}"
+    assert [path.name for path in tmp_path.iterdir()] == ["audit-head.json"]
 
 
 def test_one_incident_is_opened_once(race: Race, blank: str) -> None:
