@@ -14,7 +14,7 @@ from remediations.engine.gather import facts_in, gather, queries_of, with_facts
 from remediations.engine.parts import fold
 from remediations.engine.ports import Considered, Reading
 from remediations.engine.symptom import BEFORE, failed_operation, nodes_of, nowhere, succeeded_since
-from remediations.facts.events import HostEvents, migration_events
+from remediations.facts.events import Event, HostEvents, migration_events
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting
@@ -29,6 +29,7 @@ TELLING = 3
 
 AFTER = timedelta(minutes=5)
 """Events until so long after a failure belong to it (FIELD-FACTS, order of proof)."""
+_NO_CONNECTION = 20406
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,13 @@ def propose(
     now: datetime,
     sightings: Sequence[Sighting] = (),
     tried: frozenset[Cause],
+    tried_again: bool = False,
 ) -> Proposal:
-    """Read what is needed, plan every candidate, and choose. `tried` are presumed causes that were tried for this incident."""
-    evidence = gather_evidence(hosts, site, incident, now=now, sightings=sightings)
+    """Read what is needed, plan every candidate, and choose. `tried` are presumed causes that were tried for this incident.
+
+    `tried_again`: the failure is that of a move of ours (see `gather_evidence`).
+    """
+    evidence = gather_evidence(hosts, site, incident, now=now, sightings=sightings, tried_again=tried_again)
     incident = evidence.incident or incident
     failed = failed_operation(incident)
     candidates: list[tuple[Cause, Repair]] = []
@@ -189,12 +194,22 @@ def _chain(by_state: Sequence[_Found]) -> list[_Found]:
 
 
 def gather_evidence(
-    hosts: Reading, site: Site, incident: Incident, *, now: datetime, sightings: Sequence[Sighting] = ()
+    hosts: Reading,
+    site: Site,
+    incident: Incident,
+    *,
+    now: datetime,
+    sightings: Sequence[Sighting] = (),
+    tried_again: bool = False,
 ) -> Evidence:
-    """What the report suggests and what both nodes' logs add, strongest first; fills in a destination that the logs name."""
+    """What the report suggests and what both nodes' logs add, strongest first; fills in a destination that the logs name.
+
+    `tried_again`: the failure is that of a move of ours, which may take its time, so what the logs have up to now counts.
+    """
     said = diagnose(incident)
     incident = _located(hosts, site, _completed(incident, said, site))
     at = incident.occurred_at or now
+    until = max(at, now if tried_again else at) + AFTER
     nodes = nodes_of(incident, site)
     queries = [migration_events(node, at - BEFORE) for node in nodes]
     found = gather(hosts, site, queries)
@@ -204,7 +219,7 @@ def gather_evidence(
         if not isinstance(seen, HostEvents):
             continue
         for event in seen.events:
-            if event.time > at + AFTER or not _concerns(event.message, incident):
+            if event.time > until or not _concerns(event, incident):
                 continue
             told = diagnose(
                 ReportedEvent(
@@ -247,10 +262,15 @@ def _located(hosts: Reading, site: Site, incident: Incident) -> Incident:
     return canonical(incident.model_copy(update={"source": seen.host}), site)
 
 
-def _concerns(message: str, incident: Incident) -> bool:
-    """Whether an event speaks of this virtual machine, or of the node that was drained."""
+def _concerns(event: Event, incident: Incident) -> bool:
+    """Whether an event speaks of this virtual machine, or of the node that was drained; or of the connection between its hosts.
+
+    Why a connection was not made says 20406, which names the other host and no virtual machine.
+    """
     subject = incident.vm if incident.what is What.MIGRATION else incident.source
-    return bool(subject) and str(subject).casefold() in message.casefold()
+    if event.id == _NO_CONNECTION and incident.what is What.MIGRATION:
+        subject = incident.destination
+    return bool(subject) and str(subject).casefold() in event.message.casefold()
 
 
 def _completed(incident: Incident, told: Diagnosis, site: Site) -> Incident:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
@@ -26,6 +26,7 @@ from remediations.engine.recording import Recording
 from remediations.engine.render import why_markdown
 from remediations.engine.sending import Applied, Overtaken
 from remediations.engine.symptom import nowhere
+from remediations.engine.work import NOT_SHOWN
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence, Sighting
 from remediations.model.incident import Incident
@@ -43,12 +44,19 @@ EVIDENCE_HOURS = 2.0
 log = structlog.get_logger(__name__)
 
 
+OURSELVES = "the run itself"
+"""Who reports that a move failed again once its fault was mended."""
+_OF_ONE_FAILURE = ("message", "event_id", "channel", "provider", "occurred_at", "reported_by")
+
+
 class Run(Account):
     """One run of the runbook, from what the ledger knows of it."""
 
     def __init__(self, engine: Engine, run: str, gate: Gate) -> None:
         super().__init__(engine, run)
         self.asking = Asking(run, engine.judging, gate, engine.head, engine.step_of)
+        self.reported: Incident | None = None
+        """What was reported, as it came."""
         self.absent = ""
         """Why the virtual machine of a request does not exist, if it does not."""
 
@@ -65,11 +73,13 @@ class Run(Account):
         """Rounds of read → plan → gate → apply → verify → retry, until it moved or a person is needed."""
         finished = {int(note.data["round"]): note.data for note in self.ledger.trail(self.run) if note.kind == "round"}
         causes = [Cause(data["cause"]) for data in finished.values() if data.get("cause")]
+        told, self.reported = finished.get(len(finished), {}), incident
         for number in range(len(finished) + 1, ROUNDS + 1):
-            outcome, cause = self._round(number, incident, frozenset(causes))
+            outcome, cause = self._round(number, _failed_again(incident, told), frozenset(causes))
             if outcome is not None:
                 return outcome
-            self.ledger.note(self.run, "round", {"round": number, "cause": cause.value if cause else None})
+            told = {"round": number, "cause": cause.value if cause else None, **self._said(number)}
+            self.ledger.note(self.run, "round", told)
             causes += [cause] if cause else []
         detail = f"After {ROUNDS} rounds it still does not move. The report holds everything that was seen."
         return Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=detail)
@@ -222,6 +232,16 @@ class Run(Account):
             return failed(applied)
         return None
 
+    def _said(self, number: int) -> dict[str, str]:
+        """When this round's retry was sent and what the host said of it: what the next round starts from."""
+        sealed = self.ledger.sealed(self.run, round=number, part="retry")
+        sent = self.ledger.journal(self.run, sealed.digest) if sealed is not None else ()
+        if not sent:
+            return {}
+        last = sent[-1]
+        said = last.detail if last.result is False and last.detail != NOT_SHOWN else ""
+        return {"at": sent[0].intended_at.isoformat(), "said": said}
+
     def _retry_gated(self, number: int, evidence: Evidence) -> Outcome | None:
         """Plan the retry on the facts as they are now; ask again if it is not the one that was approved."""
         if self.retry is None:
@@ -308,9 +328,21 @@ class Run(Account):
         recording, now, sightings = Recording(self.engine.hosts), self.engine.clock(), self._sightings(incident)
 
         def work() -> Proposal:
-            return propose(recording, self.site, incident, now=now, sightings=sightings, tried=tried)
+            return propose(
+                recording,
+                self.site,
+                incident,
+                now=now,
+                sightings=sightings,
+                tried=tried,
+                tried_again=incident.reported_by == OURSELVES,
+            )
 
         proposal = self.phase("read and plan", partial(self.watch, f"read and plan: {incident.title}", work))
+        if incident.reported_by == OURSELVES and self.reported is not None:
+            # The report tells of the failure that somebody had reported, whatever failed since.
+            first = {name: getattr(self.reported, name) for name in _OF_ONE_FAILURE}
+            proposal = replace(proposal, incident=proposal.incident.model_copy(update=first))
         proposal = self._with_override(proposal, proposal.plan)
         self.proposal, self.considered = proposal, proposal.considered
         self.plan, self.retry = proposal.plan, proposal.retry
@@ -353,4 +385,15 @@ class Run(Account):
         return [each for each in found if each is not None and each.times >= self.policy.waits.times]
 
     def _evidence(self, incident: Incident) -> Evidence:
-        return gather_evidence(self.engine.hosts, self.site, incident, now=self.engine.clock())
+        ours = incident.reported_by == OURSELVES
+        return gather_evidence(self.engine.hosts, self.site, incident, now=self.engine.clock(), tried_again=ours)
+
+
+def _failed_again(incident: Incident, told: Mapping[str, Any]) -> Incident:
+    """The incident as the round before left it: the move failed again, at another time, and the host says why."""
+    if not told.get("at"):
+        return incident
+    anew = {"occurred_at": datetime.fromisoformat(told["at"]), "reported_by": OURSELVES}
+    if said := told.get("said"):
+        anew |= {"message": said, "event_id": None, "channel": None, "provider": None}
+    return incident.model_copy(update=anew)

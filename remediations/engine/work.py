@@ -17,6 +17,9 @@ from remediations.model.plan import Step, Wait
 if TYPE_CHECKING:
     from remediations.engine.apply import Applier
 
+NOT_SHOWN = "the command returned without an error, but the host does not show the change"
+"""What is written of a step that nobody says anything against."""
+
 
 class Work(Back):
     """One plan being carried out under one lease; taken back if it cannot be carried to its end."""
@@ -147,7 +150,7 @@ class Work(Back):
         if after(step, facts):
             self.result(index, ok=True, detail=answer.said, how=answer.how)
             return
-        said = answer.said or "the command returned without an error, but the host does not show the change"
+        said = answer.said or NOT_SHOWN
         if answer.how == "answered" or before(step, facts):
             self.result(index, ok=False, detail=said, how=answer.how)
         # Else neither before nor after holds and nobody knows why: no result, so that nothing is sent there again blindly.

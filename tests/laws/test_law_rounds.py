@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from law_bench import NAMES, Bench, incident_of
 
+from remediations.catalogue import CATALOGUE
 from remediations.engine import Answer, Ask
 from remediations.model.causes import Cause
 from remediations.model.outcome import Ending, Reason
@@ -84,3 +86,46 @@ def test_the_retry_is_left_to_people_where_the_approver_says_so(bench: Bench) ->
     assert (report.outcome.ending, report.verified, report.retried) == (Ending.MENDED, True, False)
     assert bench.lab.world.machine("VM51").host == "HV03"
     assert incident_of(failure).key not in {opened.incident.key for opened in bench.ledger.open_incidents()}
+
+
+TOGETHER = [
+    ("firewall_blocked", SPN),
+    ("migration_not_enabled", SPN),
+    ("migration_network_missing", "firewall_blocked"),
+    ("name_resolution", "winrm_misconfigured"),
+    ("access_denied_delegation", "firewall_blocked"),
+    ("switch_missing", CPU),
+    ("possible_owner_excluded", LIMIT),
+    ("switch_missing", "possible_owner_excluded"),
+    ("dvd_or_iso_attached", "backing_up_stuck"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), TOGETHER, ids=lambda each: each)
+def test_any_two_faults_on_one_way_are_both_mended(bench: Bench, first: str, second: str) -> None:
+    """Whichever the failure tells of first: the machine arrives, and nobody is asked for the same mend twice."""
+    bench.lab.inject(first)
+    failure = bench.lab.fail(second)
+    report = bench.mend(failure)
+    assert (report.outcome.ending, report.retried) == (Ending.MENDED, True), report.outcome
+    assert bench.lab.world.machine(failure.vm).host == failure.destination
+    asked = [ask.plan.remediation for ask in bench.asked if ask.plan is not None]
+    assert len(asked) == len(set(asked)), asked
+
+
+@pytest.mark.parametrize(
+    ("guided", "mended"),
+    [("switch_mismatch", LIMIT), ("insufficient_memory", "possible_owner_excluded"), ("smb_permissions", SPN)],
+    ids=lambda each: each,
+)
+def test_what_only_a_person_mends_is_told_beside_what_was_mended(bench: Bench, guided: str, mended: str) -> None:
+    bench.lab.inject(guided)
+    report = bench.mend(bench.lab.fail(mended))
+    assert report.outcome.ending is Ending.NEEDS_PERSON, report.outcome
+    assert report.plan is not None
+    assert guided in [cause.value for cause in CATALOGUE[report.plan.remediation].causes]  # type: ignore[attr-defined] # a repair
+    assert report.plan.manuals
+    approved = {step.command.name for ask in bench.asked for plan in (ask.plan, ask.retry) if plan for step in plan.steps}
+    sent = {name for _, name, _ in bench.changes()}
+    assert sent <= approved
+    assert all(name in report.outcome.summary for name in sent if not name.startswith("Move-"))
