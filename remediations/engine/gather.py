@@ -15,7 +15,7 @@ from remediations.engine.ports import Reading
 from remediations.facts.query import Query, Unreadable
 from remediations.model.command import Command
 from remediations.model.diagnosis import Evidence
-from remediations.model.fact import Fact, Unknown
+from remediations.model.fact import Change, Fact, Unknown, predict
 from remediations.model.reply import Reply
 from remediations.model.site import SecondHop, Site
 from remediations.remoting import RemotingError
@@ -69,11 +69,11 @@ def facts_in(inputs: Mapping[str, Any]) -> dict[str, Fact]:
     return found
 
 
-def with_facts(inputs: Mapping[str, Any], facts: Mapping[str, Fact]) -> dict[str, Any]:
-    """`inputs` with each fact replaced by the one of the same key in `facts`."""
+def as_changed(inputs: Mapping[str, Any], made: Sequence[Change]) -> dict[str, Any]:
+    """`inputs` as they will be after `made`. Each fact stays the one that its own host showed: several may show the same."""
 
     def swap(value: Any) -> Any:
-        return facts.get(value.key, value) if isinstance(value, Fact) else value
+        return predict({value.key: value}, made)[value.key] if isinstance(value, Fact) else value
 
     return {
         name: {key: swap(each) for key, each in value.items()} if isinstance(value, Mapping) else swap(value)

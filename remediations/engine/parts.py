@@ -7,8 +7,7 @@ from typing import Any
 
 from remediations.catalogue import CATALOGUE
 from remediations.catalogue.remediation import Remediation
-from remediations.engine.gather import facts_in, with_facts
-from remediations.model.fact import predict
+from remediations.engine.gather import as_changed
 from remediations.model.plan import Plan
 from remediations.model.tier import Reversal
 
@@ -48,7 +47,7 @@ def fold(remediations: Sequence[Remediation], inputs: Sequence[Mapping[str, Any]
     plans: list[Plan] = []
     for remediation, own in zip(remediations, inputs, strict=True):
         made = [change for plan in plans for change in plan.changes]
-        plans.append(remediation.planned(with_facts(own, predict(facts_in(own), made))))
+        plans.append(remediation.planned(as_changed(own, made)))
     if len(plans) == 1:
         return plans[0]
     return Plan(

@@ -10,7 +10,7 @@ from typing import Any
 from remediations.catalogue import CATALOGUE, repairs_for
 from remediations.catalogue.remediation import Remediation, Repair, anywhere
 from remediations.diagnosis import ReportedEvent, diagnose
-from remediations.engine.gather import facts_in, gather, queries_of, with_facts
+from remediations.engine.gather import as_changed, gather, queries_of
 from remediations.engine.parts import fold
 from remediations.engine.ports import Considered, Reading
 from remediations.engine.symptom import BEFORE, failed_operation, nodes_of, nowhere, succeeded_since
@@ -18,7 +18,7 @@ from remediations.facts.events import Event, HostEvents, migration_events
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting
-from remediations.model.fact import Change, predict
+from remediations.model.fact import Change
 from remediations.model.incident import Incident, What
 from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verdict, Wait
 from remediations.model.site import Site
@@ -150,7 +150,7 @@ def propose(
     if chosen.plan is None or base.retry is None or failed is None:
         return chosen
     # What is tried again is asked for together with the mend, so it is planned on what the mend leaves.
-    after = with_facts(inputs[-1], predict(facts_in(inputs[-1]), chosen.plan.changes))
+    after = as_changed(inputs[-1], chosen.plan.changes)
     return replace(chosen, retry=failed.planned(after))
 
 
@@ -186,7 +186,7 @@ def _chain(by_state: Sequence[_Found]) -> list[_Found]:
     chosen: list[_Found] = []
     made: list[Change] = []
     for repair, plan, own in sorted(by_state, key=lambda each: order.index(each[0].id)):
-        then = repair.planned(with_facts(own, predict(facts_in(own), made)))
+        then = repair.planned(as_changed(own, made))
         if then.appliable:
             chosen.append((repair, plan, own))
             made += then.changes
