@@ -22,6 +22,7 @@ from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Plan, Wait
 from remediations.model.policy import Policy
 from remediations.model.site import Site
+from remediations.model.standing import Room
 from remediations.model.tier import Tier
 
 
@@ -35,6 +36,8 @@ class Applier:
     hosts: Hosts
     clock: Clock
     pause: Callable[[float], None]
+    room: Callable[[Plan], Room]
+    """Whether policy's caps leave room for a plan, asked in the transaction that begins it."""
     paused: Callable[[], str | None]
     """Why no step may be begun now, by a pause switch; None while none pauses."""
     observe: Observe

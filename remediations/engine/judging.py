@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from remediations.catalogue.remediation import Repair
 from remediations.engine.parts import UNDO, parts_of
 from remediations.engine.ports import Clock, Switches
 from remediations.ledger import Ledger
 from remediations.model.causes import Cause
-from remediations.model.judgement import DAY, Judgement, judge
+from remediations.model.judgement import DAY, Judgement, judge, over_cap
 from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Plan
 from remediations.model.policy import Policy
 from remediations.model.site import Site
-from remediations.model.standing import Standing, Subject
+from remediations.model.standing import Room, Standing, Subject
 
 PAUSED_BY_POLICY = "policy.yaml says pause: true; nothing is changed until it is taken out"
 
@@ -93,6 +94,10 @@ class Judging:
     @property
     def _breaks(self) -> tuple[int, timedelta]:
         return self.policy.breaker.failures, timedelta(hours=self.policy.breaker.within_hours)
+
+    def room(self, plan: Plan) -> Room:
+        """Whether policy's caps leave room for a plan, to be asked again in the very transaction that begins it."""
+        return partial(over_cap, self.policy, Subject.of(plan, self.site, causes_of(plan)))
 
     def why_paused(self) -> str | None:
         """Why every change is paused, by the first switch that pauses; None while none does."""

@@ -132,6 +132,7 @@ class Engine:
             hosts=self.hosts,
             clock=self.clock,
             pause=self.pause,
+            room=self.judging.room,
             paused=self.judging.why_paused,
             observe=self.observe,
             evidence=evidence,

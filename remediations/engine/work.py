@@ -134,6 +134,7 @@ class Work(Back):
                 lease=self.lease,
                 deadline=step.deadline,
                 margin=MARGIN,
+                room=self.applier.room(self.plan),
             )
             self.begun.append(step.command.text)
 

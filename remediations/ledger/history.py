@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from remediations.ledger import schema
 from remediations.ledger.audit import Store
@@ -41,18 +41,8 @@ class History(Store):
 
     def changes_since(self, since: datetime) -> list[Changed]:
         """Every plan of which something was sent since a time: what caps count. Failed ones count too."""
-        steps = select(_step.c.run, _step.c.digest, _step.c.step, _step.c.causes, _step.c.intended_at)
-        found: dict[tuple[str, str], Changed] = {}
         with self._database.reading() as conn:
-            for row in conn.execute(steps.where(_step.c.intended_at >= since).order_by(_step.c.intended_at)):
-                before = found.get((row.run, row.digest))
-                hosts = {short_name(host).casefold() for host in touched(parsed(Step, row.step, "a step"))}
-                found[row.run, row.digest] = Changed(
-                    at=row.intended_at,
-                    hosts=frozenset(hosts | (before.hosts if before else frozenset())),
-                    causes=None if row.causes is None else frozenset(Cause(each) for each in row.causes),
-                )
-        return list(found.values())
+            return changes(conn, since)
 
     def last_remediation(self, cause: Cause, target: str) -> datetime | None:
         """When a step of a repair for this cause was last sent at a target (`Target.id`); None if never.
@@ -67,3 +57,18 @@ class History(Store):
                 if row.causes is None or cause.value in row.causes:
                     return row.intended_at  # type: ignore[no-any-return] # a Core row's column is untyped
         return None
+
+
+def changes(conn: Connection, since: datetime) -> list[Changed]:
+    """The same in a transaction of the caller's."""
+    steps = select(_step.c.run, _step.c.digest, _step.c.step, _step.c.causes, _step.c.intended_at)
+    found: dict[tuple[str, str], Changed] = {}
+    for row in conn.execute(steps.where(_step.c.intended_at >= since).order_by(_step.c.intended_at)):
+        before = found.get((row.run, row.digest))
+        hosts = {short_name(host).casefold() for host in touched(parsed(Step, row.step, "a step"))}
+        found[row.run, row.digest] = Changed(
+            at=row.intended_at,
+            hosts=frozenset(hosts | (before.hosts if before else frozenset())),
+            causes=None if row.causes is None else frozenset(Cause(each) for each in row.causes),
+        )
+    return list(found.values())

@@ -8,13 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
 
-from remediations.ledger import leases, plans, schema, trials
+from remediations.ledger import history, leases, plans, schema, trials
 from remediations.ledger.audit import Store, Writing
 from remediations.ledger.incidents import known_run
 from remediations.ledger.records import Bracket, Entry, Flight, How, Lease, Result, Undone, parsed
 from remediations.model.names import short_name
 from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Step
+from remediations.model.standing import Room, unlimited
 
 _step, _bracket = schema.step, schema.bracket
 
@@ -23,15 +24,26 @@ class Journal(Store):
     """Intents, results and brackets."""
 
     def intend(
-        self, *, run: str, digest: str, index: int, step: Step, command_id: UUID, lease: Lease, deadline: float, margin: float
+        self,
+        *,
+        run: str,
+        digest: str,
+        index: int,
+        step: Step,
+        command_id: UUID,
+        lease: Lease,
+        deadline: float,
+        margin: float,
+        room: Room = unlimited,
     ) -> None:
         """Write down that a step is about to be sent. When this returns, and only then, it may be.
 
         One transaction makes sure of all of it: the run has not ended and has used the approval of this very plan, of which
         `step` is item `index`; the ledger's pause is off; the lease is still ours for `deadline` + `margin` seconds; the step
-        has not been done, did not fail, and no earlier command for it can be in flight. It also opens the step's bracket.
-        Refused: NotApproved, ApprovalInvalid (the run has ended), Drift (not the plan's step), Paused, ResourceBusy (the
-        lease), DuplicateInProgress.
+        has not been done, did not fail, and no earlier command for it can be in flight; and, before a mend's first step,
+        `room` finds that what was changed within a day leaves room for it, so that of many that were let begin at once no
+        more go on than may. It also opens the step's bracket. Refused: NotApproved, ApprovalInvalid (the run has ended),
+        Drift (not the plan's step), Paused, ResourceBusy (the lease), DuplicateInProgress, and what `room` says.
         """
         with self._writing() as writing:
             found, causes = plans.applied(writing, run, digest)
@@ -47,6 +59,10 @@ class Journal(Store):
             before = _row(writing.conn, run, digest, index)
             if before is not None:
                 _refuse_again(writing, before)
+            if found.part == "repair" and not _begun(writing.conn, run, digest):
+                over = room(history.changes(writing.conn, writing.now - timedelta(days=1)), writing.now)
+                if over is not None:
+                    raise over
             attempt = 1 if before is None else before.attempt + 1
             values = {
                 "step": wanted,
@@ -201,6 +217,10 @@ def _key(run: str, digest: str, index: int) -> ColumnElement[bool]:
 
 def _row(conn: Connection, run: str, digest: str, index: int) -> Row[Any] | None:
     return conn.execute(select(_step).where(_key(run, digest, index))).first()
+
+
+def _begun(conn: Connection, run: str, digest: str) -> bool:
+    return conn.execute(select(_step.c.item).where(_step.c.run == run, _step.c.digest == digest)).first() is not None
 
 
 def _known(conn: Connection, run: str, digest: str, index: int) -> Row[Any]:

@@ -5,7 +5,7 @@ The engine acts by this, and `remediate policy explain` shows it: there is no se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime, Field
@@ -197,6 +197,12 @@ def _window(policy: Policy, subject: Subject, standing: Standing) -> Ruling:
     return Ruling(rule=rule, says=says, reason=Reason.OUTSIDE_WINDOW)
 
 
+def over_cap(policy: Policy, subject: Subject, changed: Sequence[Changed], now: datetime) -> Refused | None:
+    """The first cap that these changes leave no room under for `subject`, as a refusal; None if all do."""
+    rulings = _caps(policy, subject, Standing(now=now, paused={}, changed=changed))
+    return next((Refused(each.reason, each.says) for each in rulings if each.reason is not None), None)
+
+
 def _caps(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Ruling]:
     """How much was changed lately of what it touches. One change is one plan of which something was sent."""
 
@@ -212,6 +218,8 @@ def _caps(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Ruli
                 yield Ruling(rule=f"caps.{rule}", says=f"{what} had {found} of {most} changes within {words}")
 
     for host in subject.hosts:
+        if host in subject.controllers:
+            continue
         yield from cap("per_host", host, [each for each in standing.changed if _touches(each, (host,))])
     for cluster, nodes in subject.clusters.items():
         yield from cap("per_cluster", cluster, [each for each in standing.changed if _touches(each, nodes)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -12,6 +12,7 @@ from pydantic import AwareDatetime
 from remediations.model.base import Frozen
 from remediations.model.causes import Cause
 from remediations.model.names import same_host, short_name
+from remediations.model.outcome import Refused
 from remediations.model.plan import Plan, Step
 from remediations.model.site import Site
 from remediations.model.tier import Tier
@@ -35,6 +36,8 @@ class Subject(Frozen):
     causes: tuple[Cause, ...] = ()
     hosts: tuple[str, ...] = ()
     """Every host that it touches: where its commands go, what they change, what its request names."""
+    controllers: tuple[str, ...] = ()
+    """Those of `hosts` that are domain controllers: what is sent through them changes others, so that caps do not count it."""
     clusters: Mapping[str, tuple[str, ...]] = {}
     """The clusters that it touches, by name, with their nodes."""
     aims: tuple[Aim, ...] | None = None
@@ -51,12 +54,14 @@ class Subject(Frozen):
             hosts.update(touched(step))
             if step.target.kind == "cluster":
                 clusters.add(short_name(step.target.name))
+        spelt = _spelt(hosts, site)
         return cls(
             title=plan.title,
             remediations=tuple(plan.remediation.split("+")),
             tier=plan.tier,
             causes=tuple(causes),
-            hosts=_spelt(hosts, site),
+            hosts=spelt,
+            controllers=tuple(host for host in spelt if _is_controller(host, site)),
             clusters=_clusters(hosts, clusters, site),
             aims=tuple({step.target.id: Aim(id=step.target.id, name=step.target.name) for step in plan.steps}.values()),
             retry=retry,
@@ -76,6 +81,7 @@ class Subject(Frozen):
             tier=tier,
             causes=tuple(causes),
             hosts=tuple(known),
+            controllers=tuple(host for host in known if _is_controller(host, site)),
             clusters=_clusters(known, named, site),
         )
 
@@ -98,6 +104,10 @@ def _named(request: Mapping[str, Any], site: Site) -> Iterator[str]:
             yield from _named(value, site)
         elif isinstance(value, list):
             yield from (name for each in value for name in _named({"": each}, site))
+
+
+def _is_controller(host: str, site: Site) -> bool:
+    return any(same_host(each.name, host) for each in site.controllers)
 
 
 def _spelt(hosts: set[str], site: Site) -> tuple[str, ...]:
@@ -124,6 +134,16 @@ class Changed(Frozen):
     """Every host that its steps touched, short and in lower case."""
     causes: frozenset[Cause] | None
     """What it was to mend; none if it was sealed without saying, so that it counts for every cause."""
+
+
+Room = Callable[[Sequence[Changed], datetime], Refused | None]
+"""Says of what was changed within the last day, at a time, whether it leaves room for one more plan; None if it does."""
+
+
+def unlimited(changed: Sequence[Changed], now: datetime) -> Refused | None:
+    """There is always room."""
+    del changed, now
+    return None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Close, Plan, Satisfied, Step, Target
 from remediations.model.policy import Needed, Proven
+from remediations.model.standing import Room, unlimited
 from remediations.model.tier import Proof, Reversal, Tier
 
 ENDED = Outcome(ending=Ending.MENDED, summary="It moves again.")
@@ -128,7 +129,9 @@ def under_way(
     return which, ledger.lease(resources, holder=run, seconds=600)
 
 
-def intend(ledger: Ledger, which: Sealed, lease: Lease, index: int = 1, command_id: UUID | None = None) -> UUID:
+def intend(
+    ledger: Ledger, which: Sealed, lease: Lease, index: int = 1, command_id: UUID | None = None, *, room: Room = unlimited
+) -> UUID:
     command_id = command_id or uuid4()
     step = which.plan.items[index]
     assert isinstance(step, Step)
@@ -141,6 +144,7 @@ def intend(ledger: Ledger, which: Sealed, lease: Lease, index: int = 1, command_
         lease=lease,
         deadline=step.deadline,
         margin=MARGIN,
+        room=room,
     )
     return command_id
 

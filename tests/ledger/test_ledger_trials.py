@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from ledger_examples import FakeClock, intend, plan, refused, started, under_way
+from ledger_examples import FakeClock, intend, limit_step, plan, refused, result, started, under_way
 
 from remediations.ledger import Ledger
 from remediations.model.causes import Cause
-from remediations.model.outcome import Reason
+from remediations.model.outcome import Reason, Refused
+from remediations.model.standing import Changed
 from remediations.model.trust import Record, Trial
 
 LIMIT, SPN = Cause.MIGRATION_LIMIT_REACHED, Cause.SPN_MISSING
@@ -37,6 +38,28 @@ def test_a_pause_stops_the_next_intent_of_every_run_until_it_is_lifted(ledger: L
     assert told == [("paused", "anna"), ("resumed", "bert")]
     assert ledger.pause("cleo", " ").why == "no reason was given"
     ledger.verify()
+
+
+def test_of_many_that_were_let_begin_at_once_no_more_go_on_than_there_is_room_for(ledger: Ledger, clock: FakeClock) -> None:
+    """Each was judged before any of them had sent something, so each first step counts again in its own transaction."""
+
+    def room(changed: Sequence[Changed], now: datetime) -> Refused | None:
+        assert now == clock.now
+        return Refused(Reason.CAP_REACHED, "full") if len(changed) >= 2 else None
+
+    under = [under_way(ledger, plan(limit_step(), limit_step(6)), run=f"run-{n}", resources=[f"host:{n}"]) for n in range(3)]
+    for which, lease in under[:2]:
+        intend(ledger, which, lease, room=room)
+    which, lease = under[2]
+    with refused(Reason.CAP_REACHED, "full"):
+        intend(ledger, which, lease, room=room)
+    assert ledger.journal("run-2", which.digest) == []
+    # What has begun goes on: the second step of a plan is no new change.
+    result(ledger, under[0][0])
+    intend(ledger, *under[0], 2, room=room)
+    clock.tick(24 * 3600 - 600)
+    with refused(Reason.CAP_REACHED):
+        intend(ledger, which, ledger.lease(["host:2"], holder="run-2", seconds=600), room=room)
 
 
 @pytest.mark.parametrize("call", ["pause", "resume", "close_breaker"])

@@ -121,6 +121,14 @@ def test_a_host_or_cluster_that_only_a_step_names_counts(gates: Any) -> None:
     assert judged(Policy.model_validate({"gates": gates}), at(SPN_OF_HV01)).gate is Gate.NEVER
 
 
+def test_a_controller_that_only_passes_commands_on_is_not_capped() -> None:
+    policy = Policy.model_validate(caps(per_host_per_hour=1))
+    assert judged(policy, at(SPN_OF_HV01), changed=[changed(1, "dc1")]).refusal is None
+    refusal = judged(policy, at(SPN_OF_HV01), changed=[changed(1, "dc1", "hv01")]).refusal
+    assert refusal is not None
+    assert refusal.detail.startswith("HV01 had 1 changes")
+
+
 def test_a_plan_of_several_parts_has_the_strictest_gate_of_its_parts() -> None:
     gates = {"remediations": {"one": "auto", "two": "propose"}}
     policy = Policy.model_validate({"gates": gates, "trust": {"verified_in_a_row": 0}})
