@@ -74,13 +74,16 @@ class Life:
         mine = self.count == self.at
         self.writes.append(name)
         if mine and not self.after:
-            self.dead = True
-            raise Died
+            self.die()
         done = work()
         if mine:
-            self.dead = True
-            raise Died
+            self.die()
         return done
+
+    def die(self) -> None:
+        """The end, as far as one process can play it to itself."""
+        self.dead = True
+        raise Died
 
 
 LEDGER_WRITES = frozenset(

@@ -25,6 +25,7 @@ EVERY_TIME = frozenset(
         "test_law_refusals.py",
         "test_law_undo.py",
         "test_law_wire.py",
+        "test_law_killed.py",
         "test_law_diagonal.py",
         "test_law_canary.py",
         "test_law_bundle.py",
