@@ -52,7 +52,7 @@ def engine(observe: Observe = quietly) -> Iterator[Engine]:
             switches=switches(own.prefect_api),
             publish=partial(_keep, published),
             step_of=step_of(own),
-            bundles=own.state / "evidence",
+            keeps=own.state,
         )
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import structlog
+
+from remediations.engine.chronicle import Span, chronicle
 from remediations.engine.companions import companions, dismiss
 from remediations.engine.done import did
 from remediations.engine.endings import sent, unverified, whys, with_what_stays
 from remediations.engine.ports import Companion, Considered, Phase, Report, Sent
 from remediations.engine.propose import Proposal
 from remediations.engine.render import report_markdown
+from remediations.engine.report_page import page
 from remediations.engine.sending import Applied, Overtaken
 from remediations.ledger import Entry
 from remediations.model.causes import Cause
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
     from remediations.engine.runbook import Engine
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class Account:
@@ -58,13 +66,13 @@ class Account:
                 return (Cause(cause) if cause else None), bool(note.data["presumed"])
         return None, False
 
+    def _spans(self) -> tuple[Span, ...]:
+        incident = self.proposal.incident if self.proposal is not None else None
+        return chronicle(self.ledger.trail(self.run), incident.occurred_at if incident is not None else None)
+
     def kept_evidence(self) -> str:
         """Where what was read before any change is kept, or why it is not; nothing for a run that keeps none."""
-        try:
-            trail = self.ledger.trail(self.run)
-        except Refused:
-            return ""  # the ledger is gone, which the report says; where evidence is, only it knew
-        kept = [str(note.data["kept"]) for note in trail if note.kind == "evidence"]
+        kept = [str(note.data["kept"]) for note in self.ledger.trail(self.run) if note.kind == "evidence"]
         return kept[-1] if kept else ""
 
     def told_before(self) -> Report | None:
@@ -116,7 +124,19 @@ class Account:
         if known:
             self.ledger.finish_run(self.run, outcome)
             self.engine.head()
+            self._write_page(report)
         return report
+
+    def _write_page(self, report: Report) -> None:
+        """The report as a page of its own; without it there is still the report."""
+        if not report.page:
+            return
+        try:
+            path = Path(report.page)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_text(page(report), "utf-8")
+        except OSError as error:
+            log.warning("the report's page could not be written", run=self.run, file=report.page, error=str(error))
 
     def _entries(self) -> list[Entry]:
         """What this run sent, in all its rounds, in order."""
@@ -138,8 +158,10 @@ class Account:
             verified=self.verified,
             retried=self.retried,
             phases=tuple(self.phases),
+            spans=self._spans() if readable else (),
             companions=company,
             evidence=self.kept_evidence() if readable else "",
+            page=str(self.engine.keeps / "reports" / f"{_file_name(self.run)}.html") if self.engine.keeps and readable else "",
             trail=self.engine.head().words if readable else "",
         )
         return report.model_copy(update={"markdown": report_markdown(report, self.proposal)})
@@ -181,3 +203,7 @@ class Account:
         finally:
             seconds = max(0.0, (self.engine.clock() - started).total_seconds())
             self.phases.append(Phase(name=name, started_at=started, seconds=seconds))
+
+
+def _file_name(run: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]", "-", run)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from remediations.engine.chronicle import Span
 from remediations.ledger import ONE
 from remediations.model.base import Frozen
 from remediations.model.command import Command
@@ -173,9 +174,11 @@ class Report(Frozen):
     verified: bool = Field(default=False, description="The plan, made again on facts read after it, finds nothing left to do")
     retried: bool = Field(default=False, description="What had failed was tried again and succeeded")
     phases: tuple[Phase, ...] = ()
+    spans: tuple[Span, ...] = Field(default=(), description="The whole run, earlier processes and waiting for people included")
     companions: tuple[Companion, ...] = Field(default=(), description="Failures of the same group that went with this run")
     evidence: str = Field(default="", description="File that keeps what was read before anything was changed, and its SHA-256")
     trail: str = Field(default="", description="The audit trail's newest row when it was written, for `audit verify --against`")
+    page: str = Field(default="", description="File that shows this report as one page")
     markdown: str = ""
 
 

@@ -6,18 +6,12 @@ reads (control characters, marks that turn the direction of writing) is made vis
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
+from remediations.engine.html import render
 from remediations.model.readiness import Finding, HostSeen, Level, Readiness, VmSeen, Way
 
 LARGEST = 160
@@ -30,7 +24,6 @@ MACHINES = 2000
 """Rows of virtual machines at most; those that are in trouble come first."""
 
 _SIZES = ((16, ""), (40, "medium"), (80, "small"))
-_MISLEADING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,8 @@ def page(report: Readiness) -> str:
     shown = troubled if len(troubled) <= MACHINES else [vm for vm in troubled if vm.level is not Level.READY][:MACHINES]
     machines = [_machine(vm, report, groups) for vm in shown]
     changed = report.changed
-    made: str = _template().render(
+    return render(
+        "readiness",
         report=report,
         at=_when(report.at),
         since=_when(changed.since) if changed else "",
@@ -125,38 +119,6 @@ def page(report: Readiness) -> str:
         worst=Level.FAILS,
         best=Level.READY,
         most=MOST,
-        **_inline(),
-    )
-    return made
-
-
-@cache
-def _template() -> Any:
-    loader = PackageLoader("remediations.engine", "pages")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_plain
-    )
-    return environment.get_template("readiness.html")
-
-
-@cache
-def _inline() -> Mapping[str, Any]:
-    """Style and script, with what lets a browser run these and no others."""
-    source = PackageLoader("remediations.engine", "pages")
-    found: dict[str, Any] = {}
-    for name, file in (("style", "readiness.css"), ("script", "readiness.js")):
-        text, _, _ = source.get_source(Environment(autoescape=True), file)
-        hashed = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        found |= {name: Markup(text), f"{name}_hash": Markup(f"sha256-{hashed}")}  # noqa: S704 - files of ours
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """Text without what would make it read otherwise than it is."""
-    return (
-        _MISLEADING.sub("\N{REPLACEMENT CHARACTER}", value)
-        if isinstance(value, str) and not isinstance(value, Markup)
-        else value
     )
 
 

@@ -214,9 +214,13 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
         head = ["| incident | what failed | what becomes of it |", "|---|---|---|"]
         parts.append("## What failed with it\n\n" + "\n".join([*head, *rows]))
     if report.evidence:
-        parts.append(f"## Evidence\n\n{code(report.evidence)}")
-    if report.phases:
-        rows = [f"| {escape(phase.name)} | {phase.started_at:%H:%M:%S} | {phase.seconds:.1f} |" for phase in report.phases]
+        parts.append(f"## Evidence\n\nRead before anything was changed: {code(report.evidence)}")
+    if report.page:
+        parts.append(f"## As a page\n\n{code(report.page)}")
+    spent = [(span.name, span.began, span.seconds) for span in report.spans]
+    spent = spent or [(phase.name, phase.started_at, phase.seconds) for phase in report.phases]
+    if spent:
+        rows = [f"| {escape(name)} | {began:%H:%M:%S} | {seconds:.1f} |" for name, began, seconds in spent]
         parts.append("## How long it took\n\n" + "\n".join(["| part | began (UTC) | seconds |", "|---|---|---|", *rows]))
     if report.trail:
         parts.append(f"---\n\n{report.trail}")

@@ -350,8 +350,8 @@ class Run(Account):
         if self.incident_id is not None:
             looked_at = [each.model_copy(update={"plan": None}).model_dump(mode="json") for each in proposal.considered]
             self.ledger.note(self.run, "considered", {"incident": proposal.incident.to_json(), "causes": looked_at})
-            if self.engine.bundles is not None and not self.kept_evidence():
-                keep = partial(self._keep, self.engine.bundles, recording, proposal, incident, now, sightings)
+            if self.engine.keeps is not None and not self.kept_evidence():
+                keep = partial(self._keep, self.engine.keeps / "evidence", recording, proposal, incident, now, sightings)
                 self.phase("collect evidence", partial(self.watch, "collect evidence", keep))
         return proposal
 

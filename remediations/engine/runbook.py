@@ -43,11 +43,11 @@ class Engine:
         pause: Callable[[float], None] = time.sleep,
         step_of: StepOf = no_codes,
         switches: Switches = no_switches,
-        bundles: Path | None = None,
+        keeps: Path | None = None,
         publish: Callable[[Head], None] = lambda head: None,
     ) -> None:
-        """`bundles` is the directory that keeps each run's evidence; none keeps nothing."""
-        self.bundles = bundles
+        """`keeps` is the directory for each run's evidence and page; without it none is kept."""
+        self.keeps = keeps
         self.site, self.policy, self.ledger, self.hosts = site, policy, ledger, remoting
         self.clock, self.observe, self.pause, self.step_of = clock, observe, pause, step_of
         self.publish = publish

@@ -114,15 +114,19 @@ def test_what_is_no_bundle_is_told_apart(tmp_path: Path) -> None:
 def test_a_run_keeps_its_evidence_before_it_changes_anything(bench: Bench, tmp_path: Path) -> None:
     failure = bench.lab.fail("spn_missing")
     engine = bench.engine()
-    engine.bundles = tmp_path / "evidence"
+    engine.keeps = tmp_path / "kept"
     report = engine.remediate("run-1", incident_of(failure), dry_run=False, gate=bench.approving, requested_by="alerting")
     assert report.outcome.ending is Ending.MENDED, report.markdown
-    (kept,) = engine.bundles.glob("*.zip")
+    (kept,) = (engine.keeps / "evidence").glob("*.zip")
     assert str(kept) in report.markdown
     again = Bundle.open(kept)
     assert findings_of(again.proposal()) == again.findings
     assert again.findings["cause"] == "spn_missing"
     kinds = [note.kind for note in bench.ledger.trail("run-1")]
     assert kinds.index("evidence") < kinds.index("step intended"), kinds
+    page = Path(report.page).read_text("utf-8")
+    for shown in ("Set-ADComputer", "remediate undo run-1", "spn_missing", "wait for approval (anna)", "<svg", "mended"):
+        assert shown in page, shown
+    assert [each for each in ("http:", "https:", "<script") if each in page] == [], "it needs nothing from elsewhere"
     dry = engine.remediate("dry", incident_of(failure), dry_run=True, gate=bench.approving, requested_by="alerting")
-    assert dry.evidence == "", "a dry run leaves nothing"
+    assert dry.evidence == "", "a dry run keeps nothing"
