@@ -7,14 +7,13 @@ never deleted: .vmcx, .vmrs and .vmgs are the virtual machine itself (.bin and .
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Self
-
-from pydantic import Field
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from remediations.catalogue.powered_off import START_TIME, at_home, running, start_command
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.saved import reads, story
+from remediations.catalogue.subjects import OfMachine
 from remediations.facts.cluster import Role
 from remediations.facts.saved import UNREADABLE
 from remediations.facts.vm import Machine
@@ -22,14 +21,12 @@ from remediations.model.causes import Cause
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Manual, Satisfied, Step
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class DeleteSavedState(Repair):
+class DeleteSavedState(OfMachine):
     """Delete the saved state of a virtual machine that cannot be started from it, and start it. Irreversible; never a file."""
 
     id: ClassVar[str] = "delete-saved-state"
@@ -39,15 +36,6 @@ class DeleteSavedState(Repair):
     tier: ClassVar[Tier] = Tier.IRREVERSIBLE
     reversal: ClassVar[Reversal] = Reversal.IRREVERSIBLE
     sends: ClassVar[frozenset[str]] = frozenset({"Remove-VMSavedState", "Start-ClusterGroup", "Start-VM"})
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine that would not move."""
-        del site
-        return [cls(vm=incident.vm, source=incident.source)] if incident.vm and incident.source else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine, its role, and what the hosts' logs say of saving and starting it."""

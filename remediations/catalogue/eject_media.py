@@ -7,27 +7,24 @@ be taken out while the virtual machine runs; the drive stays, and undo puts the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
-
-from pydantic import Field
+from collections.abc import Iterator
+from typing import ClassVar
 
 from remediations.catalogue.places import homes
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfMachine
 from remediations.facts.media import Drive, Media, media_on
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.command import Command, command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Test, changes, guard
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Satisfied, Step
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class EjectMedia(Repair):
+class EjectMedia(OfMachine):
     """Take a medium out of a DVD drive, running or not. The drive itself stays."""
 
     id: ClassVar[str] = "eject-media"
@@ -37,15 +34,6 @@ class EjectMedia(Repair):
     tier: ClassVar[Tier] = Tier.LOCAL
     reversal: ClassVar[Reversal] = Reversal.EXACT
     sends: ClassVar[frozenset[str]] = frozenset({"Set-VMDvdDrive"})
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine that would not move."""
-        del site
-        return [cls(vm=incident.vm, source=incident.source)] if incident.vm and incident.source else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine and its drives, wherever it is by now."""

@@ -6,25 +6,22 @@ is a person's matter, and only where the evidence points to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
-
-from pydantic import Field
+from collections.abc import Iterator
+from typing import ClassVar
 
 from remediations.catalogue.places import homes
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfMachine
 from remediations.facts.integration import IntegrationServices, integration_services_on
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainIntegrationServices(Repair):
+class ExplainIntegrationServices(OfMachine):
     """Which integration services of a guest are too old."""
 
     id: ClassVar[str] = "explain-integration-services"
@@ -33,15 +30,6 @@ class ExplainIntegrationServices(Repair):
     proof: ClassVar[Proof] = Proof.EXCLUSION
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine that would not move."""
-        del site
-        return [cls(vm=incident.vm, source=incident.source)] if incident.vm and incident.source else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The guest's services, on whichever host has it."""

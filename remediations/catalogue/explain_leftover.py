@@ -6,26 +6,24 @@ removed from here: removing the live one loses the virtual machine, so owner and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import homes, ways
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.places import homes
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfWay
 from remediations.facts.leftovers import Planned, planned_machines
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName, same_host
+from remediations.model.names import same_host
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainLeftover(Repair):
+class ExplainLeftover(OfWay):
     """Whether something with the same id is at the destination already. Never removes anything."""
 
     id: ClassVar[str] = "explain-leftover"
@@ -34,15 +32,6 @@ class ExplainLeftover(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="The Hyper-V host that it is on")
-    destination: HostName = Field(description="The Hyper-V host that it is to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's ways."""
-        return [cls(vm=vm, source=here, destination=there) for vm, here, there in ways(incident, site)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine wherever it is, and what the destination has planned."""

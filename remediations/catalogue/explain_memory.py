@@ -6,24 +6,22 @@ virtual machine is moved or shrunk to make room unasked: which one can go is a p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import homes, ways
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.places import homes
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfWay
 from remediations.facts.room import HostMemory, VmMemory, host_memory, vm_memory
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName, same_host
+from remediations.model.names import same_host
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainMemory(Repair):
+class ExplainMemory(OfWay):
     """Whether the destination has the memory that a virtual machine needs."""
 
     id: ClassVar[str] = "explain-memory"
@@ -32,15 +30,6 @@ class ExplainMemory(Repair):
     proof: ClassVar[Proof] = Proof.EPISODE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="The Hyper-V host that it is on")
-    destination: HostName = Field(description="The Hyper-V host that it is to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's ways."""
-        return [cls(vm=vm, source=here, destination=there) for vm, here, there in ways(incident, site)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """What it needs, and what the destination has."""

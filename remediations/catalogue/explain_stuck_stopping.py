@@ -6,18 +6,15 @@ the virtual machine's power, and may leave the port: that is a person's decision
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
-
-from pydantic import Field
+from collections.abc import Iterator
+from typing import ClassVar
 
 from remediations.catalogue.places import homes
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfMachine
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -26,7 +23,7 @@ CASE = "2502260050001354003"
 """Microsoft's case of the defect, as the troubleshooting guide gives it."""
 
 
-class ExplainStuckStopping(Repair):
+class ExplainStuckStopping(OfMachine):
     """What a person does about a virtual machine that does not get out of Stopping."""
 
     id: ClassVar[str] = "explain-stuck-stopping"
@@ -35,15 +32,6 @@ class ExplainStuckStopping(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine that would not move."""
-        del site
-        return [cls(vm=incident.vm, source=incident.source)] if incident.vm and incident.source else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine, wherever it is by now."""

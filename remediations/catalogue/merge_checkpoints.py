@@ -7,13 +7,12 @@ virtual machine goes on as it is now. A broken chain is never touched, and no fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
-
-from pydantic import Field
+from collections.abc import Iterator
+from typing import ClassVar
 
 from remediations.catalogue.places import homes
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfMachine
 from remediations.facts.backup import BACKING_UP
 from remediations.facts.checkpoints import Checkpoints, checkpoints_on
 from remediations.facts.vm import Machine, virtual_machine_on
@@ -21,8 +20,6 @@ from remediations.model.causes import Cause
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Test, changes, guard
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step, Wait
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -33,7 +30,7 @@ MERGE_TIME = 6 * 3600.0
 _WILD = set("*?[]`")
 
 
-class MergeCheckpoints(Repair):
+class MergeCheckpoints(OfMachine):
     """Remove a virtual machine's checkpoints, which merges their disks. Irreversible; never a file."""
 
     id: ClassVar[str] = "merge-checkpoints"
@@ -43,15 +40,6 @@ class MergeCheckpoints(Repair):
     tier: ClassVar[Tier] = Tier.IRREVERSIBLE
     reversal: ClassVar[Reversal] = Reversal.IRREVERSIBLE
     sends: ClassVar[frozenset[str]] = frozenset({"Remove-VMSnapshot"})
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine that would not move."""
-        del site
-        return [cls(vm=incident.vm, source=incident.source)] if incident.vm and incident.source else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine, its checkpoints and its chains, wherever it is by now."""

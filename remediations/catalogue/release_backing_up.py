@@ -9,13 +9,14 @@ backups but no virtual machine; it is the writer's own service, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from pydantic import Field
 
 from remediations.catalogue.places import homes
-from remediations.catalogue.remediation import Reads, Repair, Seen
+from remediations.catalogue.remediation import Reads, Seen
+from remediations.catalogue.subjects import OfMachine
 from remediations.facts.backup import SERVICES, BackupHold, backup_hold_on
 from remediations.facts.host import HostLoad, Residents, host_load, residents
 from remediations.facts.vm import Machine, virtual_machine_on
@@ -24,8 +25,6 @@ from remediations.model.causes import Cause
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Guard, Test, changes, guard
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step, Wait
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -37,7 +36,7 @@ RELEASE_TIME = 180.0
 """Seconds within which a virtual machine is free once the service is back."""
 
 
-class ReleaseBackingUp(Repair):
+class ReleaseBackingUp(OfMachine):
     """Wait for a backup; restart what holds the virtual machine where it does not end."""
 
     id: ClassVar[str] = "release-backing-up"
@@ -48,17 +47,9 @@ class ReleaseBackingUp(Repair):
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED  # a service that was restarted runs, as before
     sends: ClassVar[frozenset[str]] = frozenset({"Restart-Service"})
 
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
     management: bool = Field(
         default=False, description="Restart Hyper-V's management service, after restarting the backup program's did not help"
     )
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine that would not move."""
-        del site
-        return [cls(vm=incident.vm, source=incident.source)] if incident.vm and incident.source else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """Who holds the virtual machine, and what else its host has under way."""

@@ -9,13 +9,12 @@ Guardian Service makes all of it needless. What a host does with an imported key
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import homes, ways
-from remediations.catalogue.remediation import Reads, Repair, Seen
+from remediations.catalogue.places import homes
+from remediations.catalogue.remediation import Reads, Seen
+from remediations.catalogue.subjects import OfWay
 from remediations.facts.module import Module, lacking, module
 from remediations.facts.shielding import Certificates, Protector, Security, certificates, protector, security
 from remediations.model.causes import Cause
@@ -23,14 +22,13 @@ from remediations.model.command import command
 from remediations.model.contract import Secret
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName, same_host
+from remediations.model.names import same_host
 from remediations.model.plan import Blocked, Carried, Item, Manual, Obstacle, Satisfied, Step, Target
 from remediations.model.site import CARRIES_KEYS, Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ShareKeyProtectors(Repair):
+class ShareKeyProtectors(OfWay):
     """The owner's certificates of one virtual TPM, from the host that has them to the one that lacks them. Never a file."""
 
     id: ClassVar[str] = "share-key-protectors"
@@ -42,15 +40,6 @@ class ShareKeyProtectors(Repair):
     sends: ClassVar[frozenset[str]] = frozenset(
         f"{verb}-RemediationShieldedCertificate" for verb in ("Export", "Import", "Remove")
     )
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="The Hyper-V host that it is on")
-    destination: HostName = Field(description="The Hyper-V host that it is to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's ways."""
-        return [cls(vm=vm, source=here, destination=there) for vm, here, there in ways(incident, site)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """Whether it has a virtual TPM, who owns that, and the certificates of both hosts."""

@@ -6,28 +6,25 @@ if a host saved it by itself, is it started; what somebody saved on purpose is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Self
-
-from pydantic import Field
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from remediations.catalogue.powered_off import START_TIME, at_home, running, start_command
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.saved import drained, reads, story
+from remediations.catalogue.subjects import OfMachine
 from remediations.facts.cluster import Role
 from remediations.facts.vm import Machine
 from remediations.model.causes import Cause
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, guard
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Manual, Satisfied, Step
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class StartSavedRoles(Repair):
+class StartSavedRoles(OfMachine):
     """Start a virtual machine that its host saved. Keeps the saved state, also where it does not start."""
 
     id: ClassVar[str] = "start-saved-roles"
@@ -37,15 +34,6 @@ class StartSavedRoles(Repair):
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.EXACT
     sends: ClassVar[frozenset[str]] = frozenset({"Save-VM", "Start-ClusterGroup", "Start-VM"})
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine that would not move."""
-        del site
-        return [cls(vm=incident.vm, source=incident.source)] if incident.vm and incident.source else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine, its role, and what the hosts' logs say of saving it."""

@@ -5,20 +5,17 @@ Such operations end by themselves. A backup has its own remediation, which knows
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
-
-from pydantic import Field
+from collections.abc import Iterator
+from typing import ClassVar
 
 from remediations.catalogue.places import homes
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfMachine
 from remediations.facts.backup import BACKING_UP
 from remediations.facts.vm import MIGRATING, STORAGE_MIGRATING, Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Test, guard
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Manual, Satisfied, Wait
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -29,7 +26,7 @@ LONG = frozenset({*STORAGE_MIGRATING, "MergingDisks", "CreatingSnapshot", "Delet
 LONGEST = 6 * 3600.0
 
 
-class WaitUntilFree(Repair):
+class WaitUntilFree(OfMachine):
     """Wait for the operation that holds a virtual machine. Changes nothing."""
 
     id: ClassVar[str] = "wait-until-free"
@@ -38,15 +35,6 @@ class WaitUntilFree(Repair):
     proof: ClassVar[Proof] = Proof.EPISODE
     tier: ClassVar[Tier] = Tier.READ
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine that would not move."""
-        del site
-        return [cls(vm=incident.vm, source=incident.source)] if incident.vm and incident.source else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine, wherever it is by now, and whether it was found held again and again."""
