@@ -14,10 +14,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, parse_reports
+from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, event_of, parse_reports
 from remediations.diagnosis import diagnose as ask
 from remediations.diagnosis.decode import decode
-from remediations.diagnosis.shippers import from_mapping
 from remediations.model.diagnosis import Diagnosis, TextVerdict
 
 _MOST = 64 * 1024 * 1024  # bytes of one report; a stream of lines has no limit
@@ -104,7 +103,7 @@ def answers_to(lines: Iterable[bytes], known: Knowledge) -> Iterator[dict[str, A
         except (ValueError, RecursionError):
             value = _in_another_encoding(line)
         if isinstance(value, dict):
-            yield as_line(ask(from_mapping(value), known))
+            yield as_line(ask(event_of(value), known))
         else:
             yield {
                 "verdict": TextVerdict.UNKNOWN.value,
@@ -182,8 +181,8 @@ def _for_people(event: ReportedEvent, answer: Diagnosis) -> Text:
         text.append(f"  {hypothesis.cause.meaning}\n")
         for evidence in hypothesis.evidence:
             text.append(f"        for: {evidence}\n", style="dim")
-        for decides in hypothesis.against:
-            text.append(f"        decided by: {decides}\n", style="dim")
+    for decides in dict.fromkeys(each for hypothesis in answer.hypotheses for each in hypothesis.against):
+        text.append(f"  decided by: {decides}\n", style="dim")
     return text
 
 

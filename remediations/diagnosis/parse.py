@@ -18,6 +18,7 @@ from remediations.diagnosis.shippers import DEEP, FIELDS, from_mapping, number_o
 from remediations.diagnosis.text import considered
 
 _MOST = 10_000  # events of one input
+_HOLDERS = ("streams", "values", "events", "Events", "data", "line")  # members that hold events of their own
 
 # Labels of Event Viewer's "copy as text" and of `Get-WinEvent | Format-List`, by field.
 _LABELS: dict[str, str] = {
@@ -65,6 +66,14 @@ def _plain(text: str) -> ReportedEvent:
     return ReportedEvent(text=text, provider=spoke)
 
 
+def event_of(value: Mapping[str, Any]) -> ReportedEvent:
+    """The event of one JSON object: as a shipper sends it, or the first of what Loki and lists of events hold."""
+    if value.keys().isdisjoint(_HOLDERS):
+        return from_mapping(value)
+    first, *others = [*_each(value)] or [from_mapping(value)]
+    return first.model_copy(update={"related": (*first.related, *others[:20])}) if others else first
+
+
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
@@ -96,6 +105,10 @@ def _each(value: Any, depth: int = 0) -> Iterator[ReportedEvent]:
         if isinstance(streams, list):
             for stream in streams[:_MOST]:
                 yield from _loki(stream)
+        elif isinstance(value.get("values"), list) and isinstance(value.get("stream"), Mapping):
+            yield from _loki(value)
+        elif isinstance(value.get("line"), str) and isinstance(value.get("labels"), Mapping):  # a line of logcli's
+            yield from _loki({"stream": value["labels"], "values": [[value.get("timestamp"), value["line"]]]})
         elif isinstance(value.get("Events"), list) or isinstance(value.get("events"), list):
             yield from _each(value.get("Events") or value.get("events"), depth + 1)
         else:

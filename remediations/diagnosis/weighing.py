@@ -118,11 +118,10 @@ def outline_of(
     free = [each for each in at_once if each.free]
     marks = frozenset(marks_of(origins)).union(*(each.signature.marks for each in free))
     marks |= {CODE} if codes else frozenset()
+    asks = [each for each in there if each.together]
     if MIGRATION in marks:
         marks -= {OTHER}
-        asks = []
-    else:
-        asks = [each for each in there if each.together and all(not group.isdisjoint(hits) for group in each.together)]
+        asks = [each for each in asks if each.says]  # what failed is known already, what it says of the cause is not
     rest = [each for each in at_once if not each.free and OPEN not in each.needs]
     outline = Outline(
         codes=codes,
@@ -134,8 +133,9 @@ def outline_of(
         marks=marks,
         evidence={},
     )
-    may_move = MOVING in marks or any(MOVING in each.signature.marks for each in asks)
-    if may_move if MIGRATION not in marks else not _definite(weigh(known, outline, NOTHING_TO_ASK).weights):
+    if MIGRATION in marks and _definite(weigh(known, outline, NOTHING_TO_ASK).weights):
+        asks = []
+    elif not marks.isdisjoint({MIGRATION, MOVING}) or any(MOVING in each.signature.marks for each in asks):
         asks += dict.fromkeys(each for hit in hits for each in known.topics.get(hit, ()))
     asks = [each for each in asks if all(not group.isdisjoint(hits) for group in each.together)]
     evidence = {each: _quote(known, each, hits, codes, events) for each in (*at_once, *asks) if each.says}
@@ -189,7 +189,8 @@ def weigh(known: Knowledge, outline: Outline, build: Build) -> Weighed:
             for key, weight in code.says:
                 weights.setdefault(key, []).append((weight, code.evidence, code.decides))
     if MIGRATION in marks and not _definite(weights):
-        take_where_they_apply(each for each in outline.asks if not each.free and each in build.together)
+        asked = [each for each in outline.asks if each in build.together and (MIGRATION in outline.marks or not each.free)]
+        take_where_they_apply(asked)
     if MIGRATION in marks and not any(isinstance(key, Cause) for key in weights):
         marks.add(OPEN)
         take_where_they_apply(outline.hints)

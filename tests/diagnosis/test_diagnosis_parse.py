@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from remediations.diagnosis import ReportedEvent, diagnose, parse_reports
+from remediations.diagnosis import ReportedEvent, diagnose, event_of, parse_reports
 from remediations.model.causes import Cause
 
 TEXT = (
@@ -224,3 +224,21 @@ def test_an_event_is_strict_about_what_it_knows() -> None:
     assert ReportedEvent(channel="a").channel == "a"
     with pytest.raises(ValueError, match="eventid"):
         ReportedEvent.model_validate({"eventid": 1})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {
+            "stream": {"event_id": "21502", "channel": "c"},
+            "values": [["1732330000000000000", "Live migration of 'VM' failed."]],
+        },
+        {"labels": {"event_id": "21502", "channel": "c"}, "line": "Live migration of 'VM' failed.", "timestamp": "2026-11-23"},
+        {"labels": {}, "line": '{"event_id": 21502, "channel": "c", "message": "Live migration of \'VM\' failed."}'},
+        {"events": [{"event_id": 21502, "channel": "c", "message": "Live migration of 'VM' failed."}]},
+        {"event_id": 21502, "channel": "c", "line": "x", "data": {}, "message": "Live migration of 'VM' failed."},
+    ],
+)
+def test_one_object_is_one_event_whoever_wrapped_it(value: dict[str, Any]) -> None:
+    event = event_of(value)
+    assert (event.event_id, event.channel, event.text) == (21502, "c", "Live migration of 'VM' failed.")
