@@ -39,16 +39,30 @@ Resume Measure Copy Enable Disable Set Connect Update Restart Debug Repair
 _OTHER_CMDLET_VERBS = frozenset(_OTHER_CMDLETS.split())
 _SPEAKS_OF_ACCESS = ("Migration", "Session", "Item", "WSMan", "VMHost", "ClusterNode", "ClusterOwner", "Kerberos")
 _MOVER = re.compile(r"\bmove-(?:vm|clustervirtualmachinerole|scvirtualmachine)\b|movevmcommand", re.IGNORECASE)
-_FOREIGN = re.compile(
-    r"(?:^|[\s'\"(=:])/(?:var|dev|usr|etc|home|vmfs|opt|tmp|proc|mnt|root|sys|run|nix)/|"
-    r"\.(?:qcow2|vmx|vmdk|vdi|ova|raw)\b|\b[a-z]+\+(?:tcp|ssh|tls)://|"
-    r"\b(?:com|org|io|net)\.[a-z]+\.[a-z]+[.:]|Traceback \(most|\blevel=|"
-    r"\b(?:ERROR|WARN|DEBUG|INFO)\b[ :\]]|\s--(?:\s|[a-z])|"
-    r"\b[a-z]+_[a-z0-9_]+\b|\b[a-z][\w-]{0,40}\[\d+\]:|(?:^|\n)\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S* [a-z\[]|"
-    r"(?:^|\n)(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d |"
-    r"::[A-Z]\w+::|\b[a-z]+\.[a-z]+\(|(?:^|\n)\+ [a-z]|"
-    r"\b[A-Z][a-z]{1,20}[A-Z][A-Za-z]{1,30}\([A-Z(\[{\"]|\{ [a-z]+: [A-Z]|[A-Za-z]_Task\b|"
-    r"\b[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]"
+# What to look for where a text has the characters before it, which are quick to find.
+_FOREIGN = tuple(
+    (needle, re.compile(pattern))
+    for needle, pattern in (
+        ("/", r"(?:^|[\s'\"(=:])/(?:var|dev|usr|etc|home|vmfs|opt|tmp|proc|mnt|root|sys|run|nix)/"),
+        ("://", r"\b[a-z]+\+(?:tcp|ssh|tls)://"),
+        (".", r"\.(?:qcow2|vmx|vmdk|vdi|ova|raw)\b|\b(?:com|org|io|net)\.[a-z]+\.[a-z]+[.:]"),
+        ("Traceback (most", r"Traceback"),
+        ("level=", r"\blevel="),
+        ("ERROR", r"\bERROR\b[ :\]]"),
+        ("WARN", r"\bWARN\b[ :\]]"),
+        ("DEBUG", r"\bDEBUG\b[ :\]]"),
+        ("INFO", r"\bINFO\b[ :\]]"),
+        (" --", r"\s--(?:\s|[a-z])"),
+        ("_", r"\b[a-z]+_[a-z0-9_]+\b|[A-Za-z]_Task\b"),
+        ("]:", r"\b[a-z][\w-]{0,40}\[\d+\]:"),
+        (":", r"(?:^|\n)\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S* [a-z\[]"),
+        (":", r"(?:^|\n)(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d "),
+        ("::", r"::[A-Z]\w+::"),
+        ("(", r"\b[a-z]+\.[a-z]+\(|\b[A-Z][a-z]{1,20}[A-Z][A-Za-z]{1,30}\([A-Z(\[{\"]"),
+        ("+ ", r"(?:^|\n)\+ [a-z]"),
+        ("{ ", r"\{ [a-z]+: [A-Z]"),
+        ("", r"\b[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]"),
+    )
 )
 _FOREIGN_PHRASES = (
     "exit code ",
@@ -100,7 +114,7 @@ def foreign(text: str, spaced: str, words: set[str]) -> bool:
     return (
         bool(there)
         or any(phrase in spaced for phrase in _FOREIGN_PHRASES)
-        or (_FOREIGN.search(text) is not None and not text.isupper())
+        or (not text.isupper() and any(needle in text and pattern.search(text) for needle, pattern in _FOREIGN))
     )
 
 

@@ -24,6 +24,7 @@ _TELLING = 0.9  # the weight from which a code is seldom seen elsewhere
 _BARE = 8  # words; so short a text with a code in it is a code that someone pasted
 
 _SENTENCES = re.compile(r"[.!?;:](?=\s|$)|\n|[。！？；：]")
+_SENTENCE = 6  # characters
 _READ = 16_384  # characters of which sentences are read one by one
 _GLUED = re.compile(r"[0o]x[0-9a-f]{1,8}(?![0-9a-f])")
 _NUMBERED = re.compile(
@@ -64,7 +65,6 @@ class Reading:
         self.text = event.whole
         self.words = Words.of(self.text)
         self.hits = known.index.within(self.words)
-        self._places: dict[int, int] = {}
         self.codes = self._codes()
         origins = origins_of(event.provider, event.channel)
         if ("ove-" in self.text or "OVE-" in self.text) and mover(self.text):
@@ -119,7 +119,7 @@ class Reading:
             cmdlet=spoke,
             other_cmdlet=other,
             other_attempt=verb,
-            foreign=not (other or verb)
+            foreign=not (other or verb or outline.other)
             and OURS.isdisjoint(outline.marks)
             and _speaks_of(_MOVES, spaced)
             and foreign(self.text[:_READ], spaced, unique),
@@ -140,27 +140,13 @@ class Reading:
 
     def _together(self, each: Known) -> bool:
         """Whether one sentence has a member of every group."""
-        wanted = -1
-        for group in each.together:
-            where = 0
-            for number in group & self.hits:
-                where |= self._where(number)
-            wanted &= where
-            if not wanted:
-                return False
-        return True
-
-    def _where(self, number: int) -> int:
-        """The sentences that a phrase is in, a bit for each."""
-        if number not in self._places:
-            phrase = self.known.phrases[number]
-            self._places[number] = sum(1 << place for place, each in enumerate(self._sentences) if phrase.within(each))
-        return self._places[number]
+        return any(all(not group.isdisjoint(hits) for group in each.together) for hits in self._sentences)
 
     @cached_property
-    def _sentences(self) -> list[Words]:
-        split = [each for each in _SENTENCES.split(self.text[:_READ]) if each.strip()]
-        return [self.words] if len(split) == 1 else [Words.of(each) for each in split]
+    def _sentences(self) -> list[frozenset[int]]:
+        """The phrases that each sentence has. What is too short to be a sentence does not make two of one."""
+        split = [each for each in _SENTENCES.split(self.text[:_READ]) if len(each.strip()) >= _SENTENCE]
+        return [self.hits] if len(split) <= 1 else [self.known.index.within(Words.of(each)) for each in split]
 
     def _by_default(self) -> TextVerdict:
         if MIGRATION in self.marks:

@@ -65,6 +65,8 @@ class Outline:
     asks: tuple[Known, ...]
     """Those whose words are there, if one sentence has them together."""
     marks: frozenset[str]
+    other: bool
+    """Whether one of `others` holds, if no sentence says that a machine would not move."""
     evidence: Mapping[Known, str]
 
 
@@ -131,15 +133,26 @@ def outline_of(
         hints=tuple(each for each in at_once if OPEN in each.needs),
         asks=(),
         marks=marks,
+        other=any(OTHER in each.signature.marks and _applies(each, marks) for each in rest),
         evidence={},
     )
     if MIGRATION in marks and _definite(weigh(known, outline, NOTHING_TO_ASK).weights):
         asks = []
     elif not marks.isdisjoint({MIGRATION, MOVING}) or any(MOVING in each.signature.marks for each in asks):
         asks += dict.fromkeys(each for hit in hits for each in known.topics.get(hit, ()))
-    asks = [each for each in asks if all(not group.isdisjoint(hits) for group in each.together)]
+    if outline.other:  # then only what would make the others not hold still matters
+        against: frozenset[str] = frozenset().union(*(each.unless for each in outline.others)) - {MIGRATION}
+        asks = [each for each in asks if not against.isdisjoint(each.signature.marks)]
+    asks = [
+        each for each in asks if each.unless.isdisjoint(marks) and all(not group.isdisjoint(hits) for group in each.together)
+    ]
     evidence = {each: _quote(known, each, hits, codes, events) for each in (*at_once, *asks) if each.says}
     return replace(outline, asks=tuple(asks), evidence=evidence)
+
+
+def _applies(each: Known, marks: frozenset[str]) -> bool:
+    """Whether the text has the marks that a signature asks for, and none of those that it does not."""
+    return each.needs <= marks and each.unless.isdisjoint(marks) and (not each.given or not each.given.isdisjoint(marks))
 
 
 def _definite(weights: Weights) -> bool:
@@ -161,7 +174,7 @@ def weigh(known: Knowledge, outline: Outline, build: Build) -> Weighed:
     def take_where_they_apply(conditional: Iterable[Known]) -> None:
         before = frozenset(marks)
         for each in conditional:
-            if each.needs <= before and not each.unless & before and (not each.given or each.given & before):
+            if _applies(each, before):
                 take(each)
 
     for each in outline.plain:
