@@ -10,10 +10,11 @@ from uuid import uuid4
 
 import pytest
 from breaking import Died, Life, Meddling, mortal
+from law_approvers import Approvers
 from law_bench import Bench, incident_of, never
 from pydantic import ValidationError
 
-from remediations.engine import Engine
+from remediations.engine import Answer, Ask, Engine
 from remediations.engine.work import Applied
 from remediations.facts.shielding import Certificates
 from remediations.lab.lab import Failure, Lab
@@ -23,7 +24,7 @@ from remediations.model.command import command
 from remediations.model.contract import Secret
 from remediations.model.diagnosis import Evidence, Hypothesis
 from remediations.model.fact import changes
-from remediations.model.outcome import Refused
+from remediations.model.outcome import Ending, Refused
 from remediations.model.plan import Carried, Plan, Step, Target
 from remediations.model.policy import Gate, Gates, Policy
 from remediations.model.site import Authentication
@@ -102,6 +103,25 @@ def test_both_certificates_arrive_and_the_machine_moves(bench: Bench, caplog: py
 
     trail = "\n".join(str(each) for each in bench.ledger.journal("run-1", plan.digest))
     assert_untold(bench, plan.model_dump_json(), caplog.text, trail, repr(bench.lab.journal))
+
+
+def test_nothing_of_a_key_is_in_what_a_whole_run_leaves(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """From the alert to the machine's arrival, with two people's approvals, what they were shown, and the report."""
+    caplog.set_level(logging.DEBUG)
+    approvers = Approvers(bench.ledger, "Anna Berg", "Bert Clay")
+    bench.step_of = approvers.codes.step
+    names = ["Anna Berg", "Bert Clay"]
+
+    def gate(ask: Ask) -> Answer:
+        bench.asked.append(ask)
+        return approvers.answer(ask, names.pop(0), bench.clock())
+
+    report = bench.mend(bench.lab.fail(KEYS), policy=Policy(windows={}), gate=gate)
+    assert (report.outcome.ending, report.retried) == (Ending.MENDED, True), report.outcome
+    trail = [note for note in bench.ledger.trail("run-1") if note.kind == "carry"]
+    assert [(note.data["from"], note.data["to"]) for note in trail] == [("HV01", "HV02")] * 2
+    shown = [each.model_dump_json() for each in bench.asked]
+    assert_untold(bench, report.model_dump_json(), caplog.text, *shown, *bench.pieces)
 
 
 def test_undo_removes_exactly_what_was_brought(bench: Bench) -> None:

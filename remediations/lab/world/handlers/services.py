@@ -33,12 +33,14 @@ _GERMAN = (
     "Status",
     "Stabil",
     "Warten auf Abschluss",
-    "Fehler",
+    "Fehlgeschlagen",
     "Letzter Fehler",
     "Kein Fehler",
     "Wiederholbarer Fehler",
 )
-"""vssadmin's words, from its output on English and German hosts as published; nothing of the program reads them."""
+"""vssadmin's words: English from its output in many threads, German from published scripts that read it (Verfassername,
+Verfasserkennung, …, names in double quotes); "Warten auf Abschluss" is from memory. Nothing of the program reads them.
+"""
 _STATUS = {"Stopped": 1, "Running": 4}
 _NAMES = {"vmms": "Hyper-V Virtual Machine Management", "wbengine": "Block Level Backup Engine Service"}
 
@@ -96,7 +98,7 @@ def get_vss_writers(world: World, call: Call) -> None:
     ):
         shown = states[0] if state == 1 else states[1] if state < 6 else states[2]
         lines += [
-            f"{labels[1]}: '{name}'",
+            f'{labels[1]}: "{name}"' if german else f"{labels[1]}: '{name}'",
             f"   {labels[2]}: {{{identity}}}",
             f"   {labels[3]}: {{{guid(f'{host.name} {name}')}}}",
             f"   {labels[4]}: [{state}] {shown}",
