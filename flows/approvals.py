@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from pydantic import AwareDatetime, Field, ValidationError
 
 from flows.gate import SCHEMA_KEY
+from remediations.ledger import Ledger
 from remediations.model.base import Frozen
 
 PAGE = 200
@@ -32,6 +34,9 @@ class Waiting(Frozen):
     tier: str
     expires_at: AwareDatetime
     retry: str | None = Field(description="Title of part two, the move tried again; none if it is not part of the question")
+    typed: str = Field(default="", description="The target's name, where it has to be typed")
+    approved_by: tuple[str, ...] = Field(default=(), description="Who had approved it when this was asked")
+    fields: tuple[str, ...] = Field(default=(), description="The form's own fields")
     link: str
 
     @property
@@ -95,20 +100,52 @@ def answer(
     approver: str,
     comment: str = "",
     retry: bool = True,
+    code: str = "",
+    target: str = "",
 ) -> None:
-    """Answer for `approver`. Raises `NotTaken` with Prefect's reason if it did not take it (its HTTP status does not tell)."""
+    """Answer for `approver` by the form; the run checks it. Raises `NotTaken` with Prefect's reason if it did not take it."""
     given: dict[str, Any] = {
         "decision": decision,
         "approver": approver,
         "comment": comment,
         "digest": asked.digest[:8],
+        "code": code,
+        "target": target,
+        "retry": retry,
     }
-    if asked.retry is not None:
-        given["retry"] = retry
-    result = client.resume_flow_run(asked.run, run_input=given)
+    result = client.resume_flow_run(asked.run, run_input={name: value for name, value in given.items() if name in asked.fields})
+    # Its HTTP status does not tell.
     if result.status is not SetStateStatus.ACCEPT:
         reason = getattr(result.details, "reason", None) or "no reason was given"
         raise NotTaken(f"Prefect did not take the answer ({result.status.value}): {reason}")
+
+
+def wake(client: SyncPrefectClient, asked: Waiting, decision: Literal["approve", "reject"], approver: str) -> None:
+    """Let a run go on whose answer is in the ledger, where it looks first. Raises `NotTaken`.
+
+    By its form, since only Prefect's own resume sees to it that nobody resumes it twice; what the form carries is no code.
+    """
+    answer(client, asked, decision, approver=approver, comment="in the ledger", code=NO_CODE, target=asked.typed)
+
+
+def wake_answered(client: SyncPrefectClient, ledger: Ledger) -> list[Waiting]:
+    """Wake every run that still waits for what the ledger has: whoever wrote it there could not, or died before."""
+    woken = []
+    for asked in waiting(client):
+        sealed = next((each for each in ledger.find_sealed(asked.digest) if each.run == str(asked.run)), None)
+        if sealed is None:
+            continue
+        decided, given = ledger.decision(sealed), tuple(each.approver for each in ledger.approvals(sealed))
+        if decided is not None or given != asked.approved_by:
+            with suppress(NotTaken):
+                last = decided.approver if decided is not None else given[-1]
+                wake(client, asked, decided.decision if decided is not None else "approve", last)
+                woken.append(asked)
+    return woken
+
+
+NO_CODE = "000000"
+"""What the form gets for a code where none is carried. As a code it is as wrong as any other."""
 
 
 def _asked(client: SyncPrefectClient, run: FlowRun) -> Waiting | None:
@@ -127,6 +164,9 @@ def _asked(client: SyncPrefectClient, run: FlowRun) -> Waiting | None:
             tier=asked["tier"],
             expires_at=datetime.fromisoformat(asked["expires_at"]),
             retry=asked["retry"],
+            typed=asked["typed"],
+            approved_by=tuple(asked["approved_by"]),
+            fields=tuple(schema["properties"]),
             link=run_link(str(client.api_url), run.id),
         )
     except PrefectHTTPStatusError as error:

@@ -49,6 +49,12 @@ def _readiness() -> typer.Typer:
     return forms.alone(readiness)
 
 
+def _approvers() -> typer.Typer:
+    from remediations.cli.approvers import app as approvers
+
+    return approvers
+
+
 def _demo() -> typer.Typer:
     from remediations.cli.demo import demo
 
@@ -74,6 +80,7 @@ app = typer.Typer(
         {
             "undo": _undo,
             "recover": _recover,
+            "approvers": _approvers,
             "config": _config,
             "policy": _policy,
             "audit": _audit,
@@ -98,6 +105,13 @@ Digest = Annotated[
 ]
 As = Annotated[str, typer.Option("--as", metavar="NAME", help="Who decides: your name, for the audit trail.")]
 RunId = Annotated[str | None, typer.Option("--run", help="The flow run, where more than one waits for the same plan.")]
+CodeOption = Annotated[
+    str | None,
+    typer.Option("--code", metavar="CODE", help="Your one-time code, where policy asks for one; asked for if left out."),
+]
+TargetOption = Annotated[
+    str | None, typer.Option("--target", metavar="TARGET", help="The target's name, where it is changed for good (tier 4).")
+]
 Comment = Annotated[str, typer.Option("--comment", help="Kept in the audit trail and shown in the report.")]
 
 
@@ -162,25 +176,28 @@ def approve(
     digest: Digest,
     *,
     who: As,
+    code: CodeOption = None,
+    target: TargetOption = None,
     comment: Comment = "",
     run: RunId = None,
     no_retry: Annotated[bool, typer.Option("--no-retry", help="Mend only: do not ask for the failed move again.")] = False,
     as_json: Json = False,
 ) -> None:
     """Approve a plan that waits, and what had failed being tried again after it."""
-    from remediations.cli.approvals import decide
+    from remediations.cli.approvals import Words, decide
 
     with console.plain_errors():
-        decide(digest, "approve", run=run, who=who, comment=comment, retry=not no_retry, as_json=as_json)
+        words = Words(digest, "approve", who, comment, run, retry=not no_retry, code=code, target=target)
+        decide(words, as_json=as_json)
 
 
 @app.command()
 def reject(digest: Digest, who: As, comment: Comment = "", run: RunId = None, as_json: Json = False) -> None:
     """Reject a plan that waits: nothing is changed, and its incident is closed."""
-    from remediations.cli.approvals import decide
+    from remediations.cli.approvals import Words, decide
 
     with console.plain_errors():
-        decide(digest, "reject", run=run, who=who, comment=comment, retry=False, as_json=as_json)
+        decide(Words(digest, "reject", who, comment, run), as_json=as_json)
 
 
 @app.command()

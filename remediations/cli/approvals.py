@@ -1,13 +1,22 @@
-"""`remediate approvals | approve | reject`: the gate from a terminal, by Prefect's API."""
+"""`remediate approvals | approve | reject`: the gate from a terminal, by the ledger or by Prefect's form."""
 
 from __future__ import annotations
 
-from typing import Literal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 
 from remediations.cli.console import Exit, err, fail, out, print_json
+from remediations.model.outcome import Refused
+from remediations.model.policy import Proven
 from remediations.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.answering import Desk
+    from remediations.engine import Answer
+    from remediations.engine.deciding import Question
 
 
 def prefect_api() -> str:
@@ -19,56 +28,178 @@ def prefect_api() -> str:
 
 
 def show(*, as_json: bool) -> None:
-    """What waits for a decision, the one that expires first at the top."""
-    api = prefect_api()
+    """What waits for a decision, the one that expires first at the top: flow runs, and terminals on this machine."""
+    api = Settings.load().prefect_api
+    found: list[dict[str, Any]] = []
     with err.status(f"asking {api}"):
-        from flows import approvals
+        from flows import answering, approvals
 
+        with answering.desk(api) as here:
+            if here is None and api is None:
+                prefect_api()
+            found += _at_terminals(here) if here is not None else []
         try:
-            with approvals.client_for(api) as client:
-                found = approvals.waiting(client)
+            if api is not None:
+                with approvals.client_for(api) as client:
+                    found += [each.model_dump(mode="json", exclude={"fields"}) for each in approvals.waiting(client)]
         except httpx.HTTPError as error:
             fail(f"Prefect at {api} does not answer ({error}): is `remediate serve` running?", Exit.FAILED)
+    found.sort(key=lambda each: str(each["expires_at"]))
     if as_json:
-        print_json([each.model_dump(mode="json") for each in found])
+        print_json(found)
     elif not found:
         out.print("Nothing waits for a decision.")
     for each in found if not as_json else ():
-        retry = f"\n  then: {each.retry}" if each.retry else ""
-        until = f"tier {each.tier} · answer until {each.expires_at:%Y-%m-%d %H:%M %Z}"
-        out.print(f"{each.shown}  {each.title}\n  {until}{retry}\n  {each.link}", markup=False, soft_wrap=True)
+        retry = f"\n  then: {each['retry']}" if each["retry"] else ""
+        so_far = f"\n  {' and '.join(each['approved_by'])} approved it; a second person has to" if each["approved_by"] else ""
+        until = f"tier {each['tier']} · answer until {each['expires_at']}"
+        digest = f"{each['digest'][:4]} {each['digest'][4:8]}"
+        told = f"{digest}  {each['title']}\n  {until}{retry}{so_far}\n  {each['link']}"
+        out.print(told, markup=False, soft_wrap=True)
     if found and not as_json:
-        out.print(f"\nremediate approve {found[0].digest[:8]} --as NAME", markup=False)
+        typed = f" --target '{found[0]['typed']}'" if found[0]["typed"] else ""
+        out.print(f"\nremediate approve {found[0]['digest'][:8]} --as NAME{typed}", markup=False)
 
 
-def decide(
-    digest: str,
-    decision: Literal["approve", "reject"],
-    *,
-    run: str | None,
-    who: str,
-    comment: str,
-    retry: bool,
-    as_json: bool,
-) -> None:
-    """Answer the question of that digest and say what follows."""
+def _at_terminals(here: Desk) -> list[dict[str, Any]]:
+    """What waits in the ledger for runs that no Prefect knows, in the shape of those that it does."""
+    from flows.fate import TERMINAL
+
+    ledger, found = here.judging.ledger, []
+    for head in {each.digest: each for each in ledger.waiting() if each.run.startswith(TERMINAL)}.values():
+        try:
+            question = here.question(head.digest, head.run)
+        except (LookupError, Refused):  # part two of another question, or not asked any more
+            continue
+        asked = question.asked
+        found.append(
+            {
+                "run": asked.run,
+                "run_name": asked.plan.title,
+                "digest": asked.digest,
+                "title": asked.plan.title,
+                "tier": str(asked.plan.tier),
+                "expires_at": asked.expires_at.isoformat().replace("+00:00", "Z"),
+                "retry": question.second.plan.title if question.first and question.second else None,
+                "typed": question.needed.typed,
+                "approved_by": [each.approver for each in ledger.approvals(asked)],
+                "link": f"asked at a terminal, {asked.run}",
+            }
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Words:
+    """What one person says at the terminal to the plan whose digest begins so."""
+
+    digest: str
+    decision: Literal["approve", "reject"]
+    who: str
+    comment: str = ""
+    run: str | None = None
+    retry: bool = False
+    code: str | None = None
+    target: str | None = None
+
+    @property
+    def approves(self) -> bool:
+        """Whether it is an approval."""
+        return self.decision == "approve"
+
+
+def decide(words: Words, *, as_json: bool) -> None:
+    """Answer the question of that digest, in the ledger if it is there, else by Prefect's form; say what follows."""
+    from flows.answering import desk
+
+    api = Settings.load().prefect_api
+    with desk(api) as here:
+        question = None
+        try:
+            question = here.question(words.digest, words.run) if here is not None else None
+        except LookupError:
+            if api is None:
+                raise
+        if here is None or question is None:
+            _by_form(words, as_json=as_json)
+            return
+        asked = question.asked
+        answered = here.take(question, _answer(words, question))
+    if as_json:
+        told = {"decision": words.decision, "approver": words.who, "digest": asked.digest, "run": asked.run}
+        print_json({**told, "title": asked.plan.title, "missing": answered.missing, "woken": answered.woken})
+        return
+    follows = "it is carried out once its facts are checked again" if words.approves else "nothing is changed"
+    if answered.missing:
+        follows = "a second person has to approve it"
+    short = f"{asked.digest[:4]} {asked.digest[4:8]}"
+    said = f"{_SAID[words.decision]} by {words.who}: {asked.plan.title} ({short}); {follows}.\n{answered.woken}"
+    out.print(said, markup=False, soft_wrap=True)
+
+
+def _answer(words: Words, question: Question) -> Answer:
+    """What was said, with what policy needs beside it asked for."""
+    from remediations.engine import Answer
+
+    asked, needed, code = question.asked, question.needed, words.code
+    if words.approves and needed.typed and not words.target:
+        fail(f"{asked.plan.title}: it is changed for good, so type its name: --target '{needed.typed}'")
+    if words.approves and needed.proof is Proven.CODE and not code:
+        code = _ask(words.who)
+    return Answer(
+        decision=words.decision,
+        approver=words.who,
+        comment=words.comment,
+        retry=words.retry,
+        digest=asked.digest[:8],
+        code=(code or "").replace(" ", ""),
+        target=words.target or "",
+    )
+
+
+_SAID = {"approve": "approved", "reject": "rejected"}
+
+
+def _ask(who: str) -> str:
+    from remediations.cli.engine import ask_code
+
+    if not sys.stdin.isatty():
+        fail("policy asks for a one-time code: give --code CODE, since this is no terminal to ask at", Exit.NOT_APPROVED)
+    return ask_code(who)
+
+
+def _by_form(words: Words, *, as_json: bool) -> None:
+    """Answer by Prefect's form, from a machine that has no ledger: the run checks it."""
     api = prefect_api()
     with err.status(f"asking {api}"):
         from flows import approvals
 
         try:
             with approvals.client_for(api) as client:
-                asked = approvals.find(client, digest, run)
-                approvals.answer(client, asked, decision, approver=who, comment=comment, retry=retry)
+                asked = approvals.find(client, words.digest, words.run)
+                code, target = words.code, words.target
+                if words.approves and "code" in asked.fields and not code:
+                    code = _ask(words.who)
+                if not words.approves:
+                    code, target = approvals.NO_CODE, asked.typed
+                approvals.answer(
+                    client,
+                    asked,
+                    words.decision,
+                    approver=words.who,
+                    comment=words.comment,
+                    retry=words.retry,
+                    code=code or "",
+                    target=target or "",
+                )
         except approvals.NotTaken as error:
             fail(str(error), Exit.NOT_APPROVED)
         except httpx.HTTPError as error:
             fail(f"Prefect at {api} does not answer ({error}): is `remediate serve` running?", Exit.FAILED)
     if as_json:
-        print_json({"decision": decision, "approver": who, **asked.model_dump(mode="json")})
+        told = {"decision": words.decision, "approver": words.who}
+        print_json({**told, **asked.model_dump(mode="json", exclude={"fields"})})
         return
-    said, follows = {
-        "approve": ("approved", "it is checked against the ledger, then carried out"),
-        "reject": ("rejected", "nothing is changed"),
-    }[decision]
-    out.print(f"{said} by {who}: {asked.title} ({asked.shown}); {follows}.\n{asked.link}", markup=False, soft_wrap=True)
+    follows = "it is checked against the ledger, then carried out" if words.approves else "nothing is changed"
+    said = f"{_SAID[words.decision]} by {words.who}: {asked.title} ({asked.shown}); {follows}.\n{asked.link}"
+    out.print(said, markup=False, soft_wrap=True)

@@ -27,7 +27,8 @@ def check(
 ) -> None:
     """Say everything that is wrong with site.yaml and policy.yaml: file, line, what is wrong, what would be right.
 
-    Reads the files only; no host is asked. Exit code 0 if nothing is wrong, 2 otherwise.
+    Reads the files only; no host is asked. Exit code 0 if nothing is wrong, 2 otherwise. Says too, without counting it as
+    wrong, where policy asks for approvers that nobody has enrolled.
     """
     from remediations import settings
     from remediations.catalogue import CATALOGUE
@@ -40,12 +41,45 @@ def check(
         problems = settings.check(directory / "site.yaml", policy, tiers, check_endpoint)
     except settings.ConfigError as error:
         directory, policy, problems = config or Path(), None, list(error.problems)
+    warnings = _approvers(policy) if policy is not None and not problems else []
     if as_json:
-        print_json({"directory": str(directory), "problems": [problem.to_json() for problem in problems]})
+        told = {"directory": str(directory), "problems": [problem.to_json() for problem in problems]}
+        print_json({**told, "warnings": warnings})
     elif problems:
         for problem in problems:
             out.print(str(problem), markup=False, soft_wrap=True)
         fail(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}: nothing runs on this configuration")
     else:
         err.print(f"site {directory / 'site.yaml'} and policy {policy}: nothing is wrong", markup=False, soft_wrap=True)
+        for warning in warnings:
+            err.print(f"but: {warning}", markup=False, soft_wrap=True, style="yellow")
     raise typer.Exit(Exit.BAD_INPUT if problems else Exit.DONE)
+
+
+def _approvers(file: Path) -> list[str]:
+    """What policy asks of approvers that this machine's ledger has not, or that proves less than it seems."""
+    from remediations.ledger import Ledger
+    from remediations.model.policy import Gate, Proven, usual
+    from remediations.model.tier import Tier
+    from remediations.settings import Settings, load_policy
+
+    policy, own = load_policy(file), Settings.load()
+    gates = {tier: policy.gates.tiers.get(tier, usual(tier)) for tier in Tier}
+    coded = {tier: gates[tier].people for tier in Tier if gates[tier].people and policy.proof_of(tier) is Proven.CODE}
+    found = []
+    if coded:
+        there = 0
+        if own.ledger or (own.state / "ledger.db").exists():
+            with Ledger(own.ledger_url) as ledger:
+                there = len(ledger.approvers())
+        short = [str(int(tier)) for tier, people in coded.items() if people > there]
+        if short:
+            enrolled = f"{there} {'person is' if there == 1 else 'people are'} enrolled"
+            tiers = f"tier {short[0]}" if len(short) == 1 else f"tiers {', '.join(short)}"
+            found.append(
+                f"policy asks for one-time codes of {max(coded.values())} people at {tiers}, and {enrolled}: nothing there can "
+                "be approved before `remediate approvers add NAME`"
+            )
+    if gates[Tier.IRREVERSIBLE] is Gate.APPROVE_TWICE and policy.proof_of(Tier.IRREVERSIBLE) is Proven.NAME:
+        found.append("at tier 4 a name is proof enough: one person who types two names approves alone what cannot be undone")
+    return found

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 PATIENCE = timedelta(minutes=10)
 """How long one run may take when nobody has to be waited for."""
 
-APPROVER = "the demo"
+APPROVER, SECOND = "the demo", "the demo's second"
+"""Who approves it, and who does where two have to."""
 
 _POLICY = """\
 # The demo's policy: the packaged one, but its maintenance windows are always open, and a name is proof enough.
@@ -269,14 +270,22 @@ class _Telling:
         self._head("4 · The plan" if sealed.part == "repair" else "4b · Part two: the move, tried again")
         out.print(plan_text(sealed.plan), markup=False, soft_wrap=True)
         self.doing = "waiting for approval"
-        if (
-            sealed.part == "repair"
-            or sealed.round > 1
-            or self.running.ledger.sealed(sealed.run, round=1, part="repair") is None
-        ):
+        if self._heads(sealed):
             self._ask(sealed)
 
-    def _ask(self, sealed: Sealed) -> None:
+    def _heads(self, sealed: Sealed) -> bool:
+        """Whether it is what a question is about, and not its part two."""
+        alone = self.running.ledger.sealed(sealed.run, round=1, part="repair") is None
+        return sealed.part == "repair" or sealed.round > 1 or alone
+
+    def _approved(self, data: Mapping[str, Any]) -> None:
+        sealed = _sealed(self.running, data)
+        if self._heads(sealed):
+            self._head("5 · Approval")
+            out.print(f"  {escape(data['approver'])} approved {data['digest'][:4]} {data['digest'][4:8]}; a second one has to")
+            self._ask(sealed, SECOND)
+
+    def _ask(self, sealed: Sealed, approver: str = APPROVER) -> None:
         from flows.approvals import NotTaken, NotWaiting, answer, client_for, find, run_link
 
         if self.approve is Approve.UI:
@@ -288,7 +297,8 @@ class _Telling:
         while time.monotonic() < end:
             with client_for(self.running.api) as client:
                 try:
-                    answer(client, find(client, sealed.digest), "approve", approver=APPROVER, comment="approved by the demo")
+                    asked = find(client, sealed.digest, sealed.run)
+                    answer(client, asked, "approve", approver=approver, comment="approved by the demo", target=asked.typed)
                 except (NotTaken, NotWaiting):
                     time.sleep(0.3)
                 else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from remediations.cli import forms
 from remediations.cli.console import Exit, err, exit_code, fail, out, plain_errors, print_json, progress
 from remediations.model.outcome import Reason, Refused
+from remediations.model.policy import Proven
 
 if TYPE_CHECKING:
     from remediations.engine import Answer, Ask, Gate, Report
@@ -29,6 +31,13 @@ Approve = Annotated[
 ]
 As = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who approves; your login name if left out.")]
 Comment = Annotated[str, typer.Option("--comment", help="Kept in the audit trail and shown in the report.")]
+Code = Annotated[
+    str | None,
+    typer.Option("--code", metavar="CODE", help="Your one-time code, where policy asks for one; asked for if left out."),
+]
+TargetName = Annotated[
+    str | None, typer.Option("--target", metavar="TARGET", help="The target's name, where it is changed for good.")
+]
 NoRetry = Annotated[bool, typer.Option("--no-retry", help="Mend only: do not ask for the failed move again.")]
 
 
@@ -54,6 +63,8 @@ def _commands(*, apply: bool) -> Mapping[str, Callable[[], TyperCommand]]:
             "as_": (As, None),
             "comment": (Comment, ""),
             "no_retry": (NoRetry, False),
+            "code": (Code, None),
+            "target": (TargetName, None),
         }
     made: dict[str, Callable[[], TyperCommand]] = {
         "incident": partial(
@@ -96,36 +107,95 @@ def show(report: Report, *, as_json: bool) -> None:
     raise typer.Exit(exit_code(report.outcome))
 
 
-def terminal_gate(who: str, given: Mapping[str, Any]) -> Gate:
-    """Shows the plan and asks at the terminal; with `--approve` compares the digest and does not ask."""
+def terminal_gate(who: str, given: Mapping[str, Any], pause: Callable[[float], None] = time.sleep) -> Gate:
+    """Shows the plan and asks at the terminal; with `--approve` compares the digest and does not ask.
 
-    def gate(ask: Ask) -> Answer:
-        from remediations.engine import Answer
-        from remediations.engine.render import plan_text
+    Where somebody else has to approve (the second of two, or whoever did not ask for it) it says how and looks into the
+    ledger every second.
+    """
+    shown: set[str] = set()
 
-        for plan in (ask.plan, ask.retry):
-            if plan is not None:
-                err.print(plan_text(plan), markup=False, soft_wrap=True)
-        retry = not given["no_retry"]
+    def gate(ask: Ask) -> Answer | None:
+        first = ask.key not in shown
+        shown.add(ask.key)
         wanted = (given["approve"] or "").replace(" ", "").casefold()
-        if wanted:
-            matches = len(wanted) >= 8 and ask.digest.startswith(wanted)
-            comment = given["comment"] if matches else f"--approve {wanted} is not the digest of this plan ({ask.digest[:8]})"
-            decision = "approve" if matches else "reject"
-        elif sys.stdin.isatty():
-            typed = typer.prompt(
-                f"Type the digest ({ask.digest[:4]} {ask.digest[4:8]}) to approve, anything else rejects",
-                default="",
-                show_default=False,
-                err=True,
-            )
-            decision = "approve" if typed.replace(" ", "").casefold() == ask.digest[:8] else "reject"
-            comment = given["comment"]
-        else:
-            fail(f"this is no terminal to ask at: give --approve {ask.digest[:8]}", Exit.NOT_APPROVED)
-        return Answer(decision=decision, approver=who, comment=comment, retry=retry, digest=ask.digest[:8], proof="terminal")
+        if first:
+            _show(ask, again=len(shown) > 1)
+        elif wanted and ask.refused:
+            raise Refused(Reason.APPROVAL_INVALID, ask.refused)
+        others = bool(ask.approved_by) or (ask.needed.people == 1 and not ask.needed.own and not wanted and sys.stdin.isatty())
+        if others:
+            if first:
+                err.print(_elsewhere(ask), markup=False, soft_wrap=True)
+            pause(1)
+            return None
+        if wanted and ask.refused:
+            raise Refused(Reason.APPROVAL_INVALID, ask.refused)
+        return _answered(ask, who, given, wanted)
 
     return gate
+
+
+def _show(ask: Ask, *, again: bool) -> None:
+    from remediations.engine.render import plan_text
+
+    for plan in (ask.plan, ask.retry) if not again else ():
+        if plan is not None:
+            err.print(plan_text(plan), markup=False, soft_wrap=True)
+    for said in (ask.refused and f"That did not count: {ask.refused}.", ask.lacking):
+        if said:
+            err.print(said, markup=False, soft_wrap=True, style="yellow")
+
+
+def _elsewhere(ask: Ask) -> str:
+    code = " --code CODE" if ask.needed.proof is Proven.CODE else ""
+    target = f" --target '{ask.needed.typed}'" if ask.needed.typed else ""
+    until = f"{ask.expires_at:%Y-%m-%d %H:%M %Z}"
+    so_far = f"{' and '.join(ask.approved_by)} approved it. " if ask.approved_by else ""
+    how = f"remediate approve {ask.digest[:8]} --as NAME{code}{target}"
+    return f"{so_far}Somebody else has to approve it, until {until}; they run\n  {how}\nWaiting; Ctrl-C ends the run."
+
+
+def _answered(ask: Ask, who: str, given: Mapping[str, Any], wanted: str) -> Answer:
+    from remediations.engine import Answer
+
+    code, target, comment = given.get("code") or "", given.get("target") or "", given["comment"]
+    if wanted:
+        matches = len(wanted) >= 8 and ask.digest.startswith(wanted)
+        comment = comment if matches else f"--approve {wanted} is not the digest of this plan ({ask.digest[:8]})"
+        decision = "approve" if matches else "reject"
+    elif sys.stdin.isatty():
+        typed = typer.prompt(
+            f"Type the digest ({ask.digest[:4]} {ask.digest[4:8]}) to approve, anything else rejects",
+            default="",
+            show_default=False,
+            err=True,
+        )
+        decision = "approve" if typed.replace(" ", "").casefold() == ask.digest[:8] else "reject"
+        if decision == "approve" and ask.needed.typed and not target:
+            target = typer.prompt(
+                f"Type {ask.needed.typed}, which is changed for good", default="", show_default=False, err=True
+            )
+        if decision == "approve" and ask.needed.proof is Proven.CODE and not code:
+            code = ask_code(who)
+    else:
+        fail(f"this is no terminal to ask at: give --approve {ask.digest[:8]}", Exit.NOT_APPROVED)
+    return Answer(
+        decision=decision,
+        approver=who,
+        comment=comment,
+        retry=not given["no_retry"],
+        digest=ask.digest[:8],
+        proof="terminal",
+        code=code.replace(" ", ""),
+        target=target,
+    )
+
+
+def ask_code(who: str) -> str:
+    """Ask at the terminal for a one-time code, which is not shown."""
+    code: str = typer.prompt(f"One-time code of {who}", default="", show_default=False, hide_input=True, err=True)
+    return code.replace(" ", "")
 
 
 def _no_gate(ask: Ask) -> Answer:

@@ -95,6 +95,8 @@ def serving(
     Raises `ChildFailed` if one of them does not come up, `Refused` if the ledger is older than what was published of it. At
     the end all of it is stopped, within about half a minute.
     """
+    from flows.answering import desk_of, hearing
+    from remediations.alerts.approvals import approvals
     from remediations.alerts.metrics import Metrics, shown_in
     from remediations.ledger import Ledger
     from remediations.ledger.published import Published
@@ -117,10 +119,12 @@ def serving(
             "REMEDIATE_CONFIG": str(configuration.directory.resolve()),
             "REMEDIATE_STATE": str(state),
             "REMEDIATE_LEDGER": found.ledger_url,
+            "REMEDIATE_KEY_FILE": str(found.key.resolve()),
         }
         worker = stack.enter_context(contextlib.closing(Worker(api, home, limit, site, logs_in)))
         dispatcher = _dispatcher(ledger, api, deployment, configuration)
         app = application(found, configuration, dispatcher.accept, dispatcher.settle)
+        app.include_router(approvals(hearing(desk_of(found, configuration, ledger, api))))
         shown_in(app, Metrics(ledger, configuration.policy))
         receiver = stack.enter_context(in_background(found, app))
         dispatcher.start()
@@ -199,7 +203,7 @@ def _sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> Iterator[None]:
 
 def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
     """One look at what ended runs left open (brackets, half-done plans, incidents) and at runs that a worker lost."""
-    from flows.approvals import client_for
+    from flows.approvals import client_for, wake_answered
     from flows.deployments import POOL
     from flows.fate import fate, start_lost, tell
     from flows.runtime import engine
@@ -209,6 +213,8 @@ def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
     with client_for(api) as client:
         for run in start_lost(client, POOL):
             log.warning("a run that its worker lost is started again", run=str(run.id), name=run.name)
+        for asked in wake_answered(client, ledger):
+            log.warning("a run whose answer was in the ledger is woken", run=str(asked.run), name=asked.run_name)
     waiting = ledger.unfinished_runs() or ledger.open_brackets() or ledger.undecided() or ledger.to_read_again(1)
     if not waiting:
         return

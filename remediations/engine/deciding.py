@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from remediations.engine.judging import Judging
 from remediations.engine.ports import Answer, Clock, StepOf
 from remediations.ledger import Code, Ledger, Sealed
-from remediations.model.outcome import AnswerRefused
+from remediations.model.outcome import AnswerRefused, Reason, Refused
 from remediations.model.policy import Needed, Proven
 
 Word = Literal["approve", "reject"]
+
+SHORTEST = 8
+"""Characters of a digest that name a plan."""
 
 
 def lacking(ledger: Ledger, needed: Needed) -> str:
@@ -40,6 +44,35 @@ class Question:
         if asked is None:
             raise ValueError("a question needs a plan")
         return asked
+
+
+def question_of(judging: Judging, digest: str, run: str | None = None) -> Question:
+    """The question that waits for a decision on the plan whose digest begins so (eight characters or more).
+
+    Raises `LookupError` if none waits, or several where `run` does not say which; `Refused` if policy asks nobody any more.
+    """
+    wanted = "".join(digest.split()).casefold()
+    if len(wanted) < SHORTEST or set(wanted) - set("0123456789abcdef"):
+        raise LookupError(
+            f"{digest!r} is no digest: give its first eight characters (0-9, a-f), as `remediate approvals` shows"
+        )
+    waiting = judging.ledger.waiting()
+    mends = {(each.run, each.round): each for each in waiting if each.part == "repair"}
+    retries = {(each.run, each.round): each for each in waiting if each.part == "retry"}
+    heads = [each for each in waiting if each.part == "repair" or (each.run, each.round) not in mends]
+    found = [each for each in heads if each.digest.startswith(wanted) and run in (None, each.run)]
+    if not found:
+        known = ", ".join(each.digest[:SHORTEST] for each in heads) or "nothing"
+        raise LookupError(f"no plan {wanted} waits for a decision (it may have expired, or been answered); waiting: {known}")
+    if len(found) > 1:
+        runs = ", ".join(each.run for each in found)
+        raise LookupError(f"plan {wanted} waits in {len(found)} runs: say which by --run, of {runs}")
+    asked, alone = found[0], found[0].part == "retry"
+    judged = judging.plan(asked.plan, retry=alone)
+    if not judged.gate.people:
+        raise Refused(Reason.POLICY_NEVER, f"policy asks nobody for it any more ({judged.because}): start a new run")
+    retry = retries.get((asked.run, asked.round))
+    return Question(None if alone else asked, retry, judging.policy.needed(asked.plan, judged.gate))
 
 
 def record(ledger: Ledger, question: Question, answer: Answer, *, step_of: StepOf, clock: Clock, always: bool = False) -> int:

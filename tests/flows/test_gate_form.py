@@ -12,6 +12,7 @@ from prefect._internal.pydantic.v2_schema import create_v2_schema
 from pydantic import ValidationError
 
 from flows.gate import SCHEMA_KEY, Approval, ApprovalWithRetry, answer_of, describe, form_of, prefill
+from remediations.model.policy import Needed, Proven
 from remediations.model.tier import Tier
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -25,8 +26,46 @@ def schema(form: type[Approval]) -> dict[str, Any]:
     return create_v2_schema(form.__name__, model_base=form)
 
 
+CODED = Needed(people=2, proof=Proven.CODE, own=False, typed="VM42 (old)")
+
+
 def form(**changed: Any) -> type[Approval]:
-    return form_of(ask(ENDS, **changed), NOW)
+    ours = {name: changed.pop(name) for name in ("needed", "approved_by", "refused", "lacking") if name in changed}
+    return form_of(ask(ENDS, **changed).model_copy(update=ours), NOW)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"code": ""},
+        {"code": "12345"},
+        {"code": "1234567"},
+        {"code": "12345a"},
+        {"digest": ""},
+        {"target": ""},
+        {"target": "VM42"},
+        {"target": "VM42 xoldx"},
+    ],
+    ids=str,
+)
+def test_a_code_the_digest_and_the_target_are_asked_for_where_policy_says_so(wrong: dict[str, str]) -> None:
+    good = {**GOOD, "digest": DIGEST, "code": "123 456", "target": "VM42 (old)"}
+    answer = answer_of(form(needed=CODED)(**good), NOW)
+    assert (answer.code, answer.target, answer.at) == ("123456", "VM42 (old)", NOW)
+    with pytest.raises(ValidationError):
+        form(needed=CODED)(**{**good, **wrong})
+    assert {"code", "target"}.isdisjoint(schema(form())["properties"]), "where a name is enough the form stays bare"
+
+
+def test_people_see_who_has_approved_what_was_refused_and_how_to_enrol() -> None:
+    told = form(
+        needed=CODED, approved_by=("Anna <b>Berg",), refused="the code is wrong", lacking="run `remediate approvers add NAME`"
+    )
+    shown = str(told._description)
+    for part in ("has approved it; a second person has to", "the code is wrong", "`remediate approvers add NAME`"):
+        assert part in shown
+    assert "<b>" not in shown
+    assert "It takes 2 people" in str(form(needed=CODED)._description)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +109,15 @@ def test_where_running_machines_are_touched_the_digest_has_to_be_typed() -> None
 
 
 def test_every_field_keeps_its_description_and_its_constraints() -> None:
-    made = schema(form())["properties"]
+    made = schema(form(needed=CODED))["properties"]
     bare = schema(ApprovalWithRetry)["properties"]
     for name, field in bare.items():
-        assert (
-            made[name].items() >= {key: value for key, value in field.items() if name != "digest" or key != "pattern"}.items()
-        )
+        own = {
+            "digest": {"pattern", "default"},
+            "code": {"pattern", "default"},
+            "target": {"pattern", "default", "description"},
+        }
+        assert made[name].items() >= {key: value for key, value in field.items() if key not in own.get(name, ())}.items()
         assert made[name]["description"]
     assert schema(form())["additionalProperties"] is False
 
@@ -104,6 +146,8 @@ def test_programs_find_what_is_asked_in_the_schema() -> None:
         "tier": str(Tier.DIRECTORY),
         "expires_at": ENDS.isoformat(),
         "retry": retry().title,
+        "typed": "",
+        "approved_by": [],
     }
     assert SCHEMA_KEY not in schema(Approval), "one question does not leak into the next"
 
