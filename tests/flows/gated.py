@@ -15,11 +15,12 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows import running
-from remediations.engine import Ask, Gate, Observe, Report
+from remediations.engine import Ask, Engine, Gate, Observe, Report
+from remediations.engine.asking import Asking
 from remediations.engine.render import plan_markdown
 from remediations.model.command import command
 from remediations.model.fact import Change
-from remediations.model.outcome import Ending, Outcome, Reason
+from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan, Satisfied, Step, Target
 from remediations.model.tier import Proof, Reversal, Tier
 
@@ -106,3 +107,37 @@ def gated(expires_at: datetime, host: str) -> State[Any]:
     """
     running.engine = asking_engine
     return running.conclude(lambda engine, run, gate: engine.remediate(run, expires_at, host, gate))
+
+
+class LedgerEngine:
+    """Reads nothing, asks as the engine asks, by the ledger and the policy of this machine, and notes who approved."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def remediate(self, run: str, host: str, gate: Gate) -> Report:
+        ledger, notes = self.engine.ledger, Path(os.environ["GATED_NOTES"]) / run
+        asked = plan(Tier.IRREVERSIBLE, host=host)
+        ledger.start_run(run, kind="proven", incident_id=None, requested_by="alerting")
+        asking = Asking(run, self.engine.judging, gate, self.engine.step_of)
+        try:
+            outcome = asking.approved(asked, None, number=1, why="")
+        except Refused as refused:
+            outcome = Outcome(ending=Ending.REFUSED, reason=refused.reason, summary=refused.detail)
+        if outcome is None:
+            sealed = ledger.sealed(run, round=1, part="repair")
+            decision = ledger.decision(sealed) if sealed is not None else None
+            notes.write_text(decision.model_dump_json() if decision is not None else "")
+            outcome = Outcome(ending=Ending.MENDED, summary="Approved.")
+        ledger.finish_run(run, outcome)
+        return Report(run=run, incident_id=None, title=asked.title, outcome=outcome, markdown="# Report\n")
+
+
+@flow(name="proven", persist_result=False)
+def proven(host: str) -> State[Any]:
+    """Ask for an approval that proves who approved.
+
+    Args:
+        host: What for.
+    """
+    return running.conclude(lambda engine, run, gate: LedgerEngine(engine).remediate(run, host, gate))

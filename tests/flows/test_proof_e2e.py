@@ -1,0 +1,115 @@
+"""Approval that proves who approved, against a real Prefect: a forged answer, a code by the form, a second person elsewhere."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import gated
+import httpx
+import pyotp
+import pytest
+from prefect.states import Scheduled
+from served_prefect import Served, eventually
+
+from flows import approvals
+from flows.deployments import POOL, deploy
+from remediations.model.tier import Tier
+
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(420)]
+
+DIGEST = gated.plan(Tier.IRREVERSIBLE, host="HV02").digest[:8]
+
+
+def enrolled(served: Served, name: str) -> pyotp.TOTP:
+    """Somebody's authenticator, which took what enrolling them showed."""
+    shown = served.cli("approvers", "add", name)
+    assert shown.returncode == 0, shown.stderr
+    (uri,) = (line for line in shown.stdout.splitlines() if line.startswith("otpauth://"))
+    found = pyotp.parse_uri(uri)
+    assert isinstance(found, pyotp.TOTP)
+    return found
+
+
+def asked(served: Served, run: UUID, *approved_by: str) -> approvals.Waiting:
+    """The run's question, once it is asked of somebody beside those."""
+
+    def look() -> approvals.Waiting | None:
+        with served.client() as client:
+            waiting = approvals.waiting(client)
+        return next((each for each in waiting if each.run == run and each.approved_by == approved_by), None)
+
+    return eventually(look, 150, f"the question of {run}", lambda: served.told(run))
+
+
+def form_of(served: Served, run: UUID) -> tuple[dict[str, str], str]:
+    """The names of the rows of the form that a suspended run shows, and what stands above it."""
+    with served.client() as client:
+        state = client.read_flow_run(run).state
+        assert state is not None
+        keys = state.state_details.run_input_keyset
+        assert keys is not None
+        return keys, client.read_flow_run_input(run, keys["description"])
+
+
+def test_two_people_prove_who_they_are(served: Served) -> None:
+    anna, bert = enrolled(served, "Anna Berg"), enrolled(served, "Bert Clay")
+    with served.client() as client:
+        deployment = deploy(client, gated.proven, pool=POOL)
+        run = client.create_flow_run_from_deployment(deployment, parameters={"host": "HV02"}).id
+    question = asked(served, run)
+    assert {"code", "digest", "target"} <= set(question.fields)
+    right = {"decision": "approve", "digest": DIGEST, "target": question.typed, "comment": ""}
+
+    # Whoever may write to Prefect's API writes an answer and lets the run go on: it is asked again, and says why.
+    keys, _ = form_of(served, run)
+    forged = json.dumps({**right, "approver": "Anna Berg", "code": "000000"})
+    body = {"key": keys["response"], "value": forged}
+    httpx.post(f"{served.api}/flow_runs/{run}/input", json=body).raise_for_status()
+    with served.client() as client:
+        client.set_flow_run_state(run, Scheduled(), force=True)
+
+    def again() -> str | None:
+        with served.client() as client:
+            state = client.read_flow_run(run).state
+        if state is None or state.name != "Suspended":
+            return None
+        fresh, above = form_of(served, run)
+        return above if fresh != keys else None
+
+    above = eventually(again, 150, f"{run} to ask again", lambda: served.told(run))
+    assert "The last answer did not count" in above
+
+    # Anna answers by the form; the code is of when she did, not of when the run reads it.
+    code = anna.at(datetime.now(UTC))
+    given = {**right, "approver": "Anna Berg", "code": code}
+    assert httpx.post(f"{served.api}/flow_runs/{run}/resume", json={"run_input": given}).json()["status"] == "ACCEPT"
+    asked(served, run, "Anna Berg")
+    waiting = json.loads(served.cli("approvals", "--json").stdout)
+    assert [each["approved_by"] for each in waiting if each["run"] == str(run)] == [["Anna Berg"]]
+
+    # The same code, and then Anna once more: neither is a second person.
+    url = f"{served.receiver.removesuffix('/alerts')}/approvals/{DIGEST}"
+    said = {"approver": "Anna Berg", "decision": "approve", "code": code, "target": question.typed}
+    replayed = httpx.post(url, json=said)
+    assert (replayed.status_code, replayed.json()["reason"]) == (409, "ApprovalInvalid"), replayed.text
+    later = anna.at(datetime.now(UTC) + timedelta(seconds=30))
+    twice = served.cli("approve", DIGEST, "--as", "Anna Berg", "--code", later, "--target", question.typed)
+    assert twice.returncode == 4
+    assert "second person" in " ".join(twice.stderr.split())
+
+    said |= {"approver": "Bert Clay", "code": bert.at(datetime.now(UTC))}
+    heard = httpx.post(url, json=said)
+    assert (heard.status_code, heard.json()["missing"]) == (200, 0), heard.text
+    done = served.until(run, "Completed", "Failed")
+    assert done.state is not None
+    assert done.state.message == "mended: Approved."
+    told = json.loads((served.notes / str(run)).read_text())
+    assert [(each["approver"], each["proof"]) for each in told["approvals"]] == [("Anna Berg", "code"), ("Bert Clay", "code")]
+
+    secrets = [each.secret.encode() for each in (anna, bert)]
+    for path in served.state.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not [secret for secret in secrets if secret in content], path
