@@ -81,7 +81,7 @@ class AskingEngine:
         notes = Path(os.environ["GATED_NOTES"]) / run
         self.observe("read HV01 {HV02}", lambda: notes.with_suffix(".begun").open("a").write("begun\n"))
         answer = gate(ask(expires_at, mend=plan(host=host), why=f"- the event said {HOSTILE}"))
-        self.observe("note the answer", lambda: notes.write_text(json.dumps(answer.model_dump())))
+        self.observe("note the answer", lambda: notes.write_text(json.dumps(answer.model_dump(mode="json", exclude={"code"}))))
         approved = answer.decision == "approve"
         outcome = (
             Outcome(ending=Ending.MENDED, summary="Mended.")
