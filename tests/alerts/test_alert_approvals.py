@@ -29,7 +29,8 @@ class Desk:
 
 
 def client(desk: Desk) -> TestClient:
-    app = receiver(lambda incidents: [], token=lambda: "right", routers=[approvals(desk)])
+    app = receiver(lambda incidents: [], token=lambda: "right")
+    app.include_router(approvals(desk))
     return TestClient(app, headers=TOKEN)
 
 
