@@ -142,6 +142,17 @@ class Account:
         """What this run sent, in all its rounds, in order."""
         return [each.entry for each in did(self.ledger, self.run)]
 
+    def _decided(self) -> tuple[str, ...]:
+        """Who said what to which plan of this run, in order."""
+        said = {"approved": "approved", "approve": "approved", "reject": "rejected"}
+        return tuple(
+            f"{each.data['digest'][:4]} {each.data['digest'][4:8]} {said[each.data.get('decision', 'approved')]} by "
+            f"{each.data['approver']} ({each.data['proof']}), {each.at:%Y-%m-%d %H:%M} UTC"
+            + (f": {each.data['comment']}" if each.data["comment"] else "")
+            for each in self.ledger.trail(self.run)
+            if each.kind in ("approved", "decided")
+        )
+
     def _report(self, outcome: Outcome, what: tuple[Sent, ...] = (), company: tuple[Companion, ...] = ()) -> Report:
         # Without the ledger only what this process knows is told.
         readable = outcome.reason is not Reason.LEDGER_UNAVAILABLE
@@ -155,6 +166,7 @@ class Account:
             plan=self.plan,
             retry=self.retry,
             sent=what,
+            decided=self._decided() if readable else (),
             verified=self.verified,
             retried=self.retried,
             phases=tuple(self.phases),

@@ -171,6 +171,7 @@ class Report(Frozen):
     plan: Plan | None = None
     retry: Plan | None = None
     sent: tuple[Sent, ...] = Field(default=(), description="Every command of every round, in order")
+    decided: tuple[str, ...] = Field(default=(), description="Who said what to which plan, and how they were proven")
     verified: bool = Field(default=False, description="The plan, made again on facts read after it, finds nothing left to do")
     retried: bool = Field(default=False, description="What had failed was tried again and succeeded")
     phases: tuple[Phase, ...] = ()

@@ -178,7 +178,7 @@ class Approving(RuleBasedStateMachine):
         before = self.ledger.sealed(self.run, round=1, part="repair")
         if before is not None and before.digest != wanted.digest:
             self.yes, self.no, self.mistakes = [], False, 0  # the facts moved: another plan, which nobody has seen
-        asking = Asking(self.run, self.judging, self.rows.gate, self.people.codes.step)
+        asking = Asking(self.run, self.judging, self.rows.gate, self.ledger.end, self.people.codes.step)
         try:
             ended = asking.approved(wanted, None, number=1, why="")
         except Suspended:

@@ -119,7 +119,7 @@ class LedgerEngine:
         ledger, notes = self.engine.ledger, Path(os.environ["GATED_NOTES"]) / run
         asked = plan(Tier.IRREVERSIBLE, host=host)
         ledger.start_run(run, kind="proven", incident_id=None, requested_by="alerting")
-        asking = Asking(run, self.engine.judging, gate, self.engine.step_of)
+        asking = Asking(run, self.engine.judging, gate, self.engine.head, self.engine.step_of)
         try:
             outcome = asking.approved(asked, None, number=1, why="")
         except Refused as refused:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from law_approvers import Approvers
 from law_bench import Bench, comparable, incident_of, never, planned_changes
@@ -34,10 +36,18 @@ class Two:
 
 
 @pytest.mark.parametrize("cause", IRREVERSIBLE)
-def test_it_is_done_once_two_people_approved_it_and_shown_whole_before(bench: Bench, cause: str) -> None:
-    failure = bench.lab.fail(cause)
-    report = bench.mend(failure, policy=AS_IT_IS, gate=Two(bench, "Anna Berg", "Bert Clay"))
+def test_it_is_done_once_two_people_approved_it_and_shown_whole_before(
+    bench: Bench, cause: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    failure, gate = bench.lab.fail(cause), Two(bench, "Anna Berg", "Bert Clay")
+    report = bench.mend(failure, policy=AS_IT_IS, gate=gate)
     assert report.outcome.ending is Ending.MENDED, report.markdown
+    assert "approved by Anna Berg (code)" in report.markdown
+    assert "approved by Anna Berg and Bert Clay (code)" in report.markdown
+    told = [report.model_dump_json(), caplog.text, *(each.model_dump_json() for each in bench.asked)]
+    told += [path.read_bytes().decode("latin-1") for path in bench.path.rglob("*") if path.is_file()]
+    assert not [each for each in gate.approvers.authenticators.values() if any(each.secret in text for text in told)]
     assert report.plan is not None
     keys = cause == KEYS
     assert (report.plan.tier, report.plan.reversal) == (Tier.IRREVERSIBLE, Reversal.EXACT if keys else Reversal.IRREVERSIBLE)
