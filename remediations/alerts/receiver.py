@@ -71,7 +71,7 @@ def receiver(
             responses=_ANSWERS,
             openapi_extra={
                 "requestBody": {"required": True, "content": {"application/json": {"schema": _inline(shape)}}},
-                "security": [{name: []} for name in schemes],
+                "security": [{each: []} for each in schemes if each != _IN_URL or f"/alerts/{name}" in _TOKEN_IN_URL],
             },
         )
 
@@ -98,6 +98,7 @@ _ADAPTERS: tuple[tuple[str, Adapter, type[BaseModel], str], ...] = (
     ("azure", azure.read, azure.Webhook, str(azure.__doc__)),
     ("event", event.read, event.Event, str(event.__doc__)),
 )
+_IN_URL = "TokenInUrl"
 _TOKEN_IN_URL = frozenset({"/alerts/azure"})
 """An action group's webhook cannot set headers; Microsoft has its senders put what proves them into the URL."""
 
@@ -119,7 +120,8 @@ def _schemes(senders: Senders) -> dict[str, dict[str, str]]:
     """How a sender proves who it is, as OpenAPI says it. The edge asks for it, before any route is looked at."""
     bearer = {"type": "http", "scheme": "bearer"}
     signature = {"type": "apiKey", "in": "header", "name": SIGNATURE, "description": str(senders_doc)}
-    asked = (("Token", senders.token, bearer), ("Signature", senders.secret, signature))
+    in_url = {"type": "apiKey", "in": "query", "name": "token", "description": "For senders that cannot set headers"}
+    asked = (("Token", senders.token, bearer), (_IN_URL, senders.token, in_url), ("Signature", senders.secret, signature))
     return {name: scheme for name, secret, scheme in asked if secret is not None}
 
 

@@ -132,3 +132,6 @@ def test_openapi_says_how_to_prove_who_sends() -> None:
     assert schemes["Token"] == {"type": "http", "scheme": "bearer"}
     assert (schemes["Signature"]["name"], schemes["Signature"]["in"]) == (SIGNATURE, "header")
     assert document["paths"][PATH]["post"]["security"] == [{"Token": []}, {"Signature": []}]
+    assert (schemes["TokenInUrl"]["in"], schemes["TokenInUrl"]["name"]) == ("query", "token")
+    azure = document["paths"]["/alerts/azure"]["post"]["security"]
+    assert azure == [{"Token": []}, {"TokenInUrl": []}, {"Signature": []}]

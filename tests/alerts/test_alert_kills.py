@@ -1,0 +1,225 @@
+"""Whatever is killed in the middle of a stream of alerts: what was answered 202 is in the ledger, once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from glob import glob
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from alert_examples import alert, webhook
+from real_stack import eventually, free_port
+
+from remediations.ledger import Ledger
+from remediations.model.outcome import Refused
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SENDERS, GROUP, ROUNDS = 6, 5, 40
+
+
+class Postgres:
+    """A PostgreSQL server of our own that can be killed and started again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        programs = {name: sorted(glob(f"/usr/lib/postgresql/*/bin/{name}"))[-1:] for name in ("initdb", "postgres")}
+        if not all(programs.values()):
+            if os.environ.get("REQUIRE_POSTGRES") == "1":
+                pytest.fail("REQUIRE_POSTGRES=1, but PostgreSQL's server programs are not installed")
+            pytest.skip("PostgreSQL's server programs are not installed")
+        self._postgres = programs["postgres"][0]
+        # PostgreSQL refuses to run as root.
+        self._who: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+        if self._who:
+            shutil.chown(home, "nobody", "nogroup")
+        make = [programs["initdb"][0], "-D", home / "data", "-U", "ledger", "-A", "trust", "--locale=C", "-E", "UTF8"]
+        subprocess.run(make, check=True, capture_output=True, cwd=home, **self._who)
+        self.url = f"postgresql+psycopg://ledger@/postgres?host={quote(str(home))}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, after whatever end; as an administrator leaves it: what is committed is on disk."""
+        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.home}"]
+        with (self.home / "log").open("ab") as log:
+            command = [self._postgres, "-D", self.home / "data", *options]
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self.home, start_new_session=True, **self._who
+            )
+
+    def stop(self) -> None:
+        """End it as one should."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(30)
+
+    def kill(self) -> None:
+        """All of it at once, with no chance to write anything."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    home = Path(tempfile.mkdtemp(prefix="kills-pg-"))
+    try:
+        server = Postgres(home)
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+class Receiver:
+    """`remediate receive` with two processes on one port."""
+
+    def __init__(self, home: Path, url: str) -> None:
+        shutil.copytree(CONFIGS, home / "configs")
+        self.home, self.port = home, free_port()
+        self.env = os.environ | {
+            "REMEDIATE_CONFIG": str(home / "configs"),
+            "REMEDIATE_STATE": str(home / "state"),
+            "REMEDIATE_LEDGER": url,
+            "REMEDIATE_RECEIVER_PORT": str(self.port),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.home / "receive.log").open("ab") as log:
+            command = [sys.executable, "-m", "remediations.cli", "receive", "--workers", "2"]
+            self._process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """The keeper and its workers, all at once."""
+        assert self._process is not None
+        own = self._process.pid
+        workers = [int(each) for each in Path(f"/proc/{own}/task/{own}/children").read_text().split()]
+        for each in (own, *workers):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        assert self._process.wait(60) == 0
+
+    def told(self) -> str:
+        logs = [self.home / "receive.log", *self.home.glob("state/logs/*")]
+        return "\n".join(each.read_text(errors="replace")[-2000:] for each in logs)
+
+
+class Stream:
+    """Senders that send each group again until it is answered 202, as Alertmanager does."""
+
+    def __init__(self, port: int) -> None:
+        self.answered: set[str] = set()
+        self.refused: list[int] = []
+        self._url = f"http://127.0.0.1:{port}/alerts/alertmanager"
+        self._threads = [threading.Thread(target=self._send, args=(number,), daemon=True) for number in range(SENDERS)]
+
+    def start(self) -> None:
+        for each in self._threads:
+            each.start()
+
+    def join(self) -> None:
+        for each in self._threads:
+            each.join(240)
+            assert not each.is_alive()
+
+    def _send(self, number: int) -> None:
+        with httpx.Client(timeout=30) as client:
+            for round_ in range(ROUNDS):
+                names = [f"VM-{number}-{round_}-{each}" for each in range(GROUP)]
+                body = webhook(*(alert(vm=name, source="HV01") for name in names))
+                while True:
+                    try:
+                        answer = client.post(self._url, json=body)
+                    except httpx.HTTPError:
+                        time.sleep(0.1)
+                        continue
+                    if answer.status_code == 202:
+                        self.answered.update(names)
+                        break
+                    self.refused.append(answer.status_code)
+                    time.sleep(0.1)
+
+
+def streamed(receiver: Receiver, url: str, kills: list[Callable[[], None]]) -> Stream:
+    """A whole stream, with a kill at each of equal parts of it; then everything that was answered is there, once."""
+    receiver.start()
+    stream = Stream(receiver.port)
+    stream.start()
+    whole = SENDERS * ROUNDS * GROUP
+    for number, kill in enumerate(kills, start=1):
+        eventually(lambda n=number: len(stream.answered) >= n * whole // (len(kills) + 1), "the stream", receiver.told)  # type: ignore[misc]
+        kill_and_look(kill, url, stream, receiver)
+    stream.join()
+    receiver.stop()
+    assert len(stream.answered) == whole
+    assert set(stream.refused) <= {503}, "what cannot be taken now is told so, and nothing else"
+    with Ledger(url) as ledger:
+        found = [str(each.incident.vm) for each in ledger.open_incidents()]
+        ledger.verify()
+    assert sorted(found) == sorted(stream.answered), "each once, none lost, none twice"
+    return stream
+
+
+def kill_and_look(kill: Callable[[], None], url: str, stream: Stream, receiver: Receiver) -> None:
+    """What had been answered before is there after it."""
+    before = set(stream.answered)
+    kill()
+    eventually(lambda: _holds(url, before), "a ledger that can be read", receiver.told)
+
+
+def _holds(url: str, answered: set[str]) -> bool:
+    """Whether the ledger has all of these; False while it cannot be read. Raises if one is lost."""
+    try:
+        with Ledger(url) as ledger:
+            found = {str(each.incident.vm) for each in ledger.open_incidents()}
+    except Refused:
+        return False
+    assert answered <= found, f"lost: {sorted(answered - found)[:5]}"
+    return True
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_the_receiver_is_killed_three_times(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}" if kind == "sqlite" else request.getfixturevalue("postgres").url
+    receiver = Receiver(tmp_path, url)
+
+    def kill() -> None:
+        receiver.kill()
+        receiver.start()
+
+    streamed(receiver, url, [kill] * 3)
+    assert len(re.findall("alerts to", (tmp_path / "receive.log").read_text())) == 4
+
+
+def test_the_database_is_killed_three_times(postgres: Postgres, tmp_path: Path) -> None:
+    receiver = Receiver(tmp_path, postgres.url)
+
+    def kill() -> None:
+        postgres.kill()
+        time.sleep(0.5)
+        postgres.start()
+
+    stream = streamed(receiver, postgres.url, [kill] * 3)
+    assert stream.refused, "senders were told to come again"
