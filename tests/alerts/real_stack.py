@@ -54,18 +54,32 @@ def eventually(look: Callable[[], T | None], what: str, told: Callable[[], str] 
 
 
 class Stack:
-    """Running; `fail` lets the metric of a failed migration appear, as an exporter of event log metrics would."""
+    """Running; `fail` lets the metric of failed migrations appear, as an exporter of event log metrics would."""
 
     def __init__(self, home: Path, receiver: str, token: str | None, *, window: str = WINDOW) -> None:
         self.home, self.receiver, self.token, self.window = home, receiver, token, window
-        self.metrics, self.alertmanager = "", f"http://127.0.0.1:{free_port()}"
+        self._named, self._failing, self._failures = "", False, 0
+        self.alertmanager = f"http://127.0.0.1:{free_port()}"
         self.prometheus = f"http://127.0.0.1:{free_port()}"
         self.exporter = ""
 
     def fail(self, labels: Mapping[str, str]) -> None:
-        """One event more."""
-        named = ",".join(f'{name}="{value}"' for name, value in labels.items())
-        self.metrics = f"# TYPE hyperv_migration_failed_total counter\nhyperv_migration_failed_total{{{named}}} 1\n"
+        """It fails, and again each time the metric is read, until `stop_failing`."""
+        self._named = ",".join(f'{name}="{value}"' for name, value in labels.items())
+        self._failing = True
+
+    def stop_failing(self) -> None:
+        """The counter stays where it is."""
+        self._failing = False
+
+    def metrics(self) -> str:
+        """What an exporter of event log metrics says now."""
+        if not self._named:
+            return ""
+        self._failures += self._failing
+        return (
+            f"# TYPE hyperv_migration_failed_total counter\nhyperv_migration_failed_total{{{self._named}}} {self._failures}\n"
+        )
 
     def active(self) -> list[Any]:
         """The alerts that Alertmanager has."""
@@ -87,7 +101,7 @@ class Stack:
 
         class Exporter(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = stack.metrics.encode()
+                body = stack.metrics().encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))

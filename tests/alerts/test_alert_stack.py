@@ -44,7 +44,7 @@ def test_an_alert_outlives_the_receiver_s_absence_joins_when_it_is_sent_again_an
     monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", str(port))
     monkeypatch.setenv("REMEDIATE_RECEIVER_TOKEN_FILE", str(tmp_path / "token"))
     found, site = Settings.load(), load(packaged("site.yaml").parent, {})
-    stack = Stack(tmp_path / "stack", f"http://127.0.0.1:{port}/alerts", TOKEN, window="6s")
+    stack = Stack(tmp_path / "stack", f"http://127.0.0.1:{port}/alerts", TOKEN, window="15s")
     with Ledger(found.ledger_url) as ledger, stack.running():
         stack.fail(LABELS)
         eventually(stack.active, "the alert in Alertmanager", stack.told)
@@ -65,6 +65,7 @@ def test_an_alert_outlives_the_receiver_s_absence_joins_when_it_is_sent_again_an
             assert incident.message.endswith("(0x8009030E)"), "the code is evidence"
             assert incident.reported_by == "Alertmanager (remediation)"
             eventually(lambda: ledger.incident(opened.id).reports > 1, "the alert sent again", stack.told)
+            stack.stop_failing()
             closed = eventually(lambda: ledger.incident(opened.id).closed_at, "the resolved alert", stack.told)
     with Ledger(found.ledger_url) as ledger:
         assert ledger.incident(opened.id).closed_at == closed
