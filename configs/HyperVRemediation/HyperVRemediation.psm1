@@ -142,12 +142,13 @@ function Get-RemediationKeyProtector {
 
 function Export-RemediationShieldedCertificate {
     # One certificate of that store with its private key, as a PFX in a SecureString. No file is written, and no text comes back.
+    # The thumbprint is the PFX's password: no secret, but Windows tells none from an empty one, so that there has to be one.
     [CmdletBinding()]
     param([Parameter(Mandatory)] [ValidatePattern('^[0-9A-Fa-f]{40}$')] [string] $Thumbprint)
     $path = "Cert:\LocalMachine\Shielded VM Local Certificates\$Thumbprint"
     $certificate = Microsoft.PowerShell.Management\Get-Item -LiteralPath $path -ErrorAction Stop
     if (-not $certificate.HasPrivateKey) { throw "The certificate $Thumbprint has no private key here." }
-    $bytes = $certificate.Export([Security.Cryptography.X509Certificates.X509ContentType]::Pfx)
+    $bytes = $certificate.Export([Security.Cryptography.X509Certificates.X509ContentType]::Pfx, $Thumbprint)
     $secret = [Security.SecureString]::new()
     foreach ($each in [Convert]::ToBase64String($bytes).ToCharArray()) { $secret.AppendChar($each) }
     [Array]::Clear($bytes, 0, $bytes.Length)
@@ -170,7 +171,7 @@ function Import-RemediationShieldedCertificate {
     }
     try {
         # Looked at first: without PersistKeySet its key is gone with the object.
-        $seen = [Security.Cryptography.X509Certificates.X509Certificate2]::new($bytes, '', 'MachineKeySet')
+        $seen = [Security.Cryptography.X509Certificates.X509Certificate2]::new($bytes, $Thumbprint, 'MachineKeySet')
         $right = $seen.Thumbprint -eq $Thumbprint -and $seen.HasPrivateKey
         $seen.Dispose()
         if (-not $right) { throw "That is not the certificate $Thumbprint with its private key." }
@@ -180,7 +181,8 @@ function Import-RemediationShieldedCertificate {
             $held = @($store.Certificates | Where-Object { $_.Thumbprint -eq $Thumbprint })
             if (@($held | Where-Object { $_.HasPrivateKey })) { return }
             if ($held) { throw "The certificate $Thumbprint is here without its private key: a person decides." }
-            $store.Add([Security.Cryptography.X509Certificates.X509Certificate2]::new($bytes, '', 'MachineKeySet, PersistKeySet'))
+            $flags = [Security.Cryptography.X509Certificates.X509KeyStorageFlags]'MachineKeySet, PersistKeySet'
+            $store.Add([Security.Cryptography.X509Certificates.X509Certificate2]::new($bytes, $Thumbprint, $flags))
         } finally {
             $store.Close()
         }

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 from cryptography.x509.oid import NameOID
 
 
@@ -39,14 +39,19 @@ def made(common_name: str, now: datetime) -> Certificate:
         .not_valid_after(now + timedelta(days=3000))
         .sign(key, hashes.SHA256())
     )
-    pfx = pkcs12.serialize_key_and_certificates(None, key, signed, None, NoEncryption())
-    return read(base64.b64encode(pfx).decode())
+    thumbprint = _thumbprint(signed)
+    pfx = pkcs12.serialize_key_and_certificates(None, key, signed, None, BestAvailableEncryption(thumbprint.encode()))
+    return read(base64.b64encode(pfx).decode(), thumbprint)
 
 
-def read(pfx: str) -> Certificate:
-    """What a PFX in base64 holds. Raises `ValueError` if that is not a certificate with its private key."""
-    key, certificate, _ = pkcs12.load_key_and_certificates(base64.b64decode(pfx, validate=True), None)
+def read(pfx: str, password: str) -> Certificate:
+    """What a PFX in base64 holds. Raises `ValueError` if that is not a certificate with its private key, or not by this."""
+    key, certificate, _ = pkcs12.load_key_and_certificates(base64.b64decode(pfx, validate=True), password.encode())
     if key is None or certificate is None:
         raise ValueError("there is no certificate with a private key in it")
-    thumbprint = certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - that is what a thumbprint is
+    thumbprint = _thumbprint(certificate)
     return Certificate(thumbprint, certificate.subject.rfc4514_string(), certificate.not_valid_after_utc, pfx)
+
+
+def _thumbprint(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - that is what a thumbprint is

@@ -17,8 +17,8 @@ from remediations.lab.world.handlers.hyperv import machines_asked
 from remediations.lab.world.world import World
 
 _CRYPTOGRAPHY = "System.Security.Cryptography.CryptographicException"
-_NOT_EXPORTABLE, _NOT_A_PFX = -2146893813, -2146885630
-"""0x8009000B NTE_BAD_KEY_STATE; 0x80092002 CRYPT_E_BAD_ENCODE."""
+_NOT_EXPORTABLE, _NOT_ITS_PASSWORD = -2146893813, -2147024810
+"""0x8009000B NTE_BAD_KEY_STATE; 0x80070056 ERROR_INVALID_PASSWORD, which .NET has for a PFX that does not open."""
 
 
 def get_certificates(world: World, call: Call) -> None:
@@ -60,12 +60,15 @@ def bring_in(world: World, call: Call) -> None:
     """Import-RemediationShieldedCertificate -Thumbprint -Pfx: what it says it is, or nothing; its key never leaves again."""
     thumbprint, secret = str(call.parameters["Thumbprint"]).upper(), call.parameters["Pfx"]
     try:
-        found = certificates.read(secret.value)
+        found = certificates.read(secret.value, thumbprint)
     except ValueError as error:
         raise CommandError(
-            "Cannot find the requested object.", "CryptographicException", exception=_CRYPTOGRAPHY, command_type=call.name,
-            hresult=_NOT_A_PFX,
-        ) from error  # fmt: skip
+            "The specified network password is not correct.",
+            "CryptographicException",
+            exception=_CRYPTOGRAPHY,
+            command_type=call.name,
+            hresult=_NOT_ITS_PASSWORD,
+        ) from error
     if found.thumbprint != thumbprint:
         raise _thrown(call, f"That is not the certificate {thumbprint} with its private key.")
     store = world.host(call.host).shielded
