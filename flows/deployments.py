@@ -11,8 +11,9 @@ from uuid import UUID
 
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
@@ -21,6 +22,7 @@ from prefect.workers.process import ProcessWorker
 
 from flows.catalogue import FLOWS
 from flows.pause import ensure_variable
+from flows.readiness import readiness
 from flows.recover import recover
 from flows.remediate_migration import remediate_migration
 from flows.undo import undo
@@ -31,7 +33,10 @@ POOL = "hyper-v"
 MAIN = "remediate-migration"
 """Flow and deployment that a reported failure starts."""
 
-ALL: tuple[Flow[..., Any], ...] = (remediate_migration, *FLOWS.values(), undo, recover)
+ALL: tuple[Flow[..., Any], ...] = (remediate_migration, *FLOWS.values(), undo, recover, readiness)
+
+SCHEDULES: Mapping[str, str] = {readiness.name: "0 5 * * *"}
+"""When a flow runs by itself (cron, UTC), as it is first registered. From then on a person's own schedule stays."""
 
 ZOMBIES = "end runs that no longer show a heartbeat"
 SILENCE = timedelta(seconds=90)
@@ -76,7 +81,19 @@ def deploy(client: SyncPrefectClient, flow: Flow[..., Any], *, pool: str, entryp
         pull_steps=[],
         # Named outright, Prefect's worker starts the engine itself instead of through a second interpreter.
         job_variables={"command": shlex.join([sys.executable, "-m", "prefect.engine"])},
+        schedules=_schedules(client, flow.name),
     )
+
+
+def _schedules(client: SyncPrefectClient, name: str) -> list[DeploymentScheduleCreate]:
+    """A deployment's schedules as they are, for bringing it up to date takes away what is not sent; else the first one."""
+    try:
+        found = client.read_deployment_by_name(f"{name}/{name}").schedules
+    except ObjectNotFound:
+        first = SCHEDULES.get(name)
+        return [DeploymentScheduleCreate(schedule=CronSchedule(cron=first, timezone="UTC"))] if first else []
+    told = {"schedule", "active", "max_scheduled_runs", "parameters", "slug"}
+    return [DeploymentScheduleCreate.model_validate(each.model_dump(include=told)) for each in found]
 
 
 def form(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+"""The scheduled look ahead: which migrations would fail now, as a page, and as an event where something got worse."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.events import emit_event
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from flows.artifacts import safe
+from flows.running import Tasks
+from flows.runtime import configure_logs, engine
+from remediations.engine.readiness import Scope, assess
+from remediations.engine.readiness_page import page
+from remediations.engine.readiness_text import headline, markdown
+from remediations.model.names import ClusterName, HostName, VmName
+from remediations.model.outcome import Refused
+from remediations.model.readiness import Readiness, Way, compare
+from remediations.settings import ConfigError, Settings
+
+LOST = "hyper-v.readiness.lost"
+"""The event of a way that was ready and no longer is."""
+
+MOST = 50
+"""Ways that have an event of their own at most; more are told by one for all of them."""
+
+PAGE = "readiness.html"
+"""The newest page, in the state directory."""
+
+
+@flow(name="readiness", persist_result=False, retries=0, validate_parameters=True)
+def readiness(
+    hosts: Annotated[list[HostName], Field(description="Only these hosts; empty for all")] = [],  # noqa: B006 - a form's default
+    clusters: Annotated[list[ClusterName], Field(description="Only the nodes of these clusters")] = [],  # noqa: B006
+    virtual_machines: Annotated[list[VmName], Field(description="These virtual machines too")] = [],  # noqa: B006
+    all_virtual_machines: bool = False,
+    across: bool = False,
+) -> State[Any]:
+    """Look ahead: which live migrations would fail now, why, and the commands that would mend it. Sends nothing but reads.
+
+    Shows the report as an artifact, keeps it for the next one to compare with, and emits the event hyper-v.readiness.lost for
+    every way between two hosts that was ready and no longer is.
+
+    Args:
+        hosts: Only these hosts. Empty: all of the inventory.
+        clusters: Only the nodes of these clusters.
+        virtual_machines: These virtual machines too: to where could each go?
+        all_virtual_machines: Every virtual machine. Takes longer.
+        across: Also ways into, out of and between clusters.
+    """
+    configure_logs()
+    scope = Scope(tuple(hosts), tuple(clusters), tuple(virtual_machines), all_vms=all_virtual_machines, across=across)
+    tasks = Tasks()
+    try:
+        with engine(tasks) as built:
+            report = assess(built.hosts, built.site, scope, clock=built.clock, now=time.monotonic, observe=tasks)
+            before = built.ledger.last_readiness(report)
+            if before is not None:
+                report = report.model_copy(update={"changed": compare(report, before)})
+            built.ledger.keep_readiness(report)
+    except (ConfigError, LookupError) as error:
+        if isinstance(error, (KeyError, IndexError)):
+            raise
+        return Failed(message=f"failed: {error}")
+    except Refused as refused:
+        return Failed(message=str(refused))
+    publish(report)
+    tell(report)
+    return Completed(message=headline(report))
+
+
+def publish(report: Readiness) -> None:
+    """Show the report on the run's page, and keep the page with the heat map in the state directory."""
+    key = hashlib.sha256(report.scope.encode()).hexdigest()[:8]
+    state = Settings.load().state
+    kept = state / PAGE
+    fresh = kept.with_suffix(".new")
+    fresh.write_text(page(report), "utf-8")
+    fresh.replace(kept)
+    text = f"{markdown(report)}\n\nThe heat map: `{kept}`, on the machine of this worker."
+    create_markdown_artifact(safe(text), key=f"readiness-{key}", description=headline(report))
+
+
+def tell(report: Readiness) -> None:
+    """Emit an event for each way that was ready and no longer is; for a great many, one event for all that are left."""
+    lost = report.changed.lost if report.changed else ()
+    for way in lost[:MOST]:
+        emit_event(
+            event=LOST,
+            resource={
+                "prefect.resource.id": f"hyper-v.way.{way.source}.{way.destination}".lower(),
+                "prefect.resource.name": f"{way.source} → {way.destination}",
+            },
+            payload={"source": way.source, "destination": way.destination, **_why(way, report)},
+        )
+    if len(lost) > MOST:
+        left = lost[MOST:]
+        emit_event(
+            event=LOST,
+            resource={"prefect.resource.id": "hyper-v.ways", "prefect.resource.name": f"{len(left)} more ways"},
+            payload={"ways": [f"{way.source} → {way.destination}" for way in left[:1000]], "number": len(left)},
+        )
+
+
+def _why(way: Way, report: Readiness) -> dict[str, Any]:
+    found = [report.by_id[each] for each in way.findings[:5] if each in report.by_id]
+    return {
+        "level": way.level.value,
+        "why": [why for each in found for why in each.why[:1]],
+        "plans": [each.ask for each in found if each.ask],
+    }

@@ -1,0 +1,92 @@
+"""The scheduled look ahead in a real Prefect: form, schedule, page, event; and what monitoring sees of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import httpx
+import pytest
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.objects import FlowRun
+from prefect.events.filters import EventFilter, EventNameFilter
+from served_prefect import Served, eventually
+
+from flows import deployments
+from flows.readiness import LOST
+from remediations.ledger import Ledger
+from remediations.model.readiness import HostSeen, Level, Readiness, Way
+from remediations.settings import load_site, packaged
+
+pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def deployment(served: Served) -> UUID:
+    with served.client() as client:
+        return client.read_deployment_by_name("readiness/readiness").id
+
+
+def asked(served: Served, deployment: UUID, **given: object) -> FlowRun:
+    with served.client() as client:
+        return client.create_flow_run_from_deployment(deployment, parameters=given)
+
+
+def test_a_person_may_move_the_schedule_and_it_stays(served: Served, deployment: UUID) -> None:
+    with served.client() as client:
+        (schedule,) = client.read_deployment(deployment).schedules
+        assert schedule.active
+        assert getattr(schedule.schedule, "cron", "") == "0 5 * * *"
+        client.update_deployment_schedule(deployment, schedule.id, active=False)
+        deployments.deploy(client, deployments.readiness, pool=deployments.POOL)
+        (kept,) = client.read_deployment(deployment).schedules
+    assert (kept.schedule, kept.active) == (schedule.schedule, False)
+
+
+def test_a_name_that_nobody_knows_fails_in_words(served: Served, deployment: UUID) -> None:
+    ended = served.until(asked(served, deployment, hosts=["HV99"]).id, "Failed")
+    assert ended.state is not None
+    assert "HV99 is not in the inventory" in str(ended.state.message)
+
+
+def test_what_is_lost_is_shown_and_told(served: Served, deployment: UUID) -> None:
+    site = load_site(packaged("site.yaml"))
+    names = [host.name for host in site.hosts][:2]
+    good = tuple(
+        Way(source=here, destination=there, level=Level.READY) for here, there in ((names[0], names[1]), (names[1], names[0]))
+    )
+    earlier = Readiness(
+        at=datetime.now(UTC) - timedelta(days=1),
+        seconds=1.0,
+        across=True,
+        hosts=tuple(HostSeen(name=name) for name in names),
+        ways=good,
+    )
+    with Ledger(f"sqlite:///{served.state / 'ledger.db'}") as ledger:
+        ledger.keep_readiness(earlier)
+
+    run = asked(served, deployment, hosts=names, across=True)
+    ended = served.until(run.id, "Completed", "Failed", seconds=200)
+    assert ended.state is not None
+    assert ended.state.name == "Completed", served.told(run.id)
+    assert "2 not known" in str(ended.state.message)
+
+    with served.client() as client:
+        (shown,) = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id])))
+        assert "could not be read" in str(shown.data)
+        assert "No longer ready since" in str(shown.data)
+
+        def told() -> list[dict[str, str]] | None:
+            body = {"filter": EventFilter(event=EventNameFilter(name=[LOST])).model_dump(mode="json", exclude_unset=True)}
+            answer = client._client.post("/events/filter", json=body)
+            found = [each["payload"] for each in answer.raise_for_status().json()["events"]]
+            return found if len(found) >= 2 else None
+
+        events = eventually(told, 60, "the events")
+    assert {(each["source"], each["destination"]) for each in events} == {(names[0], names[1]), (names[1], names[0])}
+    assert all(each["level"] == "not known" for each in events)
+    assert "could not be read" in (served.state / "readiness.html").read_text("utf-8")
+
+    seen = httpx.get(f"{served.receiver.removesuffix('/alerts')}/metrics").raise_for_status().text
+    assert 'hyperv_remediation_readiness_ways{level="unknown"} 2.0' in seen
+    assert "hyperv_remediation_ledger_up 1.0" in seen
