@@ -17,6 +17,8 @@ def ways(incident: Incident, site: Site) -> list[tuple[str, str, str]]:
     """Virtual machine, source and destination of an incident; every other node of the cluster where it names no destination."""
     if incident.vm is None or incident.source is None:
         return []
+    if incident.destination:
+        return [(incident.vm, incident.source, incident.destination)]
     cluster = site.cluster_of(incident.source)
     others = [node for node in cluster.nodes if not same_host(node, incident.source)] if cluster else []
-    return [(incident.vm, incident.source, end) for end in ([incident.destination] if incident.destination else others)]
+    return [(incident.vm, incident.source, end) for end in others]

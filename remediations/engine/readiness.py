@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -244,14 +245,24 @@ def _incident(here: str, there: str, site: Site, vm: str | None = None) -> Incid
 def _by_pair(here: str, there: str, site: Site) -> Iterator[tuple[Repair, bool]]:
     """What is planned for a way whatever moves on it; whether each is only a check."""
     incident, some_vm = _incident(here, there, site), _incident(here, there, site, ANY_VM)
-    for entry in CATALOGUE.values():
-        if not issubclass(entry, Repair) or entry in NOT_A_WAY:
-            continue
-        if entry in BY_PAIR or entry in PAIR_CHECKS:
-            yield from ((each, entry in PAIR_CHECKS) for each in entry.for_incident(some_vm, site))
-        elif entry.proof is Proof.STATE and "vm" not in entry.model_fields:
-            # The way back is a way of its own.
-            yield from ((each, False) for each in entry.for_incident(incident, site) if not getattr(each, "way_back", False))
+    for entry in BY_PAIR:
+        yield from ((each, False) for each in entry.for_incident(some_vm, site))
+    for entry in PAIR_CHECKS:
+        yield from ((each, True) for each in entry.for_incident(some_vm, site))
+    for entry, both in _of_hosts():
+        # The way back is a way of its own.
+        yield from ((each, False) for each in entry.for_incident(incident, site) if not (both and each.way_back))
+
+
+@cache
+def _of_hosts() -> tuple[tuple[Any, bool], ...]:
+    """The repairs by state of hosts and pairs of them, and whether each has requests for the way back as well."""
+    return tuple(
+        (entry, "way_back" in entry.model_fields)
+        for entry in CATALOGUE.values()
+        if issubclass(entry, Repair) and entry.proof is Proof.STATE
+        if "vm" not in entry.model_fields and entry not in NOT_A_WAY
+    )
 
 
 def _by_vm(vm: str, here: str, there: str, site: Site) -> Iterator[tuple[Repair, bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from remediations.facts.query import Query
+from remediations.facts.query import Query, asked_often
 from remediations.facts.read import one
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
@@ -40,11 +40,13 @@ class CredentialGuard(Fact):
     running: bool
 
 
+@asked_often
 def host_authentication(host: str) -> Query[HostAuthentication]:
     """Reads a host's authentication type."""
     return Query(host, (command("Get-VMHost"),), partial(_authentication, host))
 
 
+@asked_often
 def credential_guard(host: str) -> Query[CredentialGuard]:
     """Reads whether Credential Guard runs; `NotApplicable` on a host that does not know it."""
     read = command("Get-CimInstance", Namespace="root/Microsoft/Windows/DeviceGuard", ClassName="Win32_DeviceGuard")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import ClassVar, TypeVar
 
@@ -12,7 +12,7 @@ from remediations.facts.query import Query, Unreadable
 from remediations.facts.read import is_absent, lacks_command, many, one
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
-from remediations.model.names import VmName, same_host, same_name
+from remediations.model.names import ByHost, VmName, same_host, same_name
 from remediations.model.plan import Target
 from remediations.model.reply import Record, Reply
 from remediations.model.site import Cluster
@@ -137,8 +137,14 @@ class DrainFailures(Fact):
 
 def witnesses(cluster: Cluster, *first: str | None) -> tuple[str, ...]:
     """Up to three nodes to ask about a cluster, those named first before others."""
-    named = [node for each in first if each for node in cluster.nodes if same_host(node, each)]
+    nodes = _by_name(cluster.nodes)
+    named = [node for each in first if each and (node := nodes.get(each))]
     return tuple(islice(dict.fromkeys([*named, *cluster.nodes]), WITNESSES))
+
+
+@lru_cache(maxsize=256)
+def _by_name(nodes: tuple[str, ...]) -> ByHost[str]:
+    return ByHost((node, node) for node in nodes)
 
 
 def from_any(ask: Callable[..., Query[FactT]], *about: str, of: tuple[str, ...]) -> dict[str, Query[FactT]]:

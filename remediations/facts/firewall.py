@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import many, texts
 from remediations.model.base import Frozen
 from remediations.model.command import command
@@ -94,6 +94,7 @@ def firewall(host: str, names: tuple[str, ...]) -> Query[Firewall]:
     return Query(host, reads, partial(_firewall, host))
 
 
+@asked_often
 def block_rules(host: str) -> Query[BlockRules]:
     """Reads the rules that forbid; as much as a few hundred objects, so only asked where the evidence points to it."""
     reads = (
@@ -103,6 +104,7 @@ def block_rules(host: str) -> Query[BlockRules]:
     return Query(host, reads, partial(_block_rules, host))
 
 
+@asked_often
 def rdma(host: str) -> Query[Rdma]:
     """Reads which adapters do RDMA by iWARP."""
     return Query(host, (command("Get-NetAdapterAdvancedProperty", RegistryKeyword=(_TECHNOLOGY,)),), partial(_rdma, host))

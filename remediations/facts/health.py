@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import lacks_command, many, one
 from remediations.model.base import Frozen
 from remediations.model.command import command
@@ -80,6 +80,7 @@ def cluster_health(cluster: str, via: str) -> Query[ClusterHealth]:
     return Query(via, reads, partial(_health, cluster))
 
 
+@asked_often
 def cluster_service(host: str) -> Query[ClusterService]:
     """Reads whether a node's cluster service runs."""
     read = command("Get-CimInstance", ClassName="Win32_Service", Filter="Name='ClusSvc'")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import many, one
 from remediations.facts.vm import MIGRATING, STORAGE_MIGRATING, activity
 from remediations.model.command import command
@@ -104,6 +104,7 @@ def guests(host: str) -> Query[Guests]:
     return Query(host, (command("Get-VM"),), partial(_guests, host))
 
 
+@asked_often
 def host_processor(host: str) -> Query[HostProcessor]:
     """Reads a host's processors."""
     return Query(host, (command("Get-CimInstance", ClassName="Win32_Processor"),), partial(_host_processor, host))

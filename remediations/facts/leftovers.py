@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from remediations.facts.query import Query
+from remediations.facts.query import Query, asked_often
 from remediations.facts.read import many
 from remediations.model.command import command
 from remediations.model.fact import Fact
@@ -19,6 +19,7 @@ class Planned(Fact):
     """Ids of the virtual machines that they stand for, lower case."""
 
 
+@asked_often
 def planned_machines(host: str) -> Query[Planned]:
     """Reads a host's planned virtual machines (Msvm_PlannedComputerSystem)."""
     read = command("Get-CimInstance", Namespace="root/virtualization/v2", ClassName="Msvm_PlannedComputerSystem")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from remediations.facts.query import Query
+from remediations.facts.query import Query, asked_often
 from remediations.facts.read import lacks_command, many
 from remediations.model.command import command
 from remediations.model.fact import Fact
@@ -30,6 +30,7 @@ class Managers(Fact):
         return "System Center Virtual Machine Manager" if self.vmm else ""
 
 
+@asked_often
 def managers(host: str) -> Query[Managers]:
     """Reads who else manages a host. No Network ATC there, no intents."""
     agent = command("Get-CimInstance", ClassName="Win32_Service", Filter=f"Name='{_AGENT}'")

@@ -9,7 +9,7 @@ from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
-from remediations.facts.query import Query
+from remediations.facts.query import Query, asked_often
 from remediations.facts.read import lacks_command, one
 from remediations.model.base import Frozen
 from remediations.model.command import command
@@ -52,6 +52,7 @@ def shipped() -> Shipped:
     return Shipped(version=version[1], hash=hashlib.sha256((folder / f"{NAME}.psm1").read_bytes()).hexdigest().upper())
 
 
+@asked_often
 def module(host: str) -> Query[Module]:
     """Reads which module a host has; `NotApplicable` if it has none, or its endpoint does not offer it."""
     return Query(host, (command("Get-RemediationModule"),), partial(_module, host, shipped()))

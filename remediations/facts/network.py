@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_net
 from typing import ClassVar
 
 from remediations.facts.cluster import NO_CLUSTER
-from remediations.facts.query import Query
+from remediations.facts.query import Query, asked_often
 from remediations.facts.read import lacks_command, many, one
 from remediations.model.base import Frozen
 from remediations.model.command import command
@@ -115,16 +115,19 @@ class ClusterNetworks(Fact):
     networks: frozenset[ClusterNetwork]
 
 
+@asked_often
 def migration_settings(host: str) -> Query[MigrationSettings]:
     """Reads how a host takes part in migrations."""
     return Query(host, (command("Get-VMHost"),), partial(_settings, host))
 
 
+@asked_often
 def migration_networks(host: str) -> Query[MigrationNetworks]:
     """Reads which networks a host takes migrations on."""
     return Query(host, (command("Get-VMMigrationNetwork"),), partial(_networks, host))
 
 
+@asked_often
 def interfaces(host: str) -> Query[Interfaces]:
     """Reads a host's adapters and addresses."""
     return Query(host, (command("Get-NetAdapter"), command("Get-NetIPAddress")), partial(_interfaces, host))

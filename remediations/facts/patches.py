@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 from functools import partial
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import aware, lacks_command, many, one, texts
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
@@ -52,6 +52,7 @@ class Speculation(Fact):
                 yield f"{name} is {here[name]} on {self.subject}, {there[name]} on {other.subject}"
 
 
+@asked_often
 def patch_level(host: str) -> Query[PatchLevel]:
     """Reads a host's versions; update revision and microcode through the module, where that is there."""
     classes = ("Win32_OperatingSystem", "Win32_Processor", "Win32_ComputerSystem", "Win32_BIOS")
@@ -59,6 +60,7 @@ def patch_level(host: str) -> Query[PatchLevel]:
     return Query(host, reads, partial(_level, host))
 
 
+@asked_often
 def speculation(host: str) -> Query[Speculation]:
     """Reads a host's speculation control; `NotApplicable` without our module or the Gallery's SpeculationControl."""
     return Query(host, (command("Get-RemediationSpeculation"),), partial(_speculation, host))

@@ -9,7 +9,7 @@ from functools import partial
 
 from pydantic import AwareDatetime
 
-from remediations.facts.query import Query
+from remediations.facts.query import Query, asked_often
 from remediations.facts.read import aware, many, texts
 from remediations.model.command import command
 from remediations.model.fact import Fact
@@ -63,6 +63,7 @@ class PolicyProcessing(Fact):
         return self.failed is not None and (self.processed is None or self.processed < self.failed)
 
 
+@asked_often
 def logon_as_service(host: str) -> Query[LogonAsService]:
     """Reads who may log on as a service by policy."""
     read = command(
@@ -74,6 +75,7 @@ def logon_as_service(host: str) -> Query[LogonAsService]:
     return Query(host, (read,), partial(_logon, host))
 
 
+@asked_often
 def policy_processing(host: str) -> Query[PolicyProcessing]:
     """Reads how policy processing went of late."""
     wanted = [_REGISTRY_FAILED, *sorted(_PROCESSED)]

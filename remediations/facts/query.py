@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Generic, TypeVar
 
 from remediations.model.command import Command
@@ -19,6 +19,14 @@ Parse = Callable[[Sequence[Reply]], FactT | NotApplicable | Unknown]
 
 class Unreadable(Exception):
     """Raised by a parser for a reply that does not have what the fact needs; the fact becomes Unknown with this reason."""
+
+
+MadeT = TypeVar("MadeT")
+
+
+def asked_often(query: Callable[[str], MadeT]) -> Callable[[str], MadeT]:
+    """Makes a query of a host once, however many plans ask it: queries never change, so equal ones may be one object."""
+    return lru_cache(maxsize=4096)(query)
 
 
 @dataclass(frozen=True)

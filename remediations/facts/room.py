@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import is_absent, lacks_command, many, one
 from remediations.model.base import Frozen
 from remediations.model.command import command
@@ -48,6 +48,7 @@ class VmMemory(Fact):
     dynamic: bool
 
 
+@asked_often
 def host_memory(host: str) -> Query[HostMemory]:
     """Reads a host's memory and which virtual machines hold it."""
     reads = (command("Get-CimInstance", ClassName="Win32_OperatingSystem"), command("Get-VM"))

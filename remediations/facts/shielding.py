@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import is_absent, lacks_command, many, one
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable, Unknown
@@ -44,6 +44,7 @@ def security(vm: VmName, host: str) -> Query[Security]:
     return Query(host, (command("Get-VMSecurity", VMName=vm),), partial(_security, vm, host))
 
 
+@asked_often
 def certificates(host: str) -> Query[Certificates]:
     """Reads which certificates a host has; Unknown without the module, for no cmdlet lists a store."""
     return Query(host, (command("Get-RemediationShieldedCertificate"),), partial(_certificates, host))

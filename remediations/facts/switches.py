@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import is_absent, lacks_command, many, texts
 from remediations.model.base import Frozen
 from remediations.model.command import command
@@ -65,6 +65,7 @@ class Connections(Fact):
     switches: frozenset[str]
 
 
+@asked_often
 def host_switches(host: str) -> Query[HostSwitches]:
     """Reads a host's switches, and which physical adapters have no link."""
     return Query(host, (command("Get-VMSwitch"), command("Get-NetAdapter")), partial(_switches, host))

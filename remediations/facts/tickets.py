@@ -16,7 +16,7 @@ from functools import partial
 
 from pydantic import AwareDatetime
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import aware, lacks_command, one
 from remediations.model.base import Frozen
 from remediations.model.command import command
@@ -58,6 +58,7 @@ class Tickets(Fact):
         return Target(kind="host", name=self.subject, id=self.subject.casefold())
 
 
+@asked_often
 def tickets(host: str) -> Query[Tickets]:
     """Reads the tickets through the module; `NotApplicable` if the host has none that can."""
     return Query(host, (command("Get-RemediationTicket"),), partial(_tickets, host))

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime
 
-from remediations.facts.query import Query
+from remediations.facts.query import Query, asked_often
 from remediations.facts.read import aware, one
 from remediations.model.command import command
 from remediations.model.fact import Fact
@@ -31,11 +31,13 @@ class SecureChannel(Fact):
     healthy: bool
 
 
+@asked_often
 def host_clock(host: str) -> Query[HostClock]:
     """Reads a host's clock."""
     return Query(host, (command("Get-CimInstance", ClassName="Win32_OperatingSystem"),), partial(_clock, host))
 
 
+@asked_often
 def secure_channel(host: str) -> Query[SecureChannel]:
     """Lets a host test its own secure channel; changes nothing."""
     return Query(host, (command("Test-ComputerSecureChannel"),), partial(_channel, host))

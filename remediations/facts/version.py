@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import many
 from remediations.model.command import command
 from remediations.model.fact import Fact
@@ -20,6 +20,7 @@ class SupportedVersions(Fact):
     """What it gives to new virtual machines, and what `Update-VMVersion` raises others to."""
 
 
+@asked_often
 def supported_versions(host: str) -> Query[SupportedVersions]:
     """Reads which configuration versions a host runs."""
     return Query(host, (command("Get-VMHostSupportedVersion"),), partial(_supported, host))

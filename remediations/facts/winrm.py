@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
-from remediations.facts.query import Query, Unreadable
+from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import lacks_command, one, texts
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
@@ -51,6 +51,7 @@ class ManagementChannel(Fact):
         return not self.proxy or local or any(fnmatchcase(name.casefold(), each) for each in patterns if each != _LOCAL)
 
 
+@asked_often
 def management_channel(host: str) -> Query[ManagementChannel]:
     """Reads WinRM's settings through the module; `NotApplicable` if the host has none that can."""
     reads = (command("Get-RemediationWinRM"), command("Get-CimInstance", ClassName="Win32_ComputerSystem"))
