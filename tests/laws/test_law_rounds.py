@@ -113,6 +113,18 @@ def test_any_two_faults_on_one_way_are_both_mended(bench: Bench, first: str, sec
     assert len(asked) == len(set(asked)), asked
 
 
+def test_three_faults_take_the_three_rounds_that_there_are(bench: Bench) -> None:
+    bench.lab.inject("switch_missing")
+    bench.lab.inject("possible_owner_excluded")
+    failure = bench.lab.fail(CPU)
+    report = bench.mend(failure)
+    assert (report.outcome.ending, report.retried) == (Ending.MENDED, True), report.outcome
+    mended = {ask.plan.remediation for ask in bench.asked if ask.plan is not None}
+    assert mended == {"add-possible-owner", "match-virtual-switches", "enable-processor-compatibility"}
+    # The report tells of the failure that was reported, whatever failed since.
+    assert failure.message.split("\r\n", maxsplit=1)[0] in report.markdown
+
+
 @pytest.mark.parametrize(
     ("guided", "mended"),
     [("switch_mismatch", LIMIT), ("insufficient_memory", "possible_owner_excluded"), ("smb_permissions", SPN)],
