@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from remediations.catalogue.remediation import Operation, Reads
+from remediations.catalogue.remediation import Operation, Reads, anywhere
 from remediations.facts.cluster import (
     Node,
     NodeRoles,
@@ -66,6 +66,11 @@ class DrainNode(Operation):
         """The node, its peers, what it owns and what runs on it, and who else is at work on the cluster."""
         del evidence
         return Reads({}, **drain_queries(*home(self.node, site)))
+
+    def moves(self, inputs: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+        """Every virtual machine's role that the node owns."""
+        owned = anywhere(inputs["owned"])
+        return self.node, owned.machines if isinstance(owned, NodeRoles) else frozenset()
 
     def plan(
         self,

@@ -89,6 +89,11 @@ class Remediation(BaseModel):
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """What `plan` needs. Raises `LookupError` if the site does not know a name of the request."""
 
+    def moves(self, inputs: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+        """The host that carrying this out empties, and the virtual machines that leave it; none unless it says so."""
+        del inputs
+        return "", frozenset()
+
     def planned(self, inputs: Mapping[str, Any]) -> Plan:
         """The plan on `inputs`: facts by the names that `reads` gave them, and what `reads` gave outright.
 

@@ -25,7 +25,7 @@ from remediations.catalogue.remediation import Reads, Repair
 from remediations.catalogue.retry_drain import RetryDrain
 from remediations.catalogue.wait_until_free import WaitUntilFree
 from remediations.engine.gather import Gathered, gather
-from remediations.engine.ports import Clock, Hosts, Observe, quietly
+from remediations.engine.ports import Clock, Observe, Reading, quietly
 from remediations.engine.propose import asked_for, reasons
 from remediations.facts.host import Guests, guests
 from remediations.facts.query import Query
@@ -147,7 +147,7 @@ class _Sweep:
 
 
 def assess(
-    hosts: Hosts, site: Site, scope: Scope, *, clock: Clock, now: Callable[[], float], observe: Observe = quietly
+    hosts: Reading, site: Site, scope: Scope, *, clock: Clock, now: Callable[[], float], observe: Observe = quietly
 ) -> Readiness:
     """Look ahead. Sends nothing but reads. Never raises for a host: what cannot be read makes its ways unknown, and says why.
 

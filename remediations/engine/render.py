@@ -196,6 +196,8 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
     for title, plan in (("What was planned", report.plan), ("The move, tried again", report.retry)):
         if plan is not None:
             parts.append(f"## {title}\n\n{plan_markdown(plan)}")
+    if report.expected:
+        parts.append(f"## What to expect\n\n{report.expected}")
     if report.decided:
         parts.append("## Who decided\n\n" + "\n".join(f"- {escape(each)}" for each in report.decided))
     if report.sent:

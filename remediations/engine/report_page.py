@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from remediations.engine.chronicle import Kind, Span
 from remediations.engine.html import render
 from remediations.engine.ports import Report
-from remediations.engine.render import VERDICT_WORDS
+from remediations.engine.render import VERDICT_WORDS, change_words
 
 WIDE = 1000.0
 """Units that the timeline is drawn in."""
@@ -53,6 +53,7 @@ def page(report: Report) -> str:
         verdicts=VERDICT_WORDS,
         took=lasted((report.spans[-1].ended - report.spans[0].began).total_seconds()) if report.spans else "",
         moment=moment,
+        change_words=change_words,
         plans=[(title, plan) for title, plan in (("The mend", report.plan), ("The move, tried again", report.retry)) if plan],
     )
 

@@ -19,6 +19,7 @@ from remediations.engine.collect import completed
 from remediations.engine.companions import part_ways
 from remediations.engine.done import ROUNDS
 from remediations.engine.endings import failed, left_to_people, stands, unmendable, whys
+from remediations.engine.foresight import foresee
 from remediations.engine.gather import read_for
 from remediations.engine.ports import Gate
 from remediations.engine.propose import Proposal, asked_for, gather_evidence, propose
@@ -127,7 +128,7 @@ class Run(Account):
                 self._wait_out(evidence, plan)
                 self.verified = True
                 return Outcome(ending=Ending.NOTHING_TO_DO, summary="What was waited for has come; nothing had to be changed.")
-            why = self.engine.judging.override(self.run, plan)
+            why = "\n\n".join(each for each in (self.engine.judging.override(self.run, plan), self.expected) if each)
             if outcome := self.asking.approved(plan, None, number=1, why=why):
                 return outcome
         applied, again = self._apply_and_verify(1, "repair", evidence)
@@ -320,7 +321,11 @@ class Run(Account):
         def work() -> Plan:
             (inputs,) = read_for(self.engine.hosts, self.site, evidence, [remediation])
             self.absent = nowhere(inputs)
-            return remediation.planned(inputs)
+            plan = remediation.planned(inputs)
+            if plan.appliable:
+                expected = foresee(self.engine.hosts, self.site, remediation, inputs, self.engine.clock)
+                self.expected = expected.markdown if expected is not None else ""
+            return plan
 
         return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.id}", work))
 
