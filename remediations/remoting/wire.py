@@ -212,8 +212,11 @@ class Pipeline(PowerShell):
 
     def start(self) -> None:
         """Send it: one Command request (and a Send for each further envelope that it fills)."""
-        # Without invocation info: error records are smaller, and bound parameters do not travel back.
-        self.begin_invoke(remote_stream_options=0)
+        try:
+            # Without invocation info: error records are smaller, and bound parameters do not travel back.
+            self.begin_invoke(remote_stream_options=0)
+        finally:
+            self.commands.clear()  # a secret lives until it has been sent, and a pipeline whose answer was lost is kept
         self.accepted = True
 
     def _invoke(self, msg: ComplexObject) -> None:
