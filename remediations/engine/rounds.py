@@ -227,7 +227,8 @@ class Run(Account):
         if applied.ok and (again is None or again.verdict is Verdict.ABSENT):
             self.retried = True
             return Outcome(ending=Ending.MENDED, summary="Mended, verified, and the move that had failed has succeeded.")
-        if applied.reason in (Reason.DRIFT, Reason.GUARD_FAILED) and not applied.done and applied.error is None:
+        unbegun = applied.reason in (Reason.DRIFT, Reason.GUARD_FAILED) and not applied.done and applied.error is None
+        if unbegun or applied.reason is Reason.PAUSED:
             return left_to_people(f"The move itself was not tried again: {applied.detail}", applied.reason)
         if applied.reason is Reason.LEDGER_UNAVAILABLE:
             return failed(applied)

@@ -1,4 +1,4 @@
-"""`remediate policy explain` where no host is read: a remediation and where it would act, a plan by its digest."""
+"""`remediate policy explain`: where it would act, a plan by its digest, and a plan made on the lab."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from remediations.cli import app
 from remediations.engine import Ask
+from remediations.lab.lab import Lab
 from remediations.ledger import Ledger
 
 RUNNER = CliRunner()
@@ -74,3 +75,18 @@ def test_bad_input_is_named(arguments: tuple[str, ...], says: str) -> None:
     failed = explain(*arguments)
     assert failed.exit_code == 2
     assert says in failed.stderr.replace("\n", " ")
+
+
+@pytest.mark.long
+def test_a_plan_that_is_made_now_is_judged_and_nothing_is_changed(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Lab() as lab:
+        lab.write_site(state / "site.yaml")
+        (state / "policy.yaml").write_text("gates: {hosts: {HV04: propose}}\n")
+        monkeypatch.setenv("REMEDIATE_CONFIG", str(state))
+        lab.fail("spn_missing")
+        before = lab.world.state_hash()
+        judged = json.loads(explain("register-spns", "--host", "HV04", "--json").stdout)
+        assert [(each["gate"], each["decides"]["rule"]) for each in judged] == [("propose", "gates.hosts.HV04")]
+        assert lab.world.state_hash() == before
+        healthy = explain("register-spns", "--host", "HV01")
+        assert (healthy.exit_code, "There is nothing for policy to judge: Nothing to do" in healthy.stderr) == (3, True)

@@ -71,6 +71,18 @@ def test_a_pause_between_two_steps_begins_no_other_and_leaves_nothing_half_way(b
 
 
 @pytest.mark.long
+def test_a_pause_before_the_move_leaves_it_to_people_and_the_mend_stands(bench: Bench) -> None:
+    def once_the_move_is_next() -> dict[str, str | None]:
+        return {"a variable": "set in Prefect" if any("Move-VM" in piece for piece in bench.pieces) else None}
+
+    bench.switches = once_the_move_is_next
+    report = bench.mend(bench.lab.fail(SPN))
+    assert (report.outcome.ending, report.outcome.reason) == (Ending.MENDED, Reason.PAUSED), report.outcome
+    assert (report.verified, report.retried) == (True, False)
+    assert "Move-VM" not in [name for _, name, _ in bench.changes()]
+
+
+@pytest.mark.long
 def test_an_open_breaker_refuses_until_a_person_closes_it(bench: Bench) -> None:
     failure = bench.lab.fail(SPN)
     for number in range(3):
