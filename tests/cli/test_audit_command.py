@@ -84,6 +84,9 @@ def test_an_end_that_was_cut_off_is_told_by_a_head_from_outside(state: Path) -> 
     # Everything that would build an engine is stopped; a pause still works.
     stopped = run("policy", "explain", "rules", "register-spns")
     assert (stopped.exit_code, "remediate audit accept --as NAME" in stopped.stderr) == (3, True), stopped.output
+    serve = run("serve")
+    assert (serve.exit_code, "remediate audit accept --as NAME" in serve.stderr) == (3, True), serve.output
+    assert not (state / "prefect").exists(), "nothing was started"
     assert run("pause").exit_code == run("resume").exit_code == 0
     assert run("audit", "accept").exit_code == 2
     accepted = run("audit", "accept", "--as", "anna")
