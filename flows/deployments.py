@@ -14,7 +14,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.events.actions import ChangeFlowRunState
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
@@ -25,7 +25,9 @@ from flows.pause import ensure_variable
 from flows.readiness import readiness
 from flows.recover import recover
 from flows.remediate_migration import remediate_migration
+from flows.report_failure import report_failure
 from flows.undo import undo
+from flows.watch_event_logs import watch_event_logs
 
 POOL = "hyper-v"
 """The work pool of one site's workers."""
@@ -33,7 +35,23 @@ POOL = "hyper-v"
 MAIN = "remediate-migration"
 """Flow and deployment that a reported failure starts."""
 
-ALL: tuple[Flow[..., Any], ...] = (remediate_migration, *FLOWS.values(), undo, recover, readiness)
+REPORT = "report-failure"
+"""Flow and deployment that an event on Prefect's bus starts."""
+
+EVENT = "migration.failed"
+"""The event on Prefect's bus that reports a failure: its payload has the fields of the receiver's `/alerts/event`."""
+
+BUS = "take in failures from Prefect's event bus"
+
+ALL: tuple[Flow[..., Any], ...] = (
+    remediate_migration,
+    *FLOWS.values(),
+    report_failure,
+    watch_event_logs,
+    undo,
+    recover,
+    readiness,
+)
 
 SCHEDULES: Mapping[str, str] = {readiness.name: "0 5 * * *"}
 """When a flow runs by itself (cron, UTC), as it is first registered. From then on a person's own schedule stays."""
@@ -143,7 +161,32 @@ def end_zombies(client: SyncPrefectClient) -> None:
             )
         ],
     )
-    there = client.read_automations_by_name(ZOMBIES)
+    _automate(client, wanted)
+
+
+def take_in_events(client: SyncPrefectClient, deployment: UUID) -> None:
+    """Have Prefect start `report-failure` for each event `migration.failed`, with the event's payload as it came.
+
+    The payload is handed over whole and read by our own code: a field that is missing in a template would be an error that
+    nobody sees (Prefect's InvalidJinja), one that is missing in the payload is named by the flow run.
+    """
+    wanted = AutomationCore(
+        name=BUS,
+        description="An event migration.failed reports a failure; its incident and its run are those of the alert receiver.",
+        trigger=EventTrigger(expect={EVENT}, posture=Posture.Reactive, threshold=1, within=timedelta(0)),
+        actions=[RunDeployment(source="selected", deployment_id=deployment, parameters={"failure": _PAYLOAD})],
+    )
+    _automate(client, wanted)
+
+
+_PAYLOAD = {
+    "__prefect_kind": "json",
+    "value": {"__prefect_kind": "jinja", "template": "{{ event.payload | tojson }}"},
+}
+
+
+def _automate(client: SyncPrefectClient, wanted: AutomationCore) -> None:
+    there = client.read_automations_by_name(wanted.name)
     if there:
         client.update_automation(there[0].id, wanted)
     else:

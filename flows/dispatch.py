@@ -31,6 +31,9 @@ LONGEST_PAUSE = 30.0
 LOOK = 5.0
 """Seconds after which the ledger is looked at again unasked: other processes accept incidents too, and runs end."""
 
+BREATH = 0.2
+"""Seconds between two decisions, so that alerts that come together are decided on together."""
+
 BATCH = 500
 """Incidents that one transaction decides on at most: nobody else can write to the ledger meanwhile."""
 
@@ -90,7 +93,7 @@ class Dispatcher:
 
     def dispatch(self) -> None:
         """Decide, and start what has a run coming to it. Raises what Prefect's client raises; what was started stays so."""
-        while self._arranged():
+        while self._arranged() >= BATCH:
             pass
         if self._needless.is_set():
             self.end_needless()
@@ -178,6 +181,8 @@ class Dispatcher:
                 pause = min(LONGEST_PAUSE, 2 * pause)
             else:
                 pause = 1.0
+                # A storm's alerts are decided on together: each by itself would keep the next from being written.
+                self._stop.wait(BREATH)
                 self._wake.wait(LOOK)
 
 

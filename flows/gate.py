@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar, cast
 from uuid import UUID
@@ -172,14 +172,16 @@ def _asked(ask: Ask) -> Plan:
     return asked
 
 
-def prefect_gate() -> Gate:
+def prefect_gate(tell: Callable[[Ask], None] = lambda ask: None) -> Gate:
     """The gate of a flow. The first time it suspends the run (by Prefect's exception); after the resume it returns the answer.
 
+    `tell` tells people that they are asked; it is called before the run is suspended, and again when the run begins anew.
     Raises `Refused(APPROVAL_INVALID)` for an answer that the form would not have let through: forged, or by a bypass.
     """
 
     def gate(ask: Ask) -> Answer:
         publish_plan(ask)
+        tell(ask)
         now = datetime.now(UTC)
         form = form_of(ask, now)
         seconds = max(1, math.ceil((ask.expires_at - now).total_seconds()))

@@ -12,6 +12,7 @@ from prefect.states import Completed
 
 from flows.artifacts import safe
 from flows.fate import fate, tell
+from flows.notify import tell_recovered
 from flows.runtime import engine
 from remediations.engine import Recovered
 
@@ -23,10 +24,11 @@ def recover() -> State[None]:
     `remediate serve` does the same every minute by itself; this is for doing it now and seeing it.
     """
     with engine() as built, get_client(sync_client=True) as client:
-        found = built.recover(lambda run: fate(client, run))
+        found, told = built.recover(lambda run: fate(client, run)), built.site.notify
         trail = built.head().words
     for each in found:
         tell(each)
+        tell_recovered(told, each)
     if found:
         create_markdown_artifact(safe(f"{table(found)}\n\n{trail}"), key="recovered", description="What was recovered")
     return Completed(message=f"{len(found)} ended runs were cleaned up" if found else "nothing was left open")

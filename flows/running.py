@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from prefect import task
@@ -16,6 +17,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
+from flows import notify
 from flows.artifacts import publish_report
 from flows.gate import prefect_gate
 from flows.runtime import configure_logs, engine
@@ -99,7 +101,8 @@ def _carry_out(work: Callable[[Engine, str, Gate], Report], observe: Observe) ->
     configure_logs()
     try:
         with engine(observe) as built:
-            report = work(built, _run_id(), prefect_gate())
+            told = built.site.notify
+            report = work(built, _run_id(), prefect_gate(partial(notify.tell_asked, told)))
     except (ConfigError, LookupError) as error:
         if isinstance(error, (KeyError, IndexError)):
             raise
@@ -107,6 +110,7 @@ def _carry_out(work: Callable[[Engine, str, Gate], Report], observe: Observe) ->
     except Refused as refused:
         return state_of(Outcome(ending=Ending.REFUSED, reason=refused.reason, summary=refused.detail))
     publish_report(report)
+    notify.tell_ended(told, report)
     return state_of(report.outcome)
 
 

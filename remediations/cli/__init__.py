@@ -163,6 +163,24 @@ def receive(
 
 
 @app.command()
+def watch(as_json: Json = False) -> None:
+    """Look at the hosts' event logs once, and report migrations that failed since the last look. Changes no host."""
+    from remediations.cli.queue import look
+
+    with console.plain_errors():
+        look(as_json=as_json)
+
+
+@app.command()
+def incidents(as_json: Json = False) -> None:
+    """Show what is open: which failures have a run, which go with another, which wait and for what."""
+    from remediations.cli.queue import show
+
+    with console.plain_errors():
+        show(as_json=as_json)
+
+
+@app.command()
 def approvals(as_json: Json = False) -> None:
     """Show what waits for a decision: digest, plan, until when, and where to see it."""
     from remediations.cli.approvals import show

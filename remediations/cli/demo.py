@@ -132,7 +132,9 @@ def _served(directory: Path) -> Iterator[Running]:
     }
     for name in ("REMEDIATE_LEDGER", "PREFECT_API_URL"):
         os.environ.pop(name, None)
-    with serving(Settings.load(), configuration(), observe=progress) as running:
+    # It is the alert that is to be seen at work, not the watch of the hosts' own logs.
+    found = Settings.load().model_copy(update={"watch_seconds": 0})
+    with serving(found, configuration(), observe=progress) as running:
         yield running
 
 

@@ -115,6 +115,7 @@ def serving(
         os.environ.update(client_environment(api, home))
         observe("start Prefect", lambda: wait_ready(api, server))
         deployment = observe("register the flows", lambda: _register(api))
+        _check_blocks(configuration)
         site = {
             "REMEDIATE_CONFIG": str(configuration.directory.resolve()),
             "REMEDIATE_STATE": str(state),
@@ -130,6 +131,7 @@ def serving(
         dispatcher.start()
         stack.callback(dispatcher.stop)
         stack.enter_context(_sweep(ledger, dispatcher, api))
+        stack.enter_context(_watch(found.watch_seconds))
         note = state / SERVING
         note.write_text(json.dumps({"api": api, "receiver": receiver, "pid": os.getpid()}))
         stack.callback(note.unlink, missing_ok=True)
@@ -141,6 +143,14 @@ def _register(api: str) -> Any:
 
     with approvals.client_for(api) as client:
         return deployments.register(client)[deployments.MAIN]
+
+
+def _check_blocks(configuration: Configuration) -> None:
+    """Say now, and not when it is needed, that somebody cannot be told; it keeps nothing from starting."""
+    from flows.notify import unknown_blocks
+
+    for block in unknown_blocks(configuration.site.notify):
+        log.warning("Prefect has no such notification block: make it in its pages, under Blocks", block=block, where="notify")
 
 
 class Worker:
@@ -201,11 +211,39 @@ def _sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> Iterator[None]:
         thread.join(timeout=15)
 
 
+@contextlib.contextmanager
+def _watch(every: float) -> Iterator[None]:
+    """Look at the hosts' event logs, every so many seconds; not at all for 0."""
+    from flows.watch_event_logs import look
+
+    stop = threading.Event()
+
+    def work() -> None:
+        before: object = None
+        while not stop.wait(every):
+            try:
+                # What a host cannot tell today it could not tell a minute ago: that is said once.
+                before = look(before)
+            except Exception as error:  # the next look may succeed, and misses nothing
+                log.warning("the hosts' event logs could not be watched", error=str(error), again_in_seconds=every)
+
+    thread = threading.Thread(target=work, name="watch", daemon=True)
+    if every:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if every:
+            thread.join(timeout=15)
+
+
 def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
     """One look at what ended runs left open (brackets, half-done plans, incidents) and at runs that a worker lost."""
     from flows.approvals import client_for, wake_answered
     from flows.deployments import POOL
     from flows.fate import fate, start_lost, tell
+    from flows.notify import tell_recovered
     from flows.runtime import engine
 
     dispatcher.close_stillborn()
@@ -223,3 +261,4 @@ def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
         for each in built.recover(lambda run: fate(client, run)):
             log.warning("recovered", run=each.run, incident=each.incident_id, why=each.what, now=each.outcome.summary)
             tell(each)
+            tell_recovered(built.site.notify, each)

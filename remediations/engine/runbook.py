@@ -15,6 +15,7 @@ from remediations.engine.propose import canonical
 from remediations.engine.recover import Fate, Left, Recovered, left_over, recover
 from remediations.engine.rounds import Run
 from remediations.engine.symptom import over_by_now
+from remediations.engine.watch import Seen, watch
 from remediations.ledger import Head, Ledger, OpenIncident
 from remediations.model.diagnosis import Evidence
 from remediations.model.incident import Incident
@@ -122,6 +123,10 @@ class Engine:
     def left_over(self, fate: Fate) -> list[Left]:
         """What of runs that are over is still half-way after `recover`, and why."""
         return left_over(self.ledger, fate)
+
+    def watch(self) -> Seen:
+        """Look at all hosts' event logs once: report what failed since the last look. Only reads."""
+        return watch(self.hosts, self.site, self.ledger, self.clock)
 
     def applier(self, evidence: Evidence) -> Applier:
         """What applies plans, on the facts that `evidence` makes them read."""

@@ -67,20 +67,23 @@ def migration_events(host: str, since: datetime) -> Query[HostEvents]:
     return Query(host, reads, partial(_host_events, host))
 
 
+def read_events(channel: str, reply: Reply) -> list[Event]:
+    """The events of a reply of Get-WinEvent, in its order; none for an empty or missing log. Raises `Unreadable`."""
+    for error in reply.errors:
+        if not error.error_id.startswith(_NOTHING):
+            raise Unreadable(f"{channel}: {error.message}")
+    return [
+        Event(
+            id=int(record["Id"]),
+            channel=str(record.get("LogName") or channel),
+            provider=str(record.get("ProviderName") or ""),
+            time=aware(record["TimeCreated"]),
+            message=str(record.get("Message") or ""),
+        )
+        for record in reply.objects
+    ]
+
+
 def _host_events(host: str, replies: Sequence[Reply]) -> HostEvents | Unknown:
-    found = []
-    for channel, reply in zip(CHANNELS, replies, strict=True):
-        for error in reply.errors:
-            if not error.error_id.startswith(_NOTHING):
-                raise Unreadable(f"{channel}: {error.message}")
-        found += [
-            Event(
-                id=int(record["Id"]),
-                channel=str(record.get("LogName") or channel),
-                provider=str(record.get("ProviderName") or ""),
-                time=aware(record["TimeCreated"]),
-                message=str(record.get("Message") or ""),
-            )
-            for record in reply.objects
-        ]
+    found = [each for channel, reply in zip(CHANNELS, replies, strict=True) for each in read_events(channel, reply)]
     return HostEvents(subject=host, events=tuple(sorted(found, key=lambda event: event.time, reverse=True)))

@@ -8,6 +8,7 @@ from typing import Self
 
 from remediations.ledger.approvals import ONE, POLICY, Approvals
 from remediations.ledger.approvers import Approvers
+from remediations.ledger.bookmarks import Bookmarks
 from remediations.ledger.database import Database
 from remediations.ledger.history import History
 from remediations.ledger.incidents import Incidents
@@ -19,6 +20,7 @@ from remediations.ledger.records import (
     Approval,
     Approver,
     Board,
+    Bookmark,
     Bracket,
     Code,
     Decision,
@@ -48,6 +50,7 @@ __all__ = [
     "Approval",
     "Approver",
     "Board",
+    "Bookmark",
     "Bracket",
     "Code",
     "Decision",
@@ -79,7 +82,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Ledger(Incidents, Queue, Approvals, Approvers, Leases, Journal, History, Trials, Looks, Tallies):
+class Ledger(Incidents, Queue, Bookmarks, Approvals, Approvers, Leases, Journal, History, Trials, Looks, Tallies):
     """The ledger behind one URL: `sqlite:////absolute/path/ledger.db` or `postgresql+psycopg://user@host/database`.
 
     Safe for many threads and processes. Each method is one transaction, and each that writes is in the audit trail.

@@ -30,14 +30,14 @@ class Incidents(Store):
         `run` owns a new one. A run that asks again for its own gets it back as it is: that is no new report.
         """
         with self._writing() as writing:
-            return _opened(writing, [incident], run)[0]
+            return open_or_join(writing, [incident], run)[0]
 
     def take_in(self, incidents: Sequence[Incident]) -> list[OpenIncident]:
         """Open or join all of these, in one transaction: all are in the ledger once this returns, or none is."""
         if not incidents:
             return []
         with self._writing() as writing:
-            return _opened(writing, incidents, None)
+            return open_or_join(writing, incidents, None)
 
     def attach_run(self, incident_id: str, run: str) -> bool:
         """Make a run the owner of an open incident. True if it is now: nobody was, it was already, or its owner has ended."""
@@ -109,7 +109,7 @@ class Incidents(Store):
             return [_read_run(row) for row in rows]
 
 
-def _opened(writing: Writing, incidents: Sequence[Incident], run: str | None) -> list[OpenIncident]:
+def open_or_join(writing: Writing, incidents: Sequence[Incident], run: str | None) -> list[OpenIncident]:
     """As `open_incident`, for each of these in order, in a few statements however many they are."""
     conn = writing.conn
     keys = {each.key for each in incidents}

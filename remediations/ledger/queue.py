@@ -40,12 +40,16 @@ class Queue(Store):
     def arrange(self, decide: Callable[[Board], Sequence[Move]], most: int) -> list[Move]:
         """Let `decide` say where incidents stand from now on, at most `most` new ones, and keep it. Gives what was decided.
 
-        What `decide` is shown stays true until it is kept: no other dispatcher decides meanwhile. It has to be quick, and
-        may name only incidents that it was shown.
+        What `decide` is shown stays true until it is kept: no other dispatcher decides meanwhile. It has to be quick and
+        pure, and may name only incidents that it was shown. It is asked first without a lock, and if it then decides
+        nothing, nobody is kept from writing.
         """
+        with self._database.reading() as conn:
+            if not decide(_board(conn, most)):
+                return []
         with self._writing() as writing:
             board = _board(writing.conn, most)
-            moves = list(decide(board)) if board.waiting or board.left else []
+            moves = list(decide(board))
             shown = {each.id: each for each in (*board.waiting, *board.left)}
             for move in moves:
                 before = shown[move.incident_id]

@@ -126,6 +126,25 @@ class Cluster(Frozen):
     expect: Expectation = Expectation()
 
 
+class Moment(StrEnum):
+    """What people can be told of."""
+
+    APPROVAL = "approval needed"
+    MENDED = "mended"
+    NEEDS_PERSON = "needs a person"
+    FAILED = "failed"
+
+
+class Notify(Frozen):
+    """Somebody who is told, by a notification block of Prefect: a chat, mail, a pager."""
+
+    block: str = Field(
+        pattern=r"^[a-z0-9-]+/[a-zA-Z0-9 ._-]{1,100}$",
+        description="Kind and name of a block in Prefect, as slack-webhook/ops, ms-teams-webhook/ops, sendgrid-email/ops",
+    )
+    on: tuple[Moment, ...] = Field(default=tuple(Moment), min_length=1, description="What they are told of; all if left out")
+
+
 class Site(Frozen):
     """The whole inventory."""
 
@@ -133,6 +152,7 @@ class Site(Frozen):
     hosts: tuple[Host, ...] = Field(min_length=1, description="Hyper-V hosts")
     clusters: tuple[Cluster, ...] = ()
     controllers: tuple[Host, ...] = Field(default=(), description="Domain controllers; the first is read and written")
+    notify: tuple[Notify, ...] = Field(default=(), description="Who is told of what, by Prefect's notification blocks")
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

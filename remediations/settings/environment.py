@@ -70,6 +70,10 @@ class Settings(BaseSettings):
         default=None, description="File whose first line is the secret that senders sign with"
     )
 
+    watch_seconds: float = Field(
+        default=60, ge=0, le=86_400, description="Seconds between looks at the hosts' event logs by serve; 0 for none"
+    )
+
     @classmethod
     def load(cls) -> Self:
         """The settings of this process's environment. Raises `ConfigError` naming each variable that is wrong."""

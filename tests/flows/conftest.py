@@ -32,6 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         "REMEDIATE_STATE": str(state),
         "REMEDIATE_CONFIG": str(configs),
         "REMEDIATE_RECEIVER_PORT": "0",
+        "REMEDIATE_WATCH_SECONDS": "0",  # there is no host of these names
         "GATED_NOTES": str(notes),
         "PYTHONPATH": str(HERE),
     }

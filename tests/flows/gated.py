@@ -22,7 +22,12 @@ from remediations.model.command import command
 from remediations.model.fact import Change
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan, Satisfied, Step, Target
+from remediations.model.site import Notify
 from remediations.model.tier import Proof, Reversal, Tier
+from remediations.settings import load_site, packaged
+
+TOLD = (Notify(block="custom-webhook/gated"),)
+"""Who is told; it notifies nobody as long as no test has made such a block."""
 
 ACCOUNT = str(UUID(int=7))
 SPN = "Microsoft Virtual System Migration Service/hv02.contoso.com"
@@ -76,6 +81,7 @@ class AskingEngine:
 
     def __init__(self, observe: Observe) -> None:
         self.observe = observe
+        self.site = load_site(packaged("site.yaml")).model_copy(update={"notify": TOLD})
 
     def remediate(self, run: str, expires_at: datetime, host: str, gate: Gate) -> Report:
         notes = Path(os.environ["GATED_NOTES"]) / run

@@ -33,6 +33,16 @@ class Served:
         """A client of its Prefect."""
         return SyncPrefectClient(self.api)
 
+    def webhook_block(self, name: str, *, url: str) -> None:
+        """Make a custom webhook block, a notification block in its Prefect, as a person does in its pages."""
+        program = (
+            "import sys; from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block;"
+            "Block(name=sys.argv[1], url=sys.argv[2], json_data={'subject': '{{subject}}', 'body': '{{body}}'})"
+            ".save(sys.argv[1], overwrite=True)"
+        )
+        command = [sys.executable, "-c", program, name, url]
+        subprocess.run(command, env={**self.env, "PREFECT_API_URL": self.api}, check=True, timeout=120, capture_output=True)
+
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`remediate` with the same settings."""
         command = [sys.executable, "-m", "remediations.cli", *arguments]

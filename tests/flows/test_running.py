@@ -20,6 +20,7 @@ from flows import running
 from flows.fate import fate, terminal_run
 from remediations.engine import Observe, Report
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
+from remediations.settings import load_site, packaged
 
 
 @pytest.mark.parametrize("ending", list(Ending))
@@ -52,6 +53,7 @@ def test_cancelling_lets_the_step_in_hand_end_and_starts_no_other(monkeypatch: p
 
     @contextmanager
     def engine(observe: Observe) -> Iterator[Observe]:
+        observe.site = load_site(packaged("site.yaml"))  # type: ignore[attr-defined] # it stands for the engine here
         yield observe
 
     monkeypatch.setattr(running, "engine", engine)

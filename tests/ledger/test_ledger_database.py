@@ -33,7 +33,7 @@ from ledger_examples import (
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy import inspect as inspect_database
 
-from remediations.ledger import Head, Lease, Ledger, Sealed, State, schema
+from remediations.ledger import Board, Bookmark, Head, Lease, Ledger, Move, Sealed, Standing, State, schema
 from remediations.ledger.database import _LOCK
 from remediations.model.causes import Cause
 from remediations.model.outcome import Reason, Refused
@@ -70,7 +70,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "add_approver": lambda: ledger.add_approver("Dora", "sealed", by="anna"),
         "approvals": lambda: ledger.approvals(which),
         "approvers": ledger.approvers,
-        "arrange": lambda: ledger.arrange(lambda board: (), 10),
+        "arrange": lambda: ledger.arrange(_start_all, 10),
         "came_back": lambda: ledger.came_back("run-2", [Cause.SPN_MISSING], ["x"], now),
         "close_breaker": lambda: ledger.close_breaker("mend-it", "bert"),
         "end": ledger.end,
@@ -84,6 +84,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "trials": ledger.trials,
         "tried": lambda: tried(ledger, "run-1", verified=True),
         "attach_run": lambda: ledger.attach_run(opened.id, "run-1"),
+        "bookmarks": ledger.bookmarks,
         "changes_since": lambda: ledger.changes_since(now),
         "close_failed": lambda: ledger.close_failed(bracket, "it would not start"),
         "close_bracket": lambda: ledger.close_bracket(bracket, "found closed"),
@@ -137,10 +138,16 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "undecided": ledger.undecided,
         "unfinished_runs": ledger.unfinished_runs,
         "use_approval": lambda: ledger.use_approval(which),
+        "verified_before": lambda: ledger.verified_before("run-1", [Cause.SPN_MISSING], ["x"], now),
         "verify": ledger.verify,
         "void": lambda: ledger.void(which, Reason.PAUSED, ""),
         "waiting": ledger.waiting,
+        "watched": lambda: ledger.watched([None], [Bookmark(host="HV01", channel="System", record=1, written_at=now)], []),
     }
+
+
+def _start_all(board: Board) -> list[Move]:
+    return [Move(incident_id=each.id, standing=Standing.STARTED, why="because") for each in board.waiting]
 
 
 def _undo(ledger: Ledger, which: Sealed, lease: Lease) -> None:
@@ -150,12 +157,12 @@ def _undo(ledger: Ledger, which: Sealed, lease: Lease) -> None:
 
 
 READS = {
-    "approvals", "approvers", "changes_since", "decision", "find_sealed", "head", "held", "incident", "joined_to",
+    "approvals", "approvers", "bookmarks", "changes_since", "decision", "find_sealed", "head", "held", "incident", "joined_to",
     "journal", "last_counts", "last_readiness", "last_remediation", "tally",
     "meant_for", "newcomers", "not_begun", "open_brackets", "open_breakers", "paused", "trials",
     "open_incidents",
     "queued", "run", "said_over", "sealed", "sightings", "to_read_again", "to_start", "trail", "undecided",
-    "unfinished_runs", "verify", "waiting",
+    "unfinished_runs", "verified_before", "verify", "waiting",
     "end", "holds", "whole_trail",
 }  # fmt: skip
 

@@ -116,14 +116,29 @@ class EventLog:
 
     channels: set[str] = field(default_factory=lambda: set(ALWAYS))
     events: list[Event] = field(default_factory=list)
+    records: dict[str, int] = field(default_factory=dict)
+    """The last record id of each channel: every channel counts its own."""
 
     def write(self, event_id: int, time: datetime, **inserts: Any) -> Event:
         """Write an event. `inserts` fill its text and are its UserData."""
         kind = KINDS[event_id]
         data = {name: value.text("en-US") if isinstance(value, Sentence) else value for name, value in inserts.items()}
-        event = Event(len(self.events) + 1, kind, time, Sentence(kind.message, inserts), data)
+        self.records[kind.channel] = self.records.get(kind.channel, 0) + 1
+        event = Event(self.records[kind.channel], kind, time, Sentence(kind.message, inserts), data)
         self.events.append(event)
         return event
+
+    def clear(self, channel: str, *, begin_anew: bool = True) -> None:
+        """Clear a channel; its record ids begin anew, or go on. Which of the two Windows does is not relied on."""
+        self.events = [each for each in self.events if each.kind.channel != channel]
+        if begin_anew:
+            self.records.pop(channel, None)
+
+    def wrap(self, channel: str, keep: int) -> None:
+        """The channel is full: only its newest `keep` records are left."""
+        mine = [each for each in self.events if each.kind.channel == channel]
+        gone = {id(each) for each in mine[: len(mine) - keep]}
+        self.events = [each for each in self.events if id(each) not in gone]
 
     def newest(self, *event_ids: int) -> Event | None:
         """The last record of any of these ids."""

@@ -44,8 +44,8 @@ def get_win_event(world: World, call: Call) -> None:
     chosen: set[int] = set()
     for table in _list(call.parameters.get("FilterHashtable")):
         keep = _criteria(call, host, {str(key).casefold(): value for key, value in table.items()})
-        chosen |= {event.record for event in host.log.events if keep(event)}
-    found = [event for event in host.log.events if event.record in chosen]
+        chosen |= {id(event) for event in host.log.events if keep(event)}
+    found = [event for event in host.log.events if id(event) in chosen]
     found.sort(key=lambda each: (each.time, each.record), reverse=True)
     most = call.parameters.get("MaxEvents")
     for event in found if most is None else found[: int(most)]:

@@ -1,0 +1,43 @@
+"""`remediate incidents` and `remediate watch`: what is open and where it stands, and a look for more."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.table import Column, Table
+
+from remediations.cli.console import err, out, print_json
+
+
+def show(*, as_json: bool) -> None:
+    """Print every open incident, oldest first, and where it stands."""
+    from remediations.ledger import Ledger
+    from remediations.settings import Settings
+
+    with Ledger(Settings.load().ledger_url) as ledger:
+        queued = ledger.queued()
+    if as_json:
+        print_json([each.model_dump(mode="json", exclude={"sealed"}) for each in queued])
+        return
+    if not queued:
+        err.print("no incident is open")
+        return
+    table = Table(Column("incident", no_wrap=True), "since (UTC)", "what", "where it stands", title_justify="left")
+    for each in queued:
+        stands = each.standing.words + (f": {each.leader}" if each.leader else "")
+        table.add_row(each.id, f"{each.since:%Y-%m-%d %H:%M}", each.opened.incident.title, stands)
+    out.print(table)
+
+
+def look(*, as_json: bool) -> None:
+    """Look at the hosts' event logs once, and print what was found."""
+    from flows.runtime import configure_logs
+    from flows.watch_event_logs import look as once
+    from flows.watch_event_logs import words
+
+    configure_logs(stream=sys.stderr, level="WARNING")
+    seen = once()
+    if as_json:
+        print_json(seen.model_dump(mode="json"))
+    else:
+        out.print(words(seen).replace("; ", "\n"), markup=False, soft_wrap=True)
