@@ -1,0 +1,169 @@
+"""Enrolling and approving at the terminal, with a real ledger and no Prefect: what a terminal asked, another one answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyotp
+import pytest
+from typer.testing import CliRunner, Result
+
+from remediations.cli import app
+from remediations.cli.engine import terminal_gate
+from remediations.engine import Ask
+from remediations.ledger import Ledger, Sealed
+from remediations.model.outcome import Reason, Refused
+from remediations.model.policy import Needed, Proven
+from remediations.model.tier import Tier
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TWO = Needed(people=2, proof=Proven.CODE, own=False, typed="HV02$")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("REMEDIATE_CONFIG", str(CONFIGS))
+    for name in ("PREFECT_API_URL", "REMEDIATE_LEDGER", "REMEDIATE_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def ledger(state: Path) -> Iterator[Ledger]:
+    state.mkdir(mode=0o700)
+    with Ledger(f"sqlite:///{state / 'ledger.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def waiting(ledger: Ledger, question: Ask) -> Sealed:
+    """What cannot be undone, asked for by carla at a terminal."""
+    assert question.plan is not None
+    ledger.start_run("cli:here:1:x", kind="test", incident_id=None, requested_by="carla")
+    plan = question.plan.model_copy(update={"tier": Tier.IRREVERSIBLE})
+    until = datetime.now(UTC) + timedelta(hours=1)
+    return ledger.seal("cli:here:1:x", round=1, part="repair", plan=plan, expires_at=until)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+
+
+def enrolled(name: str) -> pyotp.TOTP:
+    shown = run("approvers", "add", name)
+    assert shown.exit_code == 0, shown.output
+    found = pyotp.parse_uri(next(line for line in shown.stdout.splitlines() if line.startswith("otpauth://")))
+    assert isinstance(found, pyotp.TOTP)
+    return found
+
+
+def test_a_secret_is_shown_at_enrolment_only_and_kept_sealed(state: Path) -> None:
+    assert "Nobody is enrolled" in run("approvers", "list").stdout
+    secret = enrolled("Anna Berg").secret
+    assert (state / "approvers.key").stat().st_mode & 0o077 == 0
+    listed = run("approvers", "list", "--json").stdout
+    assert [each["name"] for each in json.loads(listed)] == ["Anna Berg"]
+    again = run("approvers", "add", "anna  berg")
+    assert (again.exit_code, "is enrolled since" in again.stderr) == (2, True)
+    assert secret not in listed + again.output
+    assert not [path for path in state.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+    assert run("approvers", "remove", "ANNA BERG").exit_code == 0
+    gone = run("approvers", "remove", "Anna Berg")
+    assert (gone.exit_code, "is no approver" in gone.stderr) == (2, True)
+    with Ledger(f"sqlite:///{state / 'ledger.db'}") as ledger:
+        kinds = [note.kind for note in ledger.trail(None)]
+    assert kinds == ["approver added", "approver removed"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "A", "x" * 65, "Anna\x1b[31m"])
+def test_a_name_that_is_none_enrols_nobody(state: Path, name: str) -> None:
+    assert run("approvers", "add", name).exit_code == 2
+    assert json.loads(run("approvers", "list", "--json").stdout) == []
+
+
+def test_a_lost_key_is_never_made_anew_under_those_who_are_enrolled(state: Path) -> None:
+    enrolled("Anna Berg")
+    (state / "approvers.key").unlink()
+    lost = run("approvers", "add", "Bert Clay")
+    assert lost.exit_code == 2
+    assert "is gone" in lost.stderr
+    assert not (state / "approvers.key").exists()
+
+
+def test_a_key_that_others_can_read_or_that_is_none_is_not_used(state: Path) -> None:
+    enrolled("Anna Berg")
+    key = state / "approvers.key"
+    key.chmod(0o644)
+    assert "chmod 600" in run("approvers", "add", "Bert Clay").stderr
+    key.chmod(0o600)
+    key.write_text("no key\n")
+    assert "holds none" in run("approvers", "add", "Bert Clay").stderr
+
+
+def test_two_people_approve_what_a_terminal_asked(waiting: Sealed, ledger: Ledger) -> None:
+    anna, bert = enrolled("Anna Berg"), enrolled("Bert Clay")
+    (listed,) = json.loads(run("approvals", "--json").stdout)
+    assert (listed["digest"], listed["typed"], listed["approved_by"]) == (waiting.digest, "HV02$", [])
+    short = waiting.digest[:8]
+
+    def approve(name: str, code: str, *more: str) -> Result:
+        return run("approve", short, "--as", name, "--code", code, *more)
+
+    untyped = approve("Anna Berg", anna.now())
+    assert (untyped.exit_code, "--target 'HV02$'" in untyped.stderr) == (2, True)
+    bare = run("approve", short, "--as", "Anna Berg", "--target", "HV02$")
+    assert (bare.exit_code, "--code" in bare.stderr) == (4, True)
+    wrong = approve("Anna Berg", f"{(int(anna.now()) + 1) % 1_000_000:06}", "--target", "HV02$")
+    assert (wrong.exit_code, "the code is not Anna Berg's" in wrong.stderr) == (4, True)
+    first = approve("Anna Berg", anna.now(), "--target", "HV02$")
+    assert (first.exit_code, "a second person has to approve it" in first.stdout) == (0, True), first.output
+    assert ledger.decision(waiting) is None
+    second = json.loads(approve("bert clay", bert.now(), "--target", "hv02$", "--json").stdout)
+    assert (second["missing"], second["run"]) == (0, waiting.run)
+    decided = ledger.decision(waiting)
+    assert decided is not None
+    assert decided.by == "Anna Berg and Bert Clay"
+    over = approve("Bert Clay", bert.now(), "--target", "HV02$")
+    assert (over.exit_code, "no plan" in over.stderr) == (2, True)
+
+
+def test_anybody_rejects_without_a_code(waiting: Sealed, ledger: Ledger) -> None:
+    ended = run("reject", waiting.digest[:8], "--as", "Dora", "--comment", "not tonight")
+    assert ended.exit_code == 0, ended.output
+    decided = ledger.decision(waiting)
+    assert decided is not None
+    assert (decided.decision, decided.approver, decided.comment) == ("reject", "Dora", "not tonight")
+
+
+def test_the_check_says_how_many_approvers_are_missing(state: Path, tmp_path: Path) -> None:
+    def warnings() -> str:
+        checked = run("config", "check", "--json")
+        assert checked.exit_code == 0
+        return " ".join(json.loads(checked.stdout)["warnings"])
+
+    assert "2 people at tiers 3, 4, and 0 people are enrolled" in warnings()
+    assert not state.exists(), "asking makes no ledger"
+    enrolled("Anna Berg")
+    assert "at tier 4, and 1 person is enrolled" in warnings()
+    enrolled("Bert Clay")
+    assert warnings() == ""
+
+
+def test_at_the_terminal_the_second_is_waited_for_and_a_refused_answer_ends_it(question: Ask) -> None:
+    given = {"approve": question.digest[:8], "no_retry": False, "comment": "", "code": "123 456", "target": "HV02$"}
+    slept: list[float] = []
+    gate = terminal_gate("carla", given, slept.append)
+    answer = gate(question.model_copy(update={"needed": TWO}))
+    assert answer is not None
+    assert (answer.code, answer.target, answer.proof) == ("123456", "HV02$", "terminal")
+    second = question.model_copy(update={"needed": TWO, "approved_by": ("carla",), "key": "approve-2"})
+    assert [gate(second), gate(second)] == [None, None]
+    assert slept == [1, 1]
+    again = question.model_copy(update={"needed": TWO, "refused": "the code is wrong", "key": "approve-3"})
+    with pytest.raises(Refused, match="the code is wrong") as refused:
+        gate(again)
+    assert refused.value.reason is Reason.APPROVAL_INVALID
