@@ -20,6 +20,7 @@ from remediations.catalogue.explain_integration_services import ExplainIntegrati
 from remediations.catalogue.explain_memory import ExplainMemory
 from remediations.catalogue.explain_patch_level import ExplainPatchLevel
 from remediations.catalogue.explain_speculation_control import ExplainSpeculationControl
+from remediations.catalogue.match_virtual_switches import MatchVirtualSwitches
 from remediations.catalogue.release_backing_up import ReleaseBackingUp
 from remediations.catalogue.remediation import Reads, Repair
 from remediations.catalogue.retry_drain import RetryDrain
@@ -29,6 +30,7 @@ from remediations.engine.ports import Clock, Observe, Reading, quietly
 from remediations.engine.propose import asked_for, reasons
 from remediations.facts.host import Guests, guests
 from remediations.facts.query import Query
+from remediations.facts.switches import Connections
 from remediations.model.base import digest
 from remediations.model.contract import Hop
 from remediations.model.diagnosis import Evidence
@@ -118,8 +120,9 @@ class _Sweep:
             new = self.asked[repair] = _Asked(repair, check)
             told = asked_for(repair).model_copy(update={"incident": incident}) if check else evidence
             try:
+                wanted = _expected_switches(repair, repair.reads(self.site, told), self.site)
                 new.glance = self._known(glance) if (glance := repair.glance(self.site)) is not None else None
-                new.reads = repair.reads(self.site, told) if new.glance else self._known(repair.reads(self.site, told))
+                new.reads = wanted if new.glance else self._known(wanted)
             except LookupError as error:
                 new.cannot = str(error)
         return tuple(dict.fromkeys(found))
@@ -249,6 +252,8 @@ def _by_pair(here: str, there: str, site: Site) -> Iterator[tuple[Repair, bool]]
         yield from ((each, False) for each in entry.for_incident(some_vm, site))
     for entry in PAIR_CHECKS:
         yield from ((each, True) for each in entry.for_incident(some_vm, site))
+    if site.expect(there).switches:
+        yield MatchVirtualSwitches(vm=ANY_VM, source=here, destination=there), False
     for entry, both in _of_hosts():
         # The way back is a way of its own.
         yield from ((each, False) for each in entry.for_incident(incident, site) if not (both and each.way_back))
@@ -263,6 +268,15 @@ def _of_hosts() -> tuple[tuple[Any, bool], ...]:
         if issubclass(entry, Repair) and entry.proof is Proof.STATE
         if "vm" not in entry.model_fields and entry not in NOT_A_WAY
     )
+
+
+def _expected_switches(repair: Repair, reads: Reads, site: Site) -> Reads:
+    """For any virtual machine: what site.yaml expects of the destination stands for the switches that it uses."""
+    if not isinstance(repair, MatchVirtualSwitches) or repair.vm != ANY_VM:
+        return reads
+    names = frozenset(site.expect(repair.destination).switches or ())
+    used = Connections(subject=ANY_VM, name=ANY_VM, host=repair.source, switches=names)
+    return Reads({**reads.given, "used": used}, **{name: each for name, each in reads.queries.items() if name != "used"})
 
 
 def _by_vm(vm: str, here: str, there: str, site: Site) -> Iterator[tuple[Repair, bool]]:

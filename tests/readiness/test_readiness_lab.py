@@ -122,12 +122,22 @@ def test_a_fault_is_found_before_anything_moves(
 
 @pytest.mark.long
 def test_what_blocks_one_virtual_machine_is_its_own(lab: Lab, look: Look) -> None:
-    lab.inject("dvd_or_iso_attached")
-    lab.inject("switch_missing")
+    lab.inject("checkpoint_problem")
     report = look(all_vms=True)
     blocked = {vm.name: {report.by_id[each].remediation for way in vm.ways for each in way.findings} for vm in report.vms}
-    assert any("match-virtual-switches" in each for each in blocked.values())
+    assert any("merge-checkpoints" in each for each in blocked.values())
     assert all(way.level in (Level.READY, Level.NOTED) for way in report.ways), "no host is to blame"
+
+
+@pytest.mark.long
+def test_a_switch_that_the_site_expects_is_missed_before_a_machine_needs_it(lab: Lab, look: Look) -> None:
+    lab.inject("switch_missing")
+    report = look()
+    (lacking,) = {way.destination for way in report.ways if way.level is Level.FAILS}
+    assert all(
+        "match-virtual-switches" in told(report, way.source, lacking) for way in report.ways if way.destination == lacking
+    )
+    assert not any("VMName" in each.parameters for each in lab.journal), "no machine was asked about"
 
 
 def test_a_silent_host_is_never_ready_and_says_why(lab: Lab, look: Look) -> None:
