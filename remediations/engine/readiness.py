@@ -1,4 +1,4 @@
-"""Know before it fails: every by-state repair and every check, planned for every way between hosts, before anything is asked.
+"""Know before it fails: every by-state repair and every check, planned for every way between hosts, before anything moves.
 
 Facts are declared by the repairs and read once: a command goes to a host once, however many ways need its answer, all of a
 host's in one batch. Deciding is `plan()` in memory. So requests grow with hosts, and only memory grows with ways.
@@ -6,13 +6,10 @@ host's in one batch. Deciding is `plan()` in memory. So requests grow with hosts
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from remediations.catalogue import CATALOGUE
 from remediations.catalogue.explain_cluster_health import ExplainClusterHealth
@@ -27,23 +24,20 @@ from remediations.catalogue.retry_drain import RetryDrain
 from remediations.catalogue.wait_until_free import WaitUntilFree
 from remediations.engine.gather import Gathered, gather
 from remediations.engine.ports import Clock, Observe, Reading, quietly
-from remediations.engine.propose import asked_for, reasons
-from remediations.facts.host import Guests, guests
+from remediations.engine.propose import asked_for
+from remediations.engine.readiness_findings import ANY_VM, Asked, by_silence, each_once, finding_of, ids_of, silence_of, way_of
+from remediations.engine.readiness_scope import Machines, Scope
+from remediations.facts.host import guests
 from remediations.facts.query import Query
 from remediations.facts.switches import Connections
-from remediations.model.base import digest
 from remediations.model.contract import Hop
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
 from remediations.model.incident import Incident, What
-from remediations.model.names import VmName, same_host, same_name
-from remediations.model.plan import Blocked, Obstacle, Plan, Satisfied, Verdict
-from remediations.model.readiness import ORDER, Finding, HostSeen, Level, Line, Readiness, VmSeen, Way, worst
+from remediations.model.names import same_host
+from remediations.model.readiness import ORDER, Finding, HostSeen, Readiness, VmSeen, Way, worst
 from remediations.model.site import Site
 from remediations.model.tier import Proof
-
-ANY_VM = "the virtual machine"
-"""Stands for whichever virtual machine a way is asked for, in the words of what needs a name."""
 
 BY_PAIR: tuple[type[Repair], ...] = (ExplainClusterHealth,)
 """Repairs whose request names a virtual machine, though its facts are those of the two hosts."""
@@ -61,52 +55,13 @@ VM_CHECKS: tuple[type[Repair], ...] = (
 NOT_A_WAY: tuple[type[Repair], ...] = (RetryDrain,)
 """By-state repairs of something else than a way: a drain that failed is the node's own matter."""
 
-_VM_NAME: TypeAdapter[str] = TypeAdapter(VmName)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What is to be looked at. Nothing named means all of the inventory."""
-
-    hosts: tuple[str, ...] = ()
-    clusters: tuple[str, ...] = ()
-    vms: tuple[str, ...] = ()
-    all_vms: bool = False
-    across: bool = False
-    """Also the ways into, out of and between clusters, which no clustered virtual machine can go live."""
-
-    def names(self, site: Site) -> tuple[str, ...]:
-        """The hosts, in the inventory's order. Raises `LookupError` for a name that the inventory does not have."""
-        wanted = {site.host(name).name for name in self.hosts}
-        for name in self.clusters:
-            wanted |= {site.host(node).name for node in site.cluster(name).nodes}
-        found = tuple(host.name for host in site.hosts if host.name in wanted or not (self.hosts or self.clusters))
-        if wanted - set(found):
-            raise LookupError(f"{', '.join(sorted(wanted - set(found)))}: a domain controller has no virtual machines to move")
-        return found
-
-
-@dataclass
-class _Asked:
-    """A repair that is planned, once, for everything that it concerns."""
-
-    repair: Repair
-    check: bool
-    reads: Reads | None = None
-    glance: Reads | None = None
-    """A cheaper question that is put first."""
-    cannot: str = ""
-    """Why its facts cannot even be asked for."""
-    clear: bool = False
-    """Whether the cheaper question has shown that there is nothing to plan."""
-
 
 @dataclass
 class _Sweep:
     """Everything that is to be planned, by what it is planned for."""
 
     site: Site
-    asked: dict[Repair, _Asked] = field(default_factory=dict)
+    asked: dict[Repair, Asked] = field(default_factory=dict)
     queries: dict[str, Query[Any]] = field(default_factory=dict)
 
     def ask(self, repairs: Iterable[tuple[Repair, bool]], incident: Incident) -> tuple[Repair, ...]:
@@ -117,7 +72,7 @@ class _Sweep:
             found.append(repair)
             if repair in self.asked:
                 continue
-            new = self.asked[repair] = _Asked(repair, check)
+            new = self.asked[repair] = Asked(repair, check)
             told = asked_for(repair).model_copy(update={"incident": incident}) if check else evidence
             try:
                 wanted = _expected_switches(repair, repair.reads(self.site, told), self.site)
@@ -167,7 +122,7 @@ def assess(
     for query in listed.values():
         sweep.queries.setdefault(query.id, query)
     found = observe(f"read {len(names)} hosts", lambda: gather(hosts, site, sweep.queries.values()))
-    machines = _Machines(site, names, {name: found.of(query) for name, query in listed.items()}, scope)
+    machines = Machines(site, names, {name: found.of(query) for name, query in listed.items()}, scope)
     sweep.look_closer(found)
     vm_needs = {each: _vm_ways(each, pairs, sweep) for each in machines.chosen}
     known = machines.known_absent(query for query in sweep.queries.values() if not found.has(query))
@@ -196,28 +151,28 @@ def _judged(
     found: Gathered,
     needs: Mapping[tuple[str, str], tuple[Repair, ...]],
     vm_needs: Mapping[tuple[str, str], _VmWays],
-    machines: _Machines,
+    machines: Machines,
 ) -> tuple[tuple[Way, ...], tuple[VmSeen, ...], tuple[Finding, ...]]:
     """Plan everything, once, and say of every way what it comes to."""
-    silent = {name: _silent(name, why) for name, why in found.silent.items()}
-    planned = {repair: _by_silence(_finding(asked, found), found.silent, silent) for repair, asked in sweep.asked.items()}
+    silent = {name: silence_of(name, why) for name, why in found.silent.items()}
+    planned = {repair: by_silence(finding_of(asked, found), found.silent, silent) for repair, asked in sweep.asked.items()}
     every = {each.id: each for each in (*silent.values(), *planned.values(), *machines.lost) if each is not None}
 
     def judged(here: str, there: str, repairs: Iterable[Repair]) -> tuple[Finding, ...]:
         mute = [silent[host] for host in (here, there) if host in silent]
         own = [each for repair in repairs if (each := planned[repair]) is not None]
-        return _each_once((*mute, *own))
+        return each_once((*mute, *own))
 
     by_pair = {(here, there): judged(here, there, repairs) for (here, there), repairs in needs.items()}
-    ways = tuple(_way(here, there, findings) for (here, there), findings in by_pair.items())
+    ways = tuple(way_of(here, there, findings) for (here, there), findings in by_pair.items())
     vms = []
     for (vm, host), need in vm_needs.items():
         always = judged(host, host, need.always)
         onward = tuple(
-            _way(host, there, (*always, *by_pair[host, there], *judged(host, there, own))) for there, own in need.ways.items()
+            way_of(host, there, (*always, *by_pair[host, there], *judged(host, there, own))) for there, own in need.ways.items()
         )
         best = max((way.level for way in onward), key=ORDER.__getitem__, default=worst(each.level for each in always))
-        vms.append(VmSeen(name=vm, host=host, level=best, findings=_ids(always), ways=onward))
+        vms.append(VmSeen(name=vm, host=host, level=best, findings=ids_of(always), ways=onward))
     vms += machines.unplaced
     used = {each for way in ways for each in way.findings} | {each for vm in vms for each in vm.findings}
     used |= {each for vm in vms for way in vm.ways for each in way.findings}
@@ -300,59 +255,6 @@ class _VmWays:
     ways: Mapping[str, tuple[Repair, ...]]
 
 
-class _Machines:
-    """Which virtual machines are where, as the hosts listed them."""
-
-    def __init__(self, site: Site, names: Sequence[str], listed: Mapping[str, Any], scope: Scope) -> None:
-        self._site = site
-        self._on = {host: seen.names for host, seen in listed.items() if isinstance(seen, Guests)}
-        self.chosen: list[tuple[str, str]] = []
-        self.unplaced: list[VmSeen] = []
-        self.lost: list[Finding] = []
-        if not listed:
-            return
-        unread = [host for host in names if host not in self._on]
-        everything = [(vm, host) for host, theirs in self._on.items() for vm in dict.fromkeys(theirs)]
-        wanted = everything if scope.all_vms else []
-        for name in scope.vms:
-            there = [each for each in everything if same_name(each[0], name)]
-            if not there and not unread:
-                raise LookupError(f"no host of these has a virtual machine {name}: {', '.join(names)}")
-            if not there:
-                self._unplaced(name, unread[0], f"{name} is on no host that could be read; not read: {', '.join(unread)}")
-            wanted += [each for each in there if each not in wanted]
-        for vm, host in wanted:
-            try:
-                self.chosen.append((_VM_NAME.validate_python(vm), host))
-            except ValidationError as error:
-                self._unplaced(vm, host, str(error.errors()[0]["msg"]).removeprefix("Value error, "))
-
-    def known_absent(self, queries: Iterable[Query[Any]]) -> dict[str, Any]:
-        """Answers to what need not be asked: about a virtual machine, on a host that has listed all of its own without it."""
-        found = {}
-        for query in queries:
-            named = {each.parameters.get("VMName") or each.parameters.get("Name") for each in query.commands}
-            about = all(each.name.startswith("Get-VM") for each in query.commands) and len(named) == 1
-            (name,) = named if about else (None,)
-            listed = self._on.get(query.host)
-            if isinstance(name, str) and listed is not None and not any(same_name(name, each) for each in listed):
-                found[query.id] = NotApplicable(reason=f"{query.host} has no virtual machine {name}")
-        return found
-
-    def _unplaced(self, name: str, host: str, why: str) -> None:
-        """A virtual machine of which nothing can be said."""
-        finding = Finding(
-            id=digest(["vm", name.casefold(), host.casefold()])[:12],
-            level=Level.UNKNOWN,
-            verdict=Verdict.UNKNOWN,
-            remediation="",
-            title=f"Virtual machine {name}",
-            why=(why,),
-        )
-        self.lost.append(finding)
-        self.unplaced.append(VmSeen(name=name, host=host, level=Level.UNKNOWN, findings=(finding.id,)))
-
-
 def _vm_ways(one: tuple[str, str], pairs: Sequence[tuple[str, str]], sweep: _Sweep) -> _VmWays:
     """Have a virtual machine's repairs planned, to everywhere that it could go from where it is."""
     vm, host = one
@@ -367,92 +269,6 @@ def _vm_ways(one: tuple[str, str], pairs: Sequence[tuple[str, str]], sweep: _Swe
         if len(ways) > 1 and all(each in repairs for repairs in ways.values())
     )
     return _VmWays(always, {there: tuple(each for each in own if each not in always) for there, own in ways.items()})
-
-
-# ---- findings --------------------------------------------------------------------------------------------------------
-
-
-def _finding(asked: _Asked, found: Gathered) -> Finding | None:
-    """What a repair's plan says, unless it says that all is well."""
-    repair = asked.repair
-    if asked.clear:
-        return None
-    if asked.reads is None:
-        return _told(repair, asked, Verdict.UNKNOWN, (asked.cannot,))
-    inputs = found.inputs(asked.reads)
-    if all(isinstance(item, Satisfied) for item in repair.items(inputs)):
-        return None
-    plan = repair.planned(inputs)
-    return _told(repair, asked, plan.verdict, tuple(reasons(plan)), plan)
-
-
-def _by_silence(finding: Finding | None, why: Mapping[str, str], silent: Mapping[str, Finding]) -> Finding | None:
-    """A finding that is unknown because some computer said nothing at all is that computer's: it is told once, not by each."""
-    if finding is None or finding.verdict is not Verdict.UNKNOWN:
-        return finding
-    told = "; ".join(finding.why)
-    return next((silent[host] for host, reason in why.items() if reason in told), finding)
-
-
-def _told(repair: Repair, asked: _Asked, verdict: Verdict, why: tuple[str, ...], plan: Plan | None = None) -> Finding:
-    lacking = plan is not None and all(
-        isinstance(item, Satisfied) or (isinstance(item, Blocked) and item.obstacle is Obstacle.ENDPOINT_LACKS)
-        for item in plan.items
-    )
-    # What an endpoint cannot do says nothing of the fault: whether it is there is not known.
-    failing = verdict is Verdict.PRESENT and not lacking
-    level = Level.NOTED if asked.check else Level.FAILS if failing else Level.UNKNOWN
-    request = repair.model_dump(mode="json")
-    # One reason that keeps many from being known is told once.
-    identity = [repair.id, request] if failing else [repair.id, *why]
-    options = " ".join(
-        f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in request.items() if value not in (None, False)
-    )
-    return Finding(
-        id=digest(identity)[:12],
-        level=level,
-        verdict=verdict if failing else Verdict.UNKNOWN,
-        remediation=repair.id,
-        title=repair.summary if failing else repair.title,
-        causes=repair.causes,
-        why=why,
-        tier=int(plan.tier if plan else repair.tier),
-        lines=tuple(
-            Line(host=step.host, command=step.command.text, undo=step.undo.text if step.undo else "") for step in plan.steps
-        )
-        if plan
-        else (),
-        instructions=tuple(line for each in plan.manuals for line in each.instructions) if plan else (),
-        blocked=tuple(each.why for each in plan.blocks) if plan and failing else (),
-        digest=plan.digest if plan and plan.appliable else "",
-        ask="" if ANY_VM in request.values() else f"remediate plan {repair.id} {options}",
-    )
-
-
-def _silent(host: str, why: str) -> Finding:
-    return Finding(
-        id=digest(["silent", host.casefold()])[:12],
-        level=Level.UNKNOWN,
-        verdict=Verdict.UNKNOWN,
-        remediation="",
-        title=f"{host} could not be read",
-        why=(why,),
-    )
-
-
-def _way(here: str, there: str, findings: Sequence[Finding]) -> Way:
-    ordered = sorted(_each_once(findings), key=lambda each: ORDER[each.level])
-    return Way.model_construct(
-        source=here, destination=there, level=worst(each.level for each in ordered), findings=_ids(ordered)
-    )
-
-
-def _each_once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple({each.id: each for each in findings}.values())
-
-
-def _ids(findings: Iterable[Finding]) -> tuple[str, ...]:
-    return tuple(each.id for each in findings)
 
 
 def _compares(query: Query[Any]) -> bool:
