@@ -28,9 +28,10 @@ _SENTENCE = 6  # characters
 _READ = 16_384  # characters of which sentences are read one by one
 _GLUED = re.compile(r"[0o]x[0-9a-f]{1,8}(?![0-9a-f])")
 _NUMBERED = re.compile(
-    r" (?:error|errors|code|fehler|fehlercode|erreur|errore|erro|codigo|win32|エラー|コード|错误|錯誤)"
+    r" (?:error|errors|code|fehler|fehlercode|erreur|errore|erro|codigo|win32|エラー|コート|错误|錯誤)"
     r"(?: (?:code|was|is|wert|value|de|d|erreur|error|errore|erro|war|lautet))? (\d{4,5})(?= )"
 )
+# As `words_of` folds them: marks over Japanese letters go as accents do.
 _EVENTS = frozenset(
     {"event", "events", "eventid", "ereignis", "evenement", "evento", "イヘント", "イヘントid", "事件", "事件id"}
 )
