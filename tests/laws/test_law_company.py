@@ -14,7 +14,6 @@ from remediations.ledger import OpenIncident, Standing
 from remediations.model.causes import Cause
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Reason
-from remediations.model.policy import Policy
 
 SWITCH, CPU = Cause.SWITCH_MISSING.value, Cause.CPU_INCOMPATIBLE.value
 
@@ -42,7 +41,7 @@ def standing(bench: Bench, opened: OpenIncident) -> Standing | None:
 def run(bench: Bench, opened: OpenIncident, name: str = "run-1", gate: object = None) -> Report:
     """Its flow run, from the top."""
     bench.ledger.started_as(opened.id, name)
-    return bench.engine(Policy(windows={})).remediate(
+    return bench.engine().remediate(
         name,
         opened.incident,
         dry_run=False,
