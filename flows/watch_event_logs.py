@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.runtime import configure_logs, engine
+from remediations.engine import Engine
 from remediations.engine.watch import Seen
 
 log = structlog.get_logger(__name__)
@@ -29,11 +30,10 @@ def watch_event_logs() -> State[Any]:
     return Completed(message=words(seen))
 
 
-def look(before: object = None) -> Seen:
-    """One look of this process, told in its log; what was unread `before` too is not told again."""
-    with engine() as built:
-        seen = built.watch()
-    known = before.unread if isinstance(before, Seen) else ()
+def look(built: Engine, before: Seen | None = None) -> Seen:
+    """One look, told in the log of this process; what was unread `before` too is not told again."""
+    seen = built.watch()
+    known = before.unread if before is not None else ()
     tell(seen.model_copy(update={"unread": tuple(each for each in seen.unread if each not in known)}))
     return seen
 

@@ -31,12 +31,13 @@ def show(*, as_json: bool) -> None:
 
 def look(*, as_json: bool) -> None:
     """Look at the hosts' event logs once, and print what was found."""
-    from flows.runtime import configure_logs
+    from flows.runtime import configure_logs, engine
     from flows.watch_event_logs import look as once
     from flows.watch_event_logs import words
 
     configure_logs(stream=sys.stderr, level="WARNING")
-    seen = once()
+    with engine() as built:
+        seen = once(built)
     if as_json:
         print_json(seen.model_dump(mode="json"))
     else:

@@ -214,16 +214,19 @@ def _sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _watch(every: float) -> Iterator[None]:
     """Look at the hosts' event logs, every so many seconds; not at all for 0."""
+    from flows.runtime import engine
     from flows.watch_event_logs import look
 
     stop = threading.Event()
 
     def work() -> None:
-        before: object = None
         while not stop.wait(every):
             try:
-                # What a host cannot tell today it could not tell a minute ago: that is said once.
-                before = look(before)
+                # One engine for many looks: a host is logged on to once, and what it cannot tell is said once.
+                with engine() as built:
+                    before = look(built)
+                    while not stop.wait(every):
+                        before = look(built, before)
             except Exception as error:  # the next look may succeed, and misses nothing
                 log.warning("the hosts' event logs could not be watched", error=str(error), again_in_seconds=every)
 

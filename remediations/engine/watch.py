@@ -82,10 +82,13 @@ def watch(hosts: Hosts, site: Site, ledger: Ledger, now: Callable[[], datetime])
     """Look at all hosts once: report what failed since the last look, and end what has succeeded since."""
     before, fresh, lost, unread = ledger.bookmarks(), [], [], []
     marks: list[tuple[Bookmark | None, Bookmark]] = []
+    # All hosts at once, in one batch each: what most of them have is nothing new, and one that is down holds up no other.
+    newest_of = {(host.name, channel): newest_records(host.name, channel, 1) for host in site.hosts for channel in WATCHED}
+    first = gather(hosts, site, newest_of.values())
     for host in site.hosts:
         for channel in WATCHED:
             mark = before.get((host.name, channel))
-            found = _since(hosts, site, host.name, channel, mark)
+            found = _since(hosts, site, (host.name, channel), mark, first.of(newest_of[host.name, channel]))
             if isinstance(found, str):
                 unread.append(f"{host.name}, {channel}: {found}")
                 continue
@@ -180,13 +183,16 @@ def _won_since(failure: Incident, won: Mapping[str, Success]) -> bool:
     return success is not None and (failure.occurred_at is None or success.at >= failure.occurred_at)
 
 
-def _since(hosts: Hosts, site: Site, host: str, channel: str, mark: Bookmark | None) -> tuple[list[Record], str] | str:
-    """The records of a channel that came after a bookmark, and what is missing before them; or why it cannot be read."""
+def _since(
+    hosts: Hosts, site: Site, where: tuple[str, str], mark: Bookmark | None, first: object
+) -> tuple[list[Record], str] | str:
+    """The records of a host's channel that came after a bookmark, and what is missing before them; or why it is unread.
+
+    `first` is what was read of its newest record.
+    """
     found: dict[int, Record] = {}
-    most, until, cleared = 1, None, False
+    page, most, cleared = first, 1, False
     for _ in range(PAGES):
-        query = newest_records(host, channel, most, until)
-        page = gather(hosts, site, [query]).of(query)
         if not isinstance(page, Records):
             return page.reason if isinstance(page, (Unknown, NotApplicable)) else "its answer is none"
         before = len(found)
@@ -200,8 +206,8 @@ def _since(hosts: Hosts, site: Site, host: str, channel: str, mark: Bookmark | N
             return list(found.values()), ""
         if most == PAGE and len(found) == before:
             break  # so many at one moment that a page cannot tell them apart
-        until = page.records[-1].event.time if most == PAGE else None
-        most = PAGE
+        query = newest_records(*where, PAGE, page.records[-1].event.time if most == PAGE else None)
+        page, most = gather(hosts, site, [query]).of(query), PAGE
     return list(found.values()), f"more than {len(found)} records came since it was read; the older ones were not looked at"
 
 
