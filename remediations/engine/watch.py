@@ -90,7 +90,7 @@ def watch(hosts: Hosts, site: Site, ledger: Ledger, now: Callable[[], datetime])
             mark = before.get((host.name, channel))
             found = _since(hosts, site, (host.name, channel), mark, first.of(newest_of[host.name, channel]))
             if isinstance(found, str):
-                unread.append(f"{host.name}, {channel}: {found}")
+                unread.append(f"{host.name}: {found.splitlines()[0].removeprefix(f'{host.name}: ')}")
                 continue
             records, missing = found
             if missing:
@@ -108,13 +108,13 @@ def watch(hosts: Hosts, site: Site, ledger: Ledger, now: Callable[[], datetime])
     failures, successes = told(site, fresh)
     taken = ledger.watched([old for old, _ in marks], [new for _, new in marks], failures)
     if taken is None:
-        return Seen(unread=tuple(unread))
+        return Seen(unread=tuple(dict.fromkeys(unread)))
     return Seen(
         reported=tuple(each.id for each in taken if not each.joined),
         joined=tuple(each.id for each in taken if each.joined),
         over=_end(ledger, successes),
         lost=tuple(lost),
-        unread=tuple(unread),
+        unread=tuple(dict.fromkeys(unread)),
     )
 
 
