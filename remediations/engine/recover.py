@@ -58,6 +58,7 @@ def recover(ledger: Ledger, applier: Applier, fate: Fate) -> list[Recovered]:
             if over.reason is Reason.APPROVAL_EXPIRED:
                 _with_companions(ledger, applier.site, record, outcome)
             ledger.close_incident(record.incident_id, outcome)
+        _give_back(ledger, record.run)
         ledger.finish_run(record.run, outcome)
         found.append(Recovered(run=record.run, incident_id=record.incident_id, what=over.words, outcome=outcome))
     return found
@@ -95,6 +96,13 @@ def _is_over(ledger: Ledger, run: str, over: set[str]) -> bool:
 def _kept(ledger: Ledger, run: str) -> str:
     told = [note.data["why"] for note in ledger.trail(run) if note.kind == "recover later"]
     return told[-1] if told else "it was not tried yet"
+
+
+def _give_back(ledger: Ledger, run: str) -> None:
+    """The leases of a run that is over: one that died before its first step had taken them and sent nothing."""
+    for lease in ledger.held():
+        if lease.holder == run:
+            ledger.release(lease)
 
 
 def _close_left_over(ledger: Ledger, applier: Applier) -> list[Recovered]:

@@ -130,6 +130,7 @@ def _at_rest(bench: Bench, where: str, sent: int) -> None:
     [
         ("enable-processor-compatibility", "recovered", 12),
         ("register-spns", "resumed", 8),
+        ("register-spns", "recovered", 5),
         (UNDO, "recovered", 14),
     ],
 )
