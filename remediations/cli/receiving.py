@@ -183,7 +183,10 @@ def _one(found: Settings, site: Configuration, listening: socket.socket) -> int:
 
 def _keep(found: Settings, workers: int) -> int:
     """Workers on one socket: what waits to be accepted is nobody's, so a worker that dies loses none of it."""
+    from fastapi import FastAPI
+
     with contextlib.closing(listener(found)) as listening:
+        server(found, FastAPI())  # a certificate that cannot be used is said here, not by each worker again and again
         listening.set_inheritable(True)
         started = [_Worker(number, found, listening) for number in range(1, workers + 1)]
         err.print(f"alerts to  {url(found, listening)}\n{workers} processes, logs in {found.state / 'logs'}", markup=False)
