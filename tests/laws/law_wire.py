@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -33,8 +33,8 @@ from remediations.model.outcome import Ending
 from remediations.remoting import Remoting, RemotingSettings
 from remediations.settings import resolve
 
-HASTY = RemotingSettings(connect=2, operation=2, poll=1, slack=1, stop=1, in_flight=0.5, probe=1)
-"""A remoting that gives up soon: the lab answers at once or never."""
+HASTY = RemotingSettings(connect=5, operation=5, poll=1, slack=3, stop=1, in_flight=0.5, probe=3)
+"""A remoting that gives up soon, but not so soon that a busy machine looks like a broken wire."""
 
 KINDS = ("reset", "hang", "garbage", "unauthorized", "wsman", "die")
 
@@ -160,7 +160,8 @@ def tried(name: str, request: int, way: Way | None) -> Tried:
     """Carry out a remediation whose `request`-th request after its approval breaks that way, then let recovery do its part."""
     kind, moment, value = way or ("none", "before", None)
     with bench() as it:
-        remediation = SCENARIOS[name](it)
+        with Remoting(it.lab.site(), resolve) as patient:
+            remediation = SCENARIOS[name](replace(it, remoting=patient))
         before = it.lab.world.state_hash()
         faults, counting = it.lab.protocol_faults, Counting(it)
         people = ["anna", "bert"]
