@@ -1,0 +1,39 @@
+"""The pages: what they link to is there, and what they tell people to type exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from remediations.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+def pages() -> list[object]:
+    return [pytest.param(page, id=page.name) for page in PAGES]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text("utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", pages())
+def test_commands_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    typed = re.findall(r"`remediate ([a-z-]+)", text) + re.findall(r"^    remediate ([a-z-]+)", text, re.MULTILINE)
+    group = typer.main.get_command(app)
+    context = typer.Context(group)
+    assert isinstance(group, typer.core.TyperGroup)
+    assert [name for name in typed if group.get_command(context, name) is None] == []
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)#\s]+)", PAGES[0].read_text("utf-8")))
+    assert {f"docs/{page.name}" for page in PAGES[1:]} == linked
