@@ -62,11 +62,13 @@ SILENCE = timedelta(seconds=90)
 
 
 def register(client: SyncPrefectClient, *, flows: Sequence[Flow[..., Any]] = ALL, pool: str = POOL) -> dict[str, UUID]:
-    """Create or bring up to date pool, deployments, automation and pause switch; the deployments' ids by flow name."""
+    """Create or bring up to date pool, deployments, automations and pause switch; the deployments' ids by flow name."""
     ensure_pool(client, pool)
     found = {flow.name: deploy(client, flow, pool=pool) for flow in flows}
     end_zombies(client)
     ensure_variable(client)
+    if REPORT in found:
+        take_in_events(client, found[REPORT])
     return found
 
 
