@@ -21,8 +21,8 @@ from remediations.model.policy import Needed, Policy, Retry
 MISTAKES = 3
 """Answers to one question that do not count, after which its run ends."""
 
-NOT_COUNTED = "answer not counted"
-"""The note of such an answer."""
+COUNTED, NOT_COUNTED = "answer counted", "answer not counted"
+"""The notes of answers that came by the question's own form."""
 
 
 @dataclass(frozen=True)
@@ -111,31 +111,35 @@ class Asking:
         """Ask until it is decided or its time is up. An answer that does not count is told and asked for again, thrice."""
         asked = question.asked
         while self.ledger.decision(asked) is None and self.judging.clock() < asked.expires_at:
-            refused = [
-                str(note.data["detail"])
+            taken = [
+                note
                 for note in self.ledger.trail(self.run)
-                if note.kind == NOT_COUNTED and note.data["ask"] == asked.ask
+                if note.kind in (COUNTED, NOT_COUNTED) and note.data["ask"] == asked.ask
             ]
-            answer = self.gate(self._put(question, why, refused))
+            refused = [str(note.data["detail"]) for note in taken if note.kind == NOT_COUNTED]
+            answer = self.gate(self._put(question, why, refused, answered=len(taken)))
             if answer is None:
                 continue
+            told = {"ask": asked.ask, "digest": asked.digest, "approver": answer.approver}
             try:
                 record(self.ledger, question, answer, step_of=self.step_of, clock=self.judging.clock)
             except AnswerRefused as error:
-                told = {"ask": asked.ask, "digest": asked.digest, "approver": answer.approver, "detail": error.detail}
-                self.ledger.note(self.run, NOT_COUNTED, told)
+                self.ledger.note(self.run, NOT_COUNTED, {**told, "detail": error.detail})
                 if len(refused) + 1 >= MISTAKES:
                     raise
+            else:
+                self.ledger.note(self.run, COUNTED, told)
 
-    def _put(self, question: Question, why: str, refused: Sequence[str]) -> Ask:
-        """The question as a gate puts it to a person."""
+    def _put(self, question: Question, why: str, refused: Sequence[str], *, answered: int) -> Ask:
+        """The question as a gate puts it to a person, `answered` answers of its form having been taken before."""
         asked, parts = question.asked, [each for each in (question.first, question.second) if each is not None]
         given = self.ledger.approvals(asked)
-        # A part two that has changed is another question too, and so is the next one to a second person or after a mistake.
-        number, again = max(each.ask for each in parts), len(given) + len(refused)
+        # A part two that has changed is another question too, and so is the next one after an answer. An approval that came
+        # by another way leaves the form as it is: whoever fills it in meanwhile is heard.
+        number = max(each.ask for each in parts)
         return Ask(
             run=self.run,
-            key=f"approve-{asked.digest[:12]}-{number}" + (f"-{again + 1}" if again else ""),
+            key=f"approve-{asked.digest[:12]}-{number}" + (f"-{answered + 1}" if answered else ""),
             plan=question.first.plan if question.first is not None else None,
             retry=question.second.plan if question.second is not None else None,
             expires_at=asked.expires_at,
