@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NOT_SHOWN = "the command returned without an error, but the host does not show the change"
 """What is written of a step that nobody says anything against."""
 
+NOT_READ = "the command returned without an error, and what it was to change could not be read after it"
+"""What is said of a step whose host was silent from then on: it may well have worked."""
+
 
 class Work(Back):
     """One plan being carried out under one lease; taken back if it cannot be carried to its end."""
@@ -151,10 +154,12 @@ class Work(Back):
         if after(step, facts):
             self.result(index, ok=True, detail=answer.said, how=answer.how)
             return
-        said = answer.said or NOT_SHOWN
-        if answer.how == "answered" or before(step, facts):
+        unread = any(change.fact not in facts for change in step.changes)
+        said = answer.said or (NOT_READ if unread else NOT_SHOWN)
+        if before(step, facts) or (answer.how == "answered" and not (unread and answer.error is None)):
             self.result(index, ok=False, detail=said, how=answer.how)
-        # Else neither before nor after holds and nobody knows why: no result, so that nothing is sent there again blindly.
+        # Else nobody knows what the host shows, or why it shows neither before nor after: no result, so that nothing is sent
+        # there again blindly.
         raise Stopped(f"{step.command.name} on {step.host}: {said}", error=answer.error)
 
     def _wait(self, wait: Wait) -> None:
