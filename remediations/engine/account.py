@@ -191,10 +191,10 @@ class Account:
 
     def note_failure(self, number: int, applied: Applied) -> None:
         """A plan that was not carried to its end counts against it if a host, or what it waited for, is why."""
+        if applied.reason not in (None, Reason.GUARD_FAILED):
+            return  # what the ledger itself keeps from going on is not asked of it again
         sealed = self.ledger.sealed(self.run, round=number, part="repair")
-        if sealed is None or applied.reason not in (None, Reason.GUARD_FAILED):
-            return
-        if self.ledger.journal(self.run, sealed.digest):
+        if sealed is not None and self.ledger.journal(self.run, sealed.digest):
             self.note_trial(number, verified=False, detail=applied.detail)
 
     def unverified(self, number: int, again: Plan, still: Outcome) -> Outcome:
