@@ -73,13 +73,15 @@ from pathlib import Path
 from remediations.engine import Answer, Engine
 from remediations.ledger import Ledger
 from remediations.model.incident import Incident
-from remediations.model.policy import Policy
+from remediations.model.policy import Policy, Proven
+from remediations.model.tier import Tier
 from remediations.remoting import Remoting
 from remediations.settings import load_site, resolve
 
+names = dict.fromkeys(Tier, Proven.NAME)
 site, ledger, incident = load_site(Path(sys.argv[1])), sys.argv[2], Incident.model_validate_json(sys.argv[3])
 with Ledger(ledger) as book, Remoting(site, resolve) as remoting:
-    engine = Engine(site=site, policy=Policy(windows={}, proof=NAMES), ledger=book, remoting=remoting)
+    engine = Engine(site=site, policy=Policy(windows={}, proof=names), ledger=book, remoting=remoting)
     gate = lambda ask: Answer(decision="approve", approver="anna")
     report = engine.remediate("run-1", incident, dry_run=False, gate=gate, requested_by="alerting")
     print(report.outcome.model_dump_json())
