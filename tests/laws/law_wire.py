@@ -29,6 +29,7 @@ from remediations.lab.lab import Lab
 from remediations.lab.protocol import Fault
 from remediations.ledger import Ledger
 from remediations.model.causes import Cause
+from remediations.model.contract import Effect, contracts
 from remediations.model.outcome import Ending
 from remediations.remoting import Remoting, RemotingSettings
 from remediations.settings import resolve
@@ -215,7 +216,9 @@ def judged(it: Bench, before: str, report: Report | None, error: str, dead: Sequ
         it.lab.server.start_host(host)
     it.clock.ahead += timedelta(hours=2)
     it.engine().recover(lambda run: Over(reason=None, words="it ended"))
-    ran = Counter(json.dumps([host, name, given], default=str, sort_keys=True) for host, name, given in it.changes())
+    # What hands out a secret, or writes a log to fetch it, changes no setting: asked again, it does no harm.
+    steps = (each for each in it.changes() if contracts()[each[1]].effect is Effect.CHANGE)
+    ran = Counter(json.dumps([host, name, given], default=str, sort_keys=True) for host, name, given in steps)
     doubled = [command for command, times in ran.items() if times > 1]
     if doubled:
         return Became.DOUBLED, "; ".join(doubled)
