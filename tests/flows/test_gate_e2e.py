@@ -111,6 +111,7 @@ def test_a_killed_worker_forgets_nothing_and_the_terminal_answers(served: Served
     assert (told["decision"], told["retry"], told["comment"]) == ("approve", True, "CHG1")
 
 
+@pytest.mark.long
 def test_an_answer_that_comes_while_the_asking_process_still_ends_is_carried_out(
     served: Served, gated_deployment: UUID
 ) -> None:
@@ -125,6 +126,7 @@ def test_an_answer_that_comes_while_the_asking_process_still_ends_is_carried_out
     assert worker in served.processes(), "the worker that began has died"
 
 
+@pytest.mark.long
 def test_a_run_that_a_worker_took_and_lost_is_started_again(served: Served, gated_deployment: UUID) -> None:
     parameters = {"expires_at": later().isoformat(), "host": "HV24"}
     with served.client() as client:
