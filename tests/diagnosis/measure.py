@@ -1,6 +1,6 @@
 """How right the diagnosis is on labelled messages: accuracy and confusion matrix. Run it on one or more JSON Lines files.
 
-`python tests/diagnosis/measure.py tests/diagnosis/corpus.jsonl tests/diagnosis/field.jsonl tests/diagnosis/held_out.jsonl`
+`python tests/diagnosis/measure.py tests/diagnosis/corpus.jsonl tests/diagnosis/{field,later,held_out}.jsonl`
 """
 
 from __future__ import annotations
