@@ -175,8 +175,8 @@ def _one(found: Settings, site: Configuration, listening: socket.socket) -> int:
             return over(ledger.over(incident.key, ended.how, ended.words(incident)), ended)
 
         serving = server(found, application(found, site, ledger.take_in, settle))
-        err.print(f"alerts to  {url(found, listening)}", markup=False)
         with contextlib.suppress(KeyboardInterrupt), until_told():
+            err.print(f"alerts to  {url(found, listening)}", markup=False)
             serving.run([listening])
     return Exit.DONE
 
@@ -188,10 +188,13 @@ def _keep(found: Settings, workers: int) -> int:
     with contextlib.closing(listener(found)) as listening:
         server(found, FastAPI())  # a certificate that cannot be used is said here, not by each worker again and again
         listening.set_inheritable(True)
-        started = [_Worker(number, found, listening) for number in range(1, workers + 1)]
-        err.print(f"alerts to  {url(found, listening)}\n{workers} processes, logs in {found.state / 'logs'}", markup=False)
+        started: list[_Worker] = []
         try:
             with until_told():
+                started.extend(_Worker(number, found, listening) for number in range(1, workers + 1))
+                err.print(
+                    f"alerts to  {url(found, listening)}\n{workers} processes, logs in {found.state / 'logs'}", markup=False
+                )
                 while True:
                     for each in started:
                         each.keep()

@@ -132,6 +132,8 @@ class Stream:
     def __init__(self, port: int) -> None:
         self.answered: set[str] = set()
         self.refused: list[int] = []
+        self.share = 0.0
+        """How much of it may be sent by now, so that no kill comes after its end."""
         self._url = f"http://127.0.0.1:{port}/alerts/alertmanager"
         self._threads = [threading.Thread(target=self._send, args=(number,), daemon=True) for number in range(SENDERS)]
 
@@ -147,6 +149,8 @@ class Stream:
     def _send(self, number: int) -> None:
         with httpx.Client(timeout=30) as client:
             for round_ in range(ROUNDS):
+                while round_ >= self.share * ROUNDS:
+                    time.sleep(0.01)
                 names = [f"VM-{number}-{round_}-{each}" for each in range(GROUP)]
                 body = webhook(*(alert(vm=name, source="HV01") for name in names))
                 while True:
@@ -169,8 +173,10 @@ def streamed(receiver: Receiver, url: str, kills: list[Callable[[], None]]) -> S
     stream.start()
     whole = SENDERS * ROUNDS * GROUP
     for number, kill in enumerate(kills, start=1):
+        stream.share = (number + 0.5) / (len(kills) + 1)
         eventually(lambda n=number: len(stream.answered) >= n * whole // (len(kills) + 1), "the stream", receiver.told)  # type: ignore[misc]
         kill_and_look(kill, url, stream, receiver)
+    stream.share = 1.0
     stream.join()
     receiver.stop()
     assert len(stream.answered) == whole
