@@ -23,7 +23,8 @@ from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.remediation import Remediation
 from remediations.catalogue.resume_node import ResumeNode
 from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
-from remediations.engine import Answer, Ask, Over, Report
+from remediations.engine import Answer, Ask, Engine, Over, Report
+from remediations.engine.ports import Gate
 from remediations.engine.propose import canonical
 from remediations.lab.lab import Lab
 from remediations.lab.protocol import Fault
@@ -157,33 +158,56 @@ def bench() -> Iterator[Bench]:
         yield Bench(lab, ledger, remoting, clock, path)
 
 
-def tried(name: str, request: int, way: Way | None) -> Tried:
-    """Carry out a remediation whose `request`-th request after its approval breaks that way, then let recovery do its part."""
-    kind, moment, value = way or ("none", "before", None)
-    with bench() as it:
-        with Remoting(it.lab.site(), resolve) as patient:
-            remediation = SCENARIOS[name](replace(it, remoting=patient))
-        before = it.lab.world.state_hash()
-        faults, counting = it.lab.protocol_faults, Counting(it)
-        people = ["anna", "bert"]
+def prepared(it: Bench, name: str) -> Remediation:
+    """What a remediation is asked for in its scenario, which is made on this bench with a remoting that has patience."""
+    with Remoting(it.lab.site(), resolve) as patient:
+        return SCENARIOS[name](replace(it, remoting=patient))
 
-        def gate(ask: Ask) -> Answer:
-            counting.begin()
-            if way is not None and not faults.fired:
-                faults.clear()
-                faults.add(Fault(nth=request, kind=kind, moment=moment, value=value))  # type: ignore[arg-type]
-            return Answer(decision="approve", approver=people.pop(0), digest=ask.digest[:8], target=ask.needed.typed)
 
-        report, error = None, ""
-        try:
-            report = it.engine(ANYTIME).carry_out("run-1", remediation, dry_run=False, gate=gate, requested_by="carl")
-        except Exception as raised:  # whatever it is, nobody would be told
-            error = repr(raised)
+class Attempt:
+    """One carrying out on a bench, whose `request`-th request after its approval breaks that way."""
+
+    def __init__(self, it: Bench, name: str, request: int, way: Way | None) -> None:
+        self.it, self.name, self.request = it, name, request
+        self.kind, self.moment, self.value = way or ("none", "before", None)
+        self.before = it.lab.world.state_hash()
+        self._counting, self._people = Counting(it), ["anna", "bert"]
+
+    def answer(self, ask: Ask) -> Answer:
+        """The gate: approves, and from then on the wire is watched, and breaks."""
+        self._counting.begin()
+        faults = self.it.lab.protocol_faults
+        if self.kind != "none" and not faults.fired:
+            faults.clear()
+            faults.add(Fault(nth=self.request, kind=self.kind, moment=self.moment, value=self.value))  # type: ignore[arg-type]
+        return Answer(decision="approve", approver=self._people.pop(0), digest=ask.digest[:8], target=ask.needed.typed)
+
+    def over(self, report: Report | None, error: str) -> Tried:
+        """What became of it, once recovery has done its part."""
+        faults = self.it.lab.protocol_faults
         struck = list(faults.fired)
         faults.clear()
         faults.release()
-        became, detail = judged(it, before, report, error, [each.host for each in struck if each.fault.kind == "die"])
-        return Tried(name, request, kind, moment, became, detail, bool(struck), counting.count)
+        dead = [each.host for each in struck if each.fault.kind == "die"]
+        became, detail = judged(self.it, self.before, report, error, dead)
+        count = self._counting.count
+        return Tried(self.name, self.request, self.kind, self.moment, became, detail, bool(struck), count)
+
+
+def carried(engine: Engine, remediation: Remediation, gate: Gate) -> tuple[Report | None, str]:
+    """The report of carrying it out; or none, and the error that nobody would have been told."""
+    try:
+        return engine.carry_out("run-1", remediation, dry_run=False, gate=gate, requested_by="carl"), ""
+    except Exception as raised:  # whatever it is
+        return None, repr(raised)
+
+
+def tried(name: str, request: int, way: Way | None) -> Tried:
+    """Carry out a remediation whose `request`-th request after its approval breaks that way, then let recovery do its part."""
+    with bench() as it:
+        remediation = prepared(it, name)
+        attempt = Attempt(it, name, request, way)
+        return attempt.over(*carried(it.engine(ANYTIME), remediation, attempt.answer))
 
 
 class Counting:
@@ -240,8 +264,6 @@ def judged(it: Bench, before: str, report: Report | None, error: str, dead: Sequ
 
 
 def points(name: str, requests: int, most: int | None = None) -> list[tuple[int, Way]]:
-    """Every request broken in every way; or `most` of them, always the same ones for a remediation."""
+    """Every request broken in every way, in an order that is always the same for a remediation; or the first `most` of them."""
     every = [(request, way) for request in range(1, requests + 1) for way in BREAKS]
-    if most is None or most >= len(every):
-        return every
-    return random.Random(name).sample(every, most)  # noqa: S311 # no secret: the same points every time
+    return random.Random(name).sample(every, len(every))[:most]  # noqa: S311 # no secret: the same order every time

@@ -6,7 +6,12 @@ tries as many as one has time for, and prints the table.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import pytest
+from law_cross import found_of
 from law_wire import BREAKS, MISSING, RIGHT, SCENARIOS, Became, points, tried
 
 SAMPLE = 8
@@ -41,12 +46,20 @@ def test_a_broken_request_is_neither_silent_nor_doubled(
     assert found.became in RIGHT, found
 
 
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[ProcessPoolExecutor]:
+    """A process without other threads, which can be forked at a question."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_no_break_of_any_request_loses_doubles_or_half_does_anything(name: str) -> None:
-    clean = tried(name, 0, None)
+def test_no_break_of_any_request_loses_doubles_or_half_does_anything(elsewhere: ProcessPoolExecutor, name: str) -> None:
+    (clean,) = elsewhere.submit(found_of, name, [(0, None)]).result()
     assert clean.became is Became.MENDED, clean
-    found = [tried(name, request, way) for request, way in points(name, clean.requests, SAMPLE)]
+    found = elsewhere.submit(found_of, name, points(name, clean.requests, SAMPLE)).result()
     print(f"{name}: {len(found)} of {clean.requests * len(BREAKS)} points tried")
+    assert len(found) == SAMPLE
     assert [str(each) for each in found if each.became not in RIGHT] == []
     assert sum(each.struck for each in found) >= len(found) // 2, "most points must break something"
