@@ -15,25 +15,27 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from remediations.catalogue.remediation import Operation, Reads, anywhere
+from remediations.catalogue.spare import Capacity
 from remediations.facts.cluster import (
     Node,
     NodeRoles,
-    Peers,
     StorageJobs,
     UpdateRun,
     from_any,
     node,
     node_roles,
-    peers,
     storage_jobs,
     update_run,
     witnesses,
 )
 from remediations.facts.host import Residents, residents
 from remediations.facts.query import Query
+from remediations.facts.quorum import Peers, peers
+from remediations.facts.room import HostMemory, host_memory
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
-from remediations.model.fact import NotApplicable, Test, changes, guard
+from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
+from remediations.model.maintenance import Spare
 from remediations.model.names import HostName, same_host
 from remediations.model.plan import Blocked, Close, Item, Obstacle, Satisfied, Step, Target, Wait
 from remediations.model.site import Cluster, Site
@@ -48,6 +50,7 @@ BUSY_TIME = 4 * 3600.0
 """Seconds that a backup or a merge may hold a virtual machine before the drain is given up."""
 
 Failback = Literal["NoFailback", "Immediate", "Policy"]
+Memory = HostMemory | Unknown | NotApplicable
 
 
 class DrainNode(Operation):
@@ -65,7 +68,8 @@ class DrainNode(Operation):
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The node, its peers, what it owns and what runs on it, and who else is at work on the cluster."""
         del evidence
-        return Reads({}, **drain_queries(*home(self.node, site)))
+        cluster, name = home(self.node, site)
+        return Reads({"spare": site.spare(cluster.name)}, **drain_queries(cluster, name))
 
     def moves(self, inputs: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
         """Every virtual machine's role that the node owns."""
@@ -75,10 +79,12 @@ class DrainNode(Operation):
     def plan(
         self,
         *,
+        spare: Spare,
         it: Node,
         around: Peers,
         owned: NodeRoles,
         guests: Residents,
+        memory: Mapping[str, Memory],
         jobs: StorageJobs | NotApplicable,
         updating: UpdateRun | NotApplicable,
     ) -> Iterator[Item]:
@@ -92,7 +98,7 @@ class DrainNode(Operation):
             why = f"{held}: see to that first (retry-drain, resume-node)"
             yield Blocked(obstacle=Obstacle.PRECONDITION, why=why)
         else:
-            yield from Scene(it, around, owned, guests, jobs, updating).drain(self.failback)
+            yield from Scene(spare, it, around, owned, guests, memory, jobs, updating).drain(self.failback)
 
 
 def home(name: str, site: Site) -> tuple[Cluster, str]:
@@ -111,6 +117,7 @@ def drain_queries(cluster: Cluster, name: str) -> dict[str, Query[Any] | Mapping
         "around": from_any(peers, cluster.name, name, of=asked),
         "owned": from_any(node_roles, cluster.name, name, of=asked),
         "guests": residents(name),
+        "memory": {each: host_memory(each) for each in cluster.nodes},
         "jobs": from_any(storage_jobs, cluster.name, of=asked),
         "updating": from_any(update_run, cluster.name, of=asked),
     }
@@ -125,16 +132,19 @@ def is_drained(it: Node, owned: NodeRoles) -> bool:
 class Scene:
     """Everything that a drain depends on, as it was read."""
 
+    spare: Spare
     it: Node
     around: Peers
     owned: NodeRoles
     guests: Residents
+    memory: Mapping[str, Memory]
     jobs: StorageJobs | NotApplicable
     updating: UpdateRun | NotApplicable
 
     def drain(self, failback: Failback, *, first: Step | None = None) -> Iterator[Item]:
         """The drain of a node that is up, or that `first` brings up; or what forbids it."""
         forbidden = [Blocked(obstacle=Obstacle.PRECONDITION, why=reason) for reason in self._forbidden()]
+        forbidden += self._capacity.missing()
         if forbidden:
             yield from forbidden
             return
@@ -149,6 +159,10 @@ class Scene:
             yield first
         yield self._suspend(failback)
         yield until_drained(self.it, self.owned, closes=BRACKET)
+
+    @property
+    def _capacity(self) -> Capacity:
+        return Capacity(self.it.name, self.around, self.memory, self.guests.unclustered, self.spare)
 
     def _forbidden(self) -> Iterator[str]:
         around, guests = self.around, self.guests
@@ -197,6 +211,7 @@ class Scene:
             guards=(
                 guard(around, "away", Test.EQUALS, []),
                 guard(around, "votes_left", Test.AT_LEAST, around.votes_needed),
+                *self._capacity.guards(),
                 *quiet,
             ),
             opens=BRACKET,

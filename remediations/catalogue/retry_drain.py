@@ -7,21 +7,23 @@ back without failback, which ends the failed drain, and drains it anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import ClassVar, Self
 
 from pydantic import Field
 
-from remediations.catalogue.drain_node import Failback, Scene, drain_queries, home, is_drained, names
+from remediations.catalogue.drain_node import Failback, Memory, Scene, drain_queries, home, is_drained, names
 from remediations.catalogue.remediation import Reads, Repair
-from remediations.facts.cluster import DrainFailures, Node, NodeRoles, Peers, StorageJobs, UpdateRun, drain_failures
+from remediations.facts.cluster import DrainFailures, Node, NodeRoles, StorageJobs, UpdateRun, drain_failures
 from remediations.facts.host import Residents
+from remediations.facts.quorum import Peers
 from remediations.model.causes import Cause
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
+from remediations.model.maintenance import Spare
 from remediations.model.names import HostName
 from remediations.model.plan import Item, Satisfied, Step
 from remediations.model.site import Site
@@ -52,16 +54,22 @@ class RetryDrain(Repair):
         cluster, name = home(self.node, site)
         incident = evidence.incident
         since = incident.occurred_at - timedelta(hours=1) if incident and incident.occurred_at else None
-        return Reads({}, failures=drain_failures(cluster.name, name, since), **drain_queries(cluster, name))
+        return Reads(
+            {"spare": site.spare(cluster.name)},
+            failures=drain_failures(cluster.name, name, since),
+            **drain_queries(cluster, name),
+        )
 
     def plan(
         self,
         *,
+        spare: Spare,
         failures: DrainFailures | Unknown | NotApplicable,
         it: Node,
         around: Peers,
         owned: NodeRoles,
         guests: Residents,
+        memory: Mapping[str, Memory],
         jobs: StorageJobs | NotApplicable,
         updating: UpdateRun | NotApplicable,
     ) -> Iterator[Item]:
@@ -80,4 +88,4 @@ class RetryDrain(Repair):
             settles=60,
         )
         fresh = it.model_copy(update={"drain": "NotInitiated"})
-        yield from Scene(fresh, around, owned, guests, jobs, updating).drain(self.failback, first=resume)
+        yield from Scene(spare, fresh, around, owned, guests, memory, jobs, updating).drain(self.failback, first=resume)

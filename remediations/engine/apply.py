@@ -91,14 +91,17 @@ class Applier:
         except Stopped as stop:
             raise Refused(Reason.GUARD_FAILED, stop.detail) from stop
 
-    def until(self, plan: Plan, wait: Wait, keep: Callable[[], None]) -> None:
-        """Read the facts until `wait` is over, calling `keep` each time. Raises `Stopped` if it stalls or takes too long."""
+    def until(self, plan: Plan, wait: Wait, keep: Callable[[], None]) -> bool:
+        """Read the facts until `wait` is over, calling `keep` each time; whether there was anything to wait for.
+
+        Raises `Stopped` if it stalls or takes too long.
+        """
         end = self.clock() + timedelta(seconds=wait.at_most)
-        last, moved = "", self.clock()
+        last, moved, waited = "", self.clock(), False
         while True:
             facts = self.read(plan)
             if all(guard.holds(facts) for guard in wait.until):
-                return
+                return waited
             stalled = [guard.text for guard in wait.stalls if guard.holds(facts)]
             if stalled:
                 raise Stopped(f"{wait.why}: it stalled, {stalled[0]}", Reason.GUARD_FAILED)
@@ -111,6 +114,7 @@ class Applier:
                 raise Stopped(f"{wait.why}: not within {wait.at_most:g} s", Reason.GUARD_FAILED)
             keep()
             self.pause(wait.poll)
+            waited = True
 
     def again(self, plan: Plan) -> Plan:
         """The plan made again, on facts read now: the same digest means no drift, verdict absent means mended."""

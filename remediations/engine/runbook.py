@@ -49,10 +49,10 @@ class Engine:
     ) -> None:
         """`keeps` is the directory for each run's evidence and page; without it none is kept."""
         self.keeps = keeps
-        self.site, self.policy, self.ledger, self.hosts = site, policy, ledger, remoting
+        self.site, self.policy, self.ledger, self.hosts = site.held_to(policy.maintenance), policy, ledger, remoting
         self.clock, self.observe, self.pause, self.step_of = clock, observe, pause, step_of
         self.publish = publish
-        self.judging = Judging(site, policy, ledger, clock, switches)
+        self.judging = Judging(self.site, policy, ledger, clock, switches)
 
     def head(self) -> Head:
         """The audit trail's head for a report or a page; whoever keeps what was published is told."""

@@ -54,7 +54,10 @@ class Work(Back):
                 self.applier.observe(f"{item.host}: {item.command.name} ({item.target.name})", work)
                 self.done.append(index)
             elif isinstance(item, Wait):
-                self.applier.observe(f"wait: {item.why}", partial(self._wait, item))
+                waited = self.applier.observe(f"wait: {item.why}", partial(self._wait, item))
+                if waited and not journal and not self.begun:
+                    # That may have taken hours, and nothing was sent yet: what was approved has to be right as things are now.
+                    self._against_drift(journal)
                 self.done.append(index)
 
     def _given_up(self, stop: Stopped, *, anew: bool = False) -> Applied:
@@ -91,7 +94,8 @@ class Work(Back):
         if not journal:
             fresh = self.applier.again(self.plan)
             if fresh.digest != self.plan.digest or not fresh.appliable:
-                raise Stopped(f"the facts moved since {self.plan.title!r} was approved", Reason.DRIFT)
+                now = "".join(f"; {block.why}" for block in fresh.blocks)
+                raise Stopped(f"the facts moved since {self.plan.title!r} was approved{now}", Reason.DRIFT)
             return
         facts: Mapping[str, Fact] = self.applier.read(self.plan)
         for index, item in enumerate(self.plan.items):
@@ -162,6 +166,7 @@ class Work(Back):
         # there again blindly.
         raise Stopped(f"{step.command.name} on {step.host}: {said}", error=answer.error)
 
-    def _wait(self, wait: Wait) -> None:
-        self.applier.until(self.plan, wait, self.keep)
+    def _wait(self, wait: Wait) -> bool:
+        waited = self.applier.until(self.plan, wait, self.keep)
         self.arrived(wait.why, wait)
+        return waited

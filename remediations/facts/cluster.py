@@ -9,10 +9,11 @@ from itertools import islice
 from typing import ClassVar, TypeVar
 
 from remediations.facts.query import Query, Unreadable
+from remediations.facts.quorum import found
 from remediations.facts.read import is_absent, lacks_command, many, one
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
-from remediations.model.names import ByHost, VmName, same_host, same_name
+from remediations.model.names import ByHost, VmName, same_host
 from remediations.model.plan import Target
 from remediations.model.reply import Record, Reply
 from remediations.model.site import Cluster
@@ -88,19 +89,6 @@ class Node(Fact):
         return Target(kind="cluster node", name=self.name, id=f"{self.subject}#{self.node_id}")
 
 
-class Peers(Fact):
-    """The other nodes of a node's cluster; `subject` is cluster/node."""
-
-    ready: frozenset[str]
-    """Up: they take roles."""
-    away: frozenset[str]
-    """Paused, down or joining."""
-    votes_left: int
-    """Votes that stay if the node goes: those of the ready peers, and the witness's."""
-    votes_needed: int
-    """More than half of all assigned votes."""
-
-
 class NodeRoles(Fact):
     """What a node owns; `subject` is cluster/node."""
 
@@ -172,11 +160,6 @@ def node(cluster: str, name: str, via: str) -> Query[Node]:
     return Query(via, (command("Get-ClusterNode"),), partial(_node, cluster, name, via))
 
 
-def peers(cluster: str, name: str, via: str) -> Query[Peers]:
-    """Reads a node's peers, and whether the votes suffice without it."""
-    return Query(via, (command("Get-ClusterNode"), command("Get-ClusterQuorum")), partial(_peers, cluster, name))
-
-
 def node_roles(cluster: str, name: str, via: str) -> Query[NodeRoles]:
     """Reads what a node owns: virtual machine roles and shared volumes."""
     return Query(via, (command("Get-ClusterGroup"), command("Get-ClusterSharedVolume")), partial(_node_roles, cluster, name))
@@ -240,15 +223,8 @@ def _is_moving(group: Record) -> bool:
     return str(group["State"]) == "Pending" or (isinstance(status, int) and bool(status & _QUEUED))
 
 
-def _find(records: Sequence[Record], name: str) -> Record:
-    for record in records:
-        if same_name(str(record["Name"]), name):
-            return record
-    raise Unreadable(f"the cluster lists no node {name}: it has {', '.join(str(each['Name']) for each in records) or 'none'}")
-
-
 def _node(cluster: str, name: str, via: str, replies: Sequence[Reply]) -> Node:
-    record = _find(many(replies[0]), name)
+    record = found(many(replies[0]), name)
     return Node(
         subject=f"{cluster}/{name}",
         name=str(record["Name"]),
@@ -256,22 +232,6 @@ def _node(cluster: str, name: str, via: str, replies: Sequence[Reply]) -> Node:
         state=str(record["State"]),
         drain=str(record["DrainStatus"]),
         seen_from=via,
-    )
-
-
-def _peers(cluster: str, name: str, replies: Sequence[Reply]) -> Peers:
-    records = many(replies[0])
-    own = _find(records, name)
-    others = [each for each in records if each is not own]
-    ready = [each for each in others if str(each["State"]) == "Up"]
-    witness = int(bool(one(replies[1]).get("QuorumResource")))
-    assigned = sum(int(each["NodeWeight"]) for each in records) + witness
-    return Peers(
-        subject=f"{cluster}/{name}",
-        ready=frozenset(str(each["Name"]) for each in ready),
-        away=frozenset(str(each["Name"]) for each in others if each not in ready),
-        votes_left=sum(int(each["NodeWeight"]) for each in ready) + witness,
-        votes_needed=assigned // 2 + 1,
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from remediations.model.base import Frozen
+from remediations.model.maintenance import Maintenance
 from remediations.model.names import ClusterName, HostName
 from remediations.model.plan import Plan
 from remediations.model.tier import Tier
@@ -205,6 +206,7 @@ class Policy(Frozen):
     trust: Trust = Trust()
     breaker: Breaker = Breaker()
     waits: Waits = Waits()
+    maintenance: Maintenance = Maintenance()
     lease_seconds: float = Field(
         default=600, ge=150, le=3600, description="Seconds that a host is held for one change; longer than any command may take"
     )

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from remediations.model.base import Frozen
+from remediations.model.maintenance import Maintenance, Spare
 from remediations.model.names import ByHost, ClusterName, HostName, same_name, short_name
 
 
@@ -153,6 +154,7 @@ class Site(Frozen):
     clusters: tuple[Cluster, ...] = ()
     controllers: tuple[Host, ...] = Field(default=(), description="Domain controllers; the first is read and written")
     notify: tuple[Notify, ...] = Field(default=(), description="Who is told of what, by Prefect's notification blocks")
+    _maintenance: Maintenance = PrivateAttr(default_factory=Maintenance)
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -205,6 +207,16 @@ class Site(Frozen):
     def controller(self) -> str | None:
         """The one writable domain controller (fully qualified) that a run reads and writes; None if the site names none."""
         return self.fqdn(self.controllers[0].name) if self.controllers else None
+
+    def held_to(self, maintenance: Maintenance) -> Self:
+        """This site, under what policy wants left of its clusters while a node is away; until then the defaults hold."""
+        held = self.model_copy()
+        held._maintenance = maintenance
+        return held
+
+    def spare(self, cluster: str) -> Spare:
+        """What has to be left of a cluster while one of its nodes is away."""
+        return self._maintenance.of(cluster)
 
     def expect(self, host: str) -> Expectation:
         """What is wanted of a host: its own expectations over its cluster's."""

@@ -41,16 +41,18 @@ def read_policy(
     except ValidationError as error:
         problems += refused(file, top, Policy, error.errors())
     if site is not None:
+        clusters = [cluster.name for cluster in site.clusters]
         problems += _unknown(file, _rules(top, "hosts"), [host.name for host in site.all_hosts()])
-        problems += _unknown(file, _rules(top, "clusters"), [cluster.name for cluster in site.clusters])
+        problems += _unknown(file, _rules(top, "clusters"), clusters)
+        problems += _unknown(file, _rules(top, "clusters", below="maintenance"), clusters)
     if remediations is not None:
         problems += _unknown(file, _rules(top, "remediations"), remediations)
         problems += _loose(file, _rules(top, "remediations"), remediations)
     return policy, sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
-def _rules(top: Entry, kind: str) -> Mapping[str, Entry]:
-    entry, rest = top.nearest(("gates", kind))
+def _rules(top: Entry, kind: str, below: str = "gates") -> Mapping[str, Entry]:
+    entry, rest = top.nearest((below, kind))
     return {} if rest else entry.entries
 
 

@@ -15,6 +15,7 @@ from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence, Hypothesis, Sighting
 from remediations.model.fact import Fact, NotApplicable, Unknown
 from remediations.model.incident import Incident
+from remediations.model.maintenance import Maintenance
 from remediations.model.plan import Plan
 from remediations.model.site import Site
 
@@ -96,7 +97,7 @@ class Case:
         told = json.loads(path.read_text("utf-8"))
         place = site(
             told.get("expect"), tuple(told.get("second hop", ())), told.get("controllers", 2), tuple(told.get("http", ()))
-        )
+        ).held_to(Maintenance.model_validate(told.get("maintenance", {})))
         request = CATALOGUE[path.parent.name].model_validate(told["request"])
         reads = request.reads(place, _evidence(told.get("evidence", {})))
         inputs = dict(reads.given)

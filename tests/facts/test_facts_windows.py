@@ -131,17 +131,6 @@ def test_a_host_without_a_cluster_has_no_limit_of_one(error_id: str) -> None:
         what(cluster.cluster_limit("HV03"), failed("Get-Cluster"))
 
 
-def test_votes_are_those_that_stay_and_those_that_quorum_needs() -> None:
-    query = cluster.peers("CLUSTER1", "HV01", "HV02")
-    witness = answered({"QuorumResource": "Cluster Disk 1"})
-    two = fields(what(query, answered(node("HV01"), node("HV02")), witness))
-    assert (two["votes_left"], two["votes_needed"], two["ready"], two["away"]) == (2, 2, ["HV02"], [])
-    alone = fields(what(query, answered(node("HV01"), node("HV02")), answered({"QuorumResource": None})))
-    assert (alone["votes_left"], alone["votes_needed"]) == (1, 2)
-    paused = fields(what(query, answered(node("HV01"), node("HV02", "Paused"), node("HV03", weight=0)), witness))
-    assert (paused["votes_left"], paused["votes_needed"], paused["away"]) == (1, 2, ["HV02"])
-
-
 def test_a_node_is_found_without_case_and_a_missing_one_is_named() -> None:
     query = cluster.node("CLUSTER1", "hv01", "HV02")
     assert fields(what(query, answered(node("HV02"), node("HV01", "Paused", "Failed"))))["drain"] == "Failed"

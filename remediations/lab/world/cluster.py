@@ -19,6 +19,8 @@ class Node:
     drain: str = "NotInitiated"
     """NotInitiated, InProgress, Completed, Failed."""
     drain_target: str = ""
+    weight: int = 1
+    """NodeWeight: whether an administrator lets it vote."""
     drained: list[str] = field(default_factory=list)
     """Roles that a drain moved away, in order: what a resume with failback brings home."""
 
@@ -107,7 +109,9 @@ class Cluster:
     networks: dict[str, ClusterNetwork] = field(default_factory=dict)
     maximum_parallel_migrations: int = 4
     witness: str = "Cluster Disk 1"
+    """Name of its resource; empty for a cluster without one."""
     witness_online: bool = True
+    dynamic_quorum: bool = True
     update_run: UpdateRun | None = None
 
     @property
@@ -134,8 +138,25 @@ class Cluster:
         return all(not each or node in each for each in (role.possible, role.possible_configuration))
 
     @property
+    def counting(self) -> tuple[dict[str, int], int]:
+        """What counts now: each node's DynamicWeight, and WitnessDynamicWeight."""
+        here = {
+            each.name: each.weight if each.state != "Down" or not self.dynamic_quorum else 0 for each in self.nodes.values()
+        }
+        witness = bool(self.witness) and self.witness_online
+        if not self.dynamic_quorum:
+            return here, int(witness)
+        if sum(here.values()) % 2:
+            return here, 0
+        if not witness and any(here.values()):
+            # One of an even number gives its vote up, so that one half can win: here the last.
+            here[[name for name, vote in here.items() if vote][-1]] = 0
+        return here, int(witness)
+
+    @property
     def quorum(self) -> bool:
-        """Whether more than half of the votes are there."""
-        votes = len(self.nodes) + 1
-        present = sum(node.state != "Down" for node in self.nodes.values()) + self.witness_online
+        """Whether more than half of the assigned votes are there: nobody of the lab's leaves cleanly."""
+        witness = bool(self.witness)
+        votes = sum(node.weight for node in self.nodes.values()) + witness
+        present = sum(node.weight for node in self.nodes.values() if node.state != "Down") + (witness and self.witness_online)
         return present * 2 > votes

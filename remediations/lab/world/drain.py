@@ -65,7 +65,7 @@ def _next(world: World, cluster: Cluster, node: Node, waiting: list[str], *, fai
     if role.owner != node.name:
         _next(world, cluster, node, rest, failed=failed)
         return
-    goal = next((each for each in _goals(cluster, node) if not obstacle(cluster, role, each)), None)
+    goal = next((each for each in _goals(world, cluster, node) if not obstacle(cluster, role, each)), None)
     if goal is None:
         _left_behind(world, node, role, migration.NOT_AVAILABLE)
         _next(world, cluster, node, rest, failed=True)
@@ -79,9 +79,16 @@ def _next(world: World, cluster: Cluster, node: Node, waiting: list[str], *, fai
     world.agenda.after(move.seconds if move else 0, lambda: _next(world, cluster, node, rest, failed=failed))
 
 
-def _goals(cluster: Cluster, node: Node) -> list[Node]:
+def _goals(world: World, cluster: Cluster, node: Node) -> list[Node]:
+    """Where a role may go: where it was told to, else to any other node, that with the most memory free before others."""
     target = cluster.node(node.drain_target)
-    return [target] if target else [each for each in cluster.nodes.values() if each is not node]
+
+    def free(each: Node) -> int:
+        used = sum(machine.memory for machine in world.machines_on(each.name) if machine.running)
+        return world.host(each.name).memory - used
+
+    others = [each for each in cluster.nodes.values() if each is not node]
+    return [target] if target else sorted(others, key=free, reverse=True)
 
 
 def _left_behind(world: World, node: Node, role: Role, code: int) -> None:

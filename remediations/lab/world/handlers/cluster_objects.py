@@ -53,7 +53,7 @@ def cluster_shown(cluster: Cluster) -> Object:
             "DefaultNetworkRole": UInt32(3),
             "DrainOnShutdown": UInt32(1),
             "DumpPolicy": Int64(69913),
-            "DynamicQuorum": UInt32(1),
+            "DynamicQuorum": UInt32(int(cluster.dynamic_quorum)),
             "EnableSharedVolumes": "Enabled",
             "FixQuorum": UInt32(0),
             "GroupDependencyTimeout": UInt32(600),
@@ -92,7 +92,7 @@ def cluster_shown(cluster: Cluster) -> Object:
             "ShutdownTimeoutInMinutes": UInt32(20),
             "UseClientAccessNetworksForSharedVolumes": UInt32(2),
             "WitnessDatabaseWriteTimeout": UInt32(300),
-            "WitnessDynamicWeight": UInt32(1),
+            "WitnessDynamicWeight": UInt32(cluster.counting[1]),
             "WitnessRestartInterval": UInt32(15),
         },
     )
@@ -119,8 +119,8 @@ def node_object(world: World, cluster: Cluster, node: Node) -> Object:
             "Description": "",
             "DrainStatus": clusters("ClusterNodeDrainStatus", node.drain),
             "DrainTarget": UInt32(0xFFFFFFFF),
-            "DynamicWeight": UInt32(int(node.state != "Down")),
-            "NodeWeight": UInt32(1),
+            "DynamicWeight": UInt32(cluster.counting[0][node.name]),
+            "NodeWeight": UInt32(node.weight),
             "FaultDomain": ["Site:", "Rack:", "Chassis:"],
             "Id": str(node.number),
             "NeedsPreventQuorum": UInt32(0),
@@ -186,8 +186,10 @@ def resources(cluster: Cluster) -> list[Resource]:
     found = [
         Resource("Cluster IP Address", "IP Address", "Cluster Group", "Online"),
         Resource("Cluster Name", "Network Name", "Cluster Group", "Online"),
-        Resource(cluster.witness, "Physical Disk", "Cluster Group", "Online" if cluster.witness_online else "Failed"),
     ]
+    if cluster.witness:
+        state = "Online" if cluster.witness_online else "Failed"
+        found.append(Resource(cluster.witness, "Physical Disk", "Cluster Group", state))
     for role in cluster.roles.values():
         if role.machine:
             state = {"Online": "Online", "Failed": "Failed"}.get(role.state, "Offline")

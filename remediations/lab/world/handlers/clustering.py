@@ -146,8 +146,8 @@ def get_quorum(world: World, call: Call) -> None:
     cluster = local_cluster(world, call)
     properties = {
         "Cluster": named("Cluster", cluster.name),
-        "QuorumResource": named("ClusterResource", cluster.witness),
-        "QuorumType": clusters("ClusterQuorumType", "Majority"),
+        "QuorumResource": named("ClusterResource", cluster.witness) if cluster.witness else None,
+        "QuorumType": clusters("ClusterQuorumType", "Majority" if cluster.witness else "NodeMajority"),
     }
     call.output(cluster_object("ClusterQuorumSettings", cluster.name, properties))
 
