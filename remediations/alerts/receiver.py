@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from remediations.alerts import alertmanager, azure, event, grafana
 from remediations.alerts.edge import Edge, Limits, TooLarge, too_large, unavailable
@@ -59,10 +60,12 @@ def receiver(
     )
     schemes = _schemes(senders)
     taking = _Taking(check, intake, settle, limits)
+    endpoints: dict[str, Endpoint] = {}
     for name, adapter, shape, says in _ADAPTERS:
+        endpoints[f"/alerts/{name}"] = taking.endpoint(adapter)
         app.add_api_route(
             f"/alerts/{name}",
-            taking.endpoint(adapter),
+            endpoints[f"/alerts/{name}"],
             methods=["POST"],
             name=name,
             description=says,
@@ -88,6 +91,7 @@ def receiver(
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to add to it
+    app.add_middleware(_Straight, endpoints=endpoints)
     app.add_middleware(Edge, senders=senders, limits=limits, clock=clock, only_5xx=_ONLY_5XX)
     return app
 
@@ -141,6 +145,29 @@ def _inline(shape: type[BaseModel]) -> dict[str, Any]:
     return schema
 
 
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class _Straight:
+    """Has alerts go straight to their endpoints: FastAPI describes those, and answers everything else.
+
+    Its way to an endpoint (routes, dependencies, exit stacks) costs about as much as reading the alert.
+    """
+
+    def __init__(self, app: ASGIApp, *, endpoints: Mapping[str, Endpoint]) -> None:
+        self._app, self._endpoints = app, endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a posted alert, or let the application answer."""
+        posted = scope["type"] == "http" and scope["method"] == "POST"
+        endpoint = self._endpoints.get(scope["path"]) if posted else None
+        if endpoint is None:
+            await self._app(scope, receive, send)
+        else:
+            answer = await endpoint(Request(scope, receive))
+            await answer(scope, receive, send)
+
+
 class _Taking:
     """What every format's endpoint does with what it read."""
 
@@ -149,7 +176,7 @@ class _Taking:
         self._check, self._settle = check, settle
         self._intake = Together(intake)
 
-    def endpoint(self, adapter: Adapter) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def endpoint(self, adapter: Adapter) -> Endpoint:
         """The endpoint of one format."""
 
         def understood(body: bytes, headers: Mapping[str, str]) -> tuple[Found, list[Incident]]:

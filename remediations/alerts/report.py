@@ -17,6 +17,9 @@ from remediations.model.site import Site
 _LONGEST_SHOWN = 300
 _LONGEST_MESSAGE = 20_000
 _LONGEST_CODE = 40
+_NEEDED = {"vm", "source", "destination"}
+"""Whom a text is read for; where fields name all of them, reading it would change nothing."""
+
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -47,7 +50,7 @@ class WrongField(ValueError):
 class Report:
     """An incident that a request reports. `at` is its place there, `fields` where each of the incident's fields came from.
 
-    `told` is what its text says of it, if the text names somebody.
+    `told` is what its text says of it, if it was read for somebody whom the fields leave out, and names somebody.
     """
 
     at: str
@@ -116,7 +119,7 @@ def report(
         given["message"] = _with_code(str(given.get("message", "")), code)
     if "message" in given:
         given["message"] = _readable(str(given["message"]))
-    said = told(given, computer)
+    said = None if given.keys() >= _NEEDED else told(given, computer)
     if "vm" not in given and "what" not in given:
         given = {**subject(said), **given}
     try:

@@ -46,7 +46,8 @@ class Together(Generic[S, R]):
     async def _write_all(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft()]
-            while self._waiting and sum(len(each.items) for each in batch) + len(self._waiting[0].items) <= MOST:
+            many = len(batch[0].items)
+            while self._waiting and (many := many + len(self._waiting[0].items)) <= MOST:
                 batch.append(self._waiting.popleft())
             error = await self._written(batch)
             if error is not None and len(batch) > 1:

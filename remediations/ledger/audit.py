@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select
 
 from remediations.ledger import schema
 from remediations.ledger.database import Database
@@ -127,9 +127,7 @@ class Store:
 
     def _continue(self, conn: Connection, seen: tuple[int, str]) -> Writing:
         """Begin at the trail's end, and refuse a ledger that has forgotten what this process wrote or saw in it."""
-        last = select(_note.c.seq).order_by(_note.c.seq.desc()).limit(1).scalar_subquery()
-        rows = conn.execute(select(_note.c.seq, _note.c.hash).where(or_(_note.c.seq == last, _note.c.seq == seen[0]))).all()
-        hashes = {row.seq: row.hash for row in rows}
+        hashes = {row.seq: row.hash for row in conn.execute(_ENDS, {"seen": seen[0]})}
         seq = max(hashes, default=0)
         if seen[0] and hashes.get(seen[0]) != seen[1]:
             detail = (
@@ -145,6 +143,10 @@ class Store:
             raise ValueError("the ledger's clock must give aware times")
         return now.astimezone(UTC)
 
+
+_last = select(_note.c.seq).order_by(_note.c.seq.desc()).limit(1).scalar_subquery()
+_ENDS = select(_note.c.seq, _note.c.hash).where(or_(_note.c.seq == _last, _note.c.seq == bindparam("seen")))
+"""The trail's last row, and the one that this process saw last; made once, since every transaction begins with it."""
 
 _raw_at = schema.raw(_note.c.at).label("raw_at")
 

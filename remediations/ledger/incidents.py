@@ -112,32 +112,31 @@ class Incidents(Store):
 def open_or_join(writing: Writing, incidents: Sequence[Incident], run: str | None) -> list[OpenIncident]:
     """As `open_incident`, for each of these in order, in a few statements however many they are."""
     conn = writing.conn
-    keys = {each.key for each in incidents}
-    there = conn.execute(select(_incident).where(_incident.c.key.in_(keys), _incident.c.closed_at.is_(None)))
-    known = {row.key: read_incident(row) for row in there}
-    fresh = _numbers(conn, len(keys - known.keys()))
+    keys = [each.key for each in incidents]
+    known = {row.key: read_incident(row) for row in conn.execute(_OPEN_FOR, {"keys": list(set(keys))})}
+    fresh = _numbers(conn, len(set(keys) - known.keys()))
     opened: list[OpenIncident] = []
     told: list[tuple[str, dict[str, Any]]] = []
-    new: dict[str, Incident] = {}
+    new: dict[str, dict[str, Any]] = {}
     joined: set[str] = set()
-    for incident in incidents:
-        key, found = incident.key, known.get(incident.key)
+    for key, incident in zip(keys, incidents, strict=True):
+        found, plain = known.get(key), _plain(incident)
         if found is None:
             found = OpenIncident(id=next(fresh), incident=incident, run=run, opened_at=writing.now)
-            new[key] = incident
-            told.append(("incident opened", {"incident": found.id, "as": _plain(incident)}))
+            new[key] = plain
+            told.append(("incident opened", {"incident": found.id, "as": plain}))
         elif run is None or found.run != run:
             found = found.model_copy(update={"joined": True, "reports": found.reports + 1})
             joined.add(key)
-            told.append(("incident joined", {"incident": found.id, "reports": found.reports, "as": _plain(incident)}))
+            told.append(("incident joined", {"incident": found.id, "reports": found.reports, "as": plain}))
         known[key] = found
         opened.append(found)
     if new:
         row = {"run": run, "opened_at": writing.now}
-        rows = [(known[key], key, incident) for key, incident in new.items()]
+        rows = [(known[key], key, plain) for key, plain in new.items()]
         conn.execute(
             insert(_incident),
-            [row | {"id": each.id, "key": key, "incident": _plain(it), "reports": each.reports} for each, key, it in rows],
+            [row | {"id": each.id, "key": key, "incident": it, "reports": each.reports} for each, key, it in rows],
         )
     if over := [known[key].id for key in joined]:
         # Reported again after it was said to be over: it is not.
@@ -175,10 +174,19 @@ def _numbers(conn: Connection, many: int) -> Iterator[str]:
     """So many ids that no incident has."""
     fresh: set[str] = set()
     while len(fresh) < many:
-        some = {"INC-" + "".join(secrets.choice(_LETTERS) for _ in range(6)) for _ in range(many - len(fresh))}
-        taken = conn.execute(select(_incident.c.id).where(_incident.c.id.in_(some))).scalars()
-        fresh |= some - set(taken)
+        some = {_number() for _ in range(many - len(fresh))}
+        fresh |= some - set(conn.execute(_TAKEN, {"some": list(some)}).scalars())
     return iter(fresh)
+
+
+def _number() -> str:
+    bits = secrets.randbits(30)
+    return "INC-" + "".join(_LETTERS[bits >> shift & 31] for shift in range(0, 30, 5))
+
+
+# Made once: they are carried out for each alert.
+_OPEN_FOR = select(_incident).where(_incident.c.key.in_(bindparam("keys", expanding=True)), _incident.c.closed_at.is_(None))
+_TAKEN = select(_incident.c.id).where(_incident.c.id.in_(bindparam("some", expanding=True)))
 
 
 def one_incident(conn: Connection, incident_id: str) -> OpenIncident:
