@@ -25,6 +25,7 @@ _BARE = 8  # words; so short a text with a code in it is a code that someone pas
 
 _SENTENCES = re.compile(r"[.!?;:](?=\s|$)|\n|[。！？；：]")
 _SENTENCE = 6  # characters
+_SENTENCE_EAST = 10  # characters of Chinese, Japanese or Korean
 _READ = 16_384  # characters of which sentences are read one by one
 _GLUED = re.compile(r"[0o]x[0-9a-f]{1,8}(?![0-9a-f])")
 _NUMBERED = re.compile(
@@ -51,7 +52,8 @@ _MACHINES = (
 )  # fmt: skip
 # A few words that nearly every sentence has, of the languages whose sentences are in the signatures.
 _EVERYDAY = """
-the is of to was not has been failed error with and in on for from can could no contains der die das
+the is of to was not has been failed error with and in on for from can could no contains a an at by before after during
+when while if your you this that these are be will or as it its only der die das
 ist nicht wurde fehler le la les est ete pas erreur el los se ha sido o os nao foi il lo non stato
 con errore
 """
@@ -155,7 +157,9 @@ class Reading:
         if OTHER in self.marks:
             return TextVerdict.NOT_A_MIGRATION_FAILURE
         # A sentence of some length in a language that we read.
-        read = len(self.words.tokens) >= 4 and not self.words.unique.isdisjoint(_READ_LANGUAGES)
+        read = len(self.words.squeezed) >= _SENTENCE_EAST or (
+            len(self.words.tokens) >= 4 and not self.words.unique.isdisjoint(_READ_LANGUAGES)
+        )
         if read and not self.codes and TROUBLE not in self.marks:
             return TextVerdict.NOT_A_MIGRATION_FAILURE
         text = self.words.squeezed or self.words.spaced

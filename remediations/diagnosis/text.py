@@ -128,8 +128,13 @@ class Phrase:
 
 
 def _spaced(tokens: list[str]) -> str:
-    """Words between single spaces; English articles go, for the same sentence comes with and without them."""
+    """Words between single spaces; English articles go, for the same sentence comes with and without them.
+
+    German writes Livemigration and Live-Migration: one spelling is enough.
+    """
     spaced = f" {' '.join(tokens)} "
+    if "livemigr" in spaced:
+        spaced = spaced.replace("livemigr", "live migr")
     return spaced.replace(" the ", " ") if " the " in spaced else spaced
 
 

@@ -2,7 +2,8 @@
 
 Four files of messages, each row with its source. `corpus.jsonl`, `field.jsonl` and `later.jsonl` are what the signatures were
 written with; the latter two hold every batch that was once held out and then learned from, each row with the `first_answer`
-that it got before, `later.jsonl` the harder batches since the fifth. `held_out.jsonl` is the last batch held out. docs/diagnosis.md tells the numbers of each batch at first sight.
+that it got before, `later.jsonl` the harder batches since the fifth. `held_out.jsonl` is the last batch held out. docs/diagnosis.md
+tells the numbers of each batch at first sight.
 """
 
 # ruff: noqa: E501 - messages stand as Windows writes them, on one line
@@ -26,7 +27,7 @@ KNOWN_LABELS = {cause.value for cause in Cause} | {"unknown_escalate", NEGATIVE}
 
 @pytest.mark.parametrize(
     ("name", "first", "in_three"),
-    [("corpus", 0.97, 1.0), ("field", 0.96, 0.97), ("later", 0.9, 0.91), ("held_out", 0.85, 0.85)],
+    [("corpus", 0.97, 1.0), ("field", 0.96, 0.97), ("later", 0.93, 0.94), ("held_out", 0.93, 0.93)],
 )
 def test_it_is_as_right_as_published(name: str, first: float, in_three: float) -> None:
     found = Measure.of(FILES[name])
