@@ -117,6 +117,11 @@ class Remediation(BaseModel):
         """The tier of this request; the class's, unless a request reaches further than others of its kind."""
         return self.tier
 
+    @classmethod
+    def takes_any(cls, name: str) -> bool:
+        """Whether `plan` is content with one answer where an input's question is put to several hosts."""
+        return typing.get_origin(_inputs(cls)[name]) is not Mapping
+
     @property
     def summary(self) -> str:
         """One line for people: the title and what it is aimed at."""

@@ -32,7 +32,7 @@ from remediations.facts.query import Query
 from remediations.facts.switches import Connections
 from remediations.model.contract import Hop
 from remediations.model.diagnosis import Evidence
-from remediations.model.fact import NotApplicable, Unknown
+from remediations.model.fact import Fact, NotApplicable, Unknown
 from remediations.model.incident import Incident, What
 from remediations.model.names import same_host
 from remediations.model.readiness import ORDER, Finding, HostSeen, Readiness, VmSeen, Way, worst
@@ -77,18 +77,22 @@ class _Sweep:
             try:
                 wanted = _expected_switches(repair, repair.reads(self.site, told), self.site)
                 new.glance = self._known(glance) if (glance := repair.glance(self.site)) is not None else None
-                new.reads = wanted if new.glance else self._known(wanted)
+                fewer = self._of_one_witness(repair, wanted)
+                new.more = wanted if fewer else None
+                new.reads = wanted if new.glance else self._known(fewer or wanted)
             except LookupError as error:
                 new.cannot = str(error)
         return tuple(dict.fromkeys(found))
 
     def look_closer(self, found: Gathered) -> None:
-        """Ask in full what the cheaper questions have left in doubt."""
+        """Ask in full what the cheaper questions, or one witness alone, have left in doubt."""
         for each in self.asked.values():
             if each.glance is not None and each.reads is not None:
                 each.clear = each.repair.clear(**found.inputs(each.glance))
                 if not each.clear:
                     each.reads = self._known(each.reads)
+            elif each.more is not None and (_unanswered(each.reads, found) or finding_of(each, found) is not None):
+                each.reads, each.more = self._known(each.more), None
 
     def _known(self, reads: Reads) -> Reads:
         """`reads` with one object for each query, however many ask it; comparing by a second hop is left out."""
@@ -102,6 +106,24 @@ class _Sweep:
             else:
                 kept[name] = {host: self.queries.setdefault(each.id, each) for host, each in asked.items()}
         return Reads(given, **kept)
+
+    def _of_one_witness(self, repair: Repair, reads: Reads) -> Reads | None:
+        """`reads` with each question about a cluster put to one of its nodes, the same for all ways; None if there is none.
+
+        A node that is in the cluster shows what every other one would: membership is agreed upon. Asked of every node, a
+        cluster's resources would come once from each, the virtual machines of all of them every time.
+        """
+        kept: dict[str, Query[Any] | Mapping[str, Query[Any]]] = {}
+        fewer = False
+        for name, asked in reads.queries.items():
+            of_cluster = not isinstance(asked, Query) and all(_is_of_cluster(each) for each in asked.values())
+            if isinstance(asked, Query) or not of_cluster or len(asked) < 2 or not repair.takes_any(name):
+                kept[name] = asked
+                continue
+            fewer = True
+            known = next(((host, each) for host, each in asked.items() if each.id in self.queries), None)
+            kept[name] = dict([known or next(iter(asked.items()))])
+        return Reads(reads.given, **kept) if fewer else None
 
 
 def assess(
@@ -273,6 +295,17 @@ def _vm_ways(one: tuple[str, str], pairs: Sequence[tuple[str, str]], sweep: _Swe
 
 def _compares(query: Query[Any]) -> bool:
     return any(each.contract.hop is Hop.PEER for each in query.commands)
+
+
+def _is_of_cluster(query: Query[Any]) -> bool:
+    """Whether it asks what every node of a cluster knows."""
+    return all("Cluster" in each.name for each in query.commands)
+
+
+def _unanswered(reads: Reads | None, found: Gathered) -> bool:
+    """Whether a node that was asked for all of its cluster did not tell: it may be the one that is out of it."""
+    asked = (each for each in reads.queries.values() if not isinstance(each, Query)) if reads else ()
+    return any(not isinstance(found.of(query), Fact) for several in asked for query in several.values())
 
 
 __all__ = ["ANY_VM", "Scope", "assess"]

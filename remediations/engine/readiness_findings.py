@@ -26,6 +26,8 @@ class Asked:
     reads: Reads | None = None
     glance: Reads | None = None
     """A cheaper question that is put first."""
+    more: Reads | None = None
+    """What is asked if `reads`, which ask only one node of a cluster, leave anything in doubt."""
     cannot: str = ""
     """Why its facts cannot even be asked for."""
     clear: bool = False
