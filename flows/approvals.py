@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from flows.gate import SCHEMA_KEY
 from remediations.ledger import Ledger
 from remediations.model.base import Frozen
+from remediations.model.roll import parent
 
 PAGE = 200
 """Runs that Prefect is asked for at a time."""
@@ -82,7 +83,8 @@ def find(client: SyncPrefectClient, digest: str, run: str | None = None) -> Wait
     if len(wanted) < 8 or not all(char in "0123456789abcdef" for char in wanted):
         raise NotWaiting(f"{digest!r} is no digest: give its first eight characters (0-9, a-f), as `remediate approvals` shows")
     there = waiting(client)
-    found = [each for each in there if each.digest.startswith(wanted) and run in (None, str(each.run))]
+    asker = parent(run) if run is not None else None
+    found = [each for each in there if each.digest.startswith(wanted) and asker in (None, str(each.run))]
     if not found:
         known = ", ".join(each.digest[:8] for each in there) or "nothing"
         raise NotWaiting(f"no plan {wanted} waits for a decision (it may have expired, or been answered); waiting: {known}")
@@ -132,7 +134,7 @@ def wake_answered(client: SyncPrefectClient, ledger: Ledger) -> list[Waiting]:
     """Wake every run that still waits for what the ledger has: whoever wrote it there could not, or died before."""
     woken = []
     for asked in waiting(client):
-        sealed = next((each for each in ledger.find_sealed(asked.digest) if each.run == str(asked.run)), None)
+        sealed = next((each for each in ledger.find_sealed(asked.digest) if parent(each.run) == str(asked.run)), None)
         if sealed is None:
             continue
         decided, given = ledger.decision(sealed), tuple(each.approver for each in ledger.approvals(sealed))

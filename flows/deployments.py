@@ -26,6 +26,7 @@ from flows.readiness import readiness
 from flows.recover import recover
 from flows.remediate_migration import remediate_migration
 from flows.report_failure import report_failure
+from flows.rolling_maintenance import rolling_maintenance
 from flows.undo import undo
 from flows.watch_event_logs import watch_event_logs
 
@@ -46,6 +47,7 @@ BUS = "take in failures from Prefect's event bus"
 ALL: tuple[Flow[..., Any], ...] = (
     remediate_migration,
     *FLOWS.values(),
+    rolling_maintenance,
     report_failure,
     watch_event_logs,
     undo,

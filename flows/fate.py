@@ -22,6 +22,7 @@ from prefect.states import Scheduled
 
 from remediations.engine import Over, Recovered
 from remediations.model.outcome import Reason
+from remediations.model.roll import parent
 
 NEVER_RESUMED = "never resumed"
 """How Prefect's server words the end of a suspended run whose time is up (its services/pause_expirations.py)."""
@@ -30,6 +31,8 @@ NEVER_RESUMED = "never resumed"
 def fate(client: SyncPrefectClient | None, run: str) -> Over | None:
     """Why a run is over, as the ledger keeps it; None while it may go on, or where that cannot be seen from here.
 
+    A run that another one began goes on as long as that one.
+
     Without a client, as where Prefect does not answer, no flow run is over.
     """
     if run.startswith(TERMINAL):
@@ -37,7 +40,7 @@ def fate(client: SyncPrefectClient | None, run: str) -> Over | None:
     if client is None:
         return None
     try:
-        flow_run = client.read_flow_run(UUID(run))
+        flow_run = client.read_flow_run(UUID(parent(run)))
     except ValueError:
         return None
     except ObjectNotFound:

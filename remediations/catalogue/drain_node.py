@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -35,7 +35,7 @@ from remediations.facts.room import HostMemory, host_memory
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
-from remediations.model.maintenance import Spare
+from remediations.model.maintenance import Failback, Spare
 from remediations.model.names import HostName, same_host
 from remediations.model.plan import Blocked, Close, Item, Obstacle, Satisfied, Step, Target, Wait
 from remediations.model.site import Cluster, Site
@@ -49,7 +49,6 @@ PATIENCE = 900.0
 BUSY_TIME = 4 * 3600.0
 """Seconds that a backup or a merge may hold a virtual machine before the drain is given up."""
 
-Failback = Literal["NoFailback", "Immediate", "Policy"]
 Memory = HostMemory | Unknown | NotApplicable
 
 

@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from remediations.catalogue.drain_node import Failback, home
+from remediations.catalogue.drain_node import home
 from remediations.catalogue.remediation import Operation, Reads
 from remediations.facts.cluster import Node, from_any, node, witnesses
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import changes
+from remediations.model.maintenance import Failback
 from remediations.model.names import HostName
 from remediations.model.plan import Blocked, Item, Obstacle, Satisfied, Step
 from remediations.model.site import Site
@@ -50,7 +51,8 @@ class ResumeNode(Operation):
                 host=it.seen_from,
                 command=command("Resume-ClusterNode", Name=it.name, Failback=self.failback),
                 why=f"{it.name} is paused (drain: {it.drain}) and takes no roles; what had moved away: {self.failback}",
-                changes=changes(it, it.model_copy(update={"state": "Up", "drain": "NotInitiated"})),
+                # What its drain had come to may be forgotten by a restart: it is no part of what is approved.
+                changes=changes(it, it.model_copy(update={"state": "Up"})),
                 undo=command("Suspend-ClusterNode", Name=it.name),
                 settles=60,
             )

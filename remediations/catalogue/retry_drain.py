@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from remediations.catalogue.drain_node import Failback, Memory, Scene, drain_queries, home, is_drained, names
+from remediations.catalogue.drain_node import Memory, Scene, drain_queries, home, is_drained, names
 from remediations.catalogue.remediation import Reads, Repair
 from remediations.facts.cluster import DrainFailures, Node, NodeRoles, StorageJobs, UpdateRun, drain_failures
 from remediations.facts.host import Residents
@@ -23,7 +23,7 @@ from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
-from remediations.model.maintenance import Spare
+from remediations.model.maintenance import Failback, Spare
 from remediations.model.names import HostName
 from remediations.model.plan import Item, Satisfied, Step
 from remediations.model.site import Site

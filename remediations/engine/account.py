@@ -49,6 +49,8 @@ class Account:
         self.proposal: Proposal | None = None
         self.expected = ""
         """What was to be expected of an operation that moves others, as markdown."""
+        self.progress = ""
+        """How far what goes on for long is, as markdown."""
 
     def remember(self, number: int) -> tuple[Cause | None, bool]:
         """Which cause a round is for, and whether it is only presumed, as the run itself wrote down; for the report, why."""
@@ -175,6 +177,7 @@ class Account:
             spans=self._spans() if readable else (),
             companions=company,
             expected=self.expected,
+            progress=self.progress,
             evidence=self.kept_evidence() if readable else "",
             page=str(self.engine.keeps / "reports" / f"{_file_name(self.run)}.html") if self.engine.keeps and readable else "",
             trail=self.engine.head().words if readable else "",

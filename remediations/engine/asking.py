@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -35,6 +35,12 @@ class Asking:
     head: Callable[[], Head]
     """The audit trail's head, for the page on which a question is put."""
     step_of: StepOf = no_codes
+    hours: float | None = None
+    """How long a question may wait for its answer; policy's `approval_hours` unless it is given."""
+
+    def within(self, hours: float) -> Asking:
+        """The same, with so many hours for an answer."""
+        return replace(self, hours=hours)
 
     @property
     def policy(self) -> Policy:
@@ -154,5 +160,5 @@ class Asking:
     def _seal(self, plan: Plan | None, number: int, part: Literal["repair", "retry"]) -> Sealed | None:
         if plan is None:
             return None
-        ends = self.judging.clock() + timedelta(hours=self.policy.approval_hours)
+        ends = self.judging.clock() + timedelta(hours=self.hours or self.policy.approval_hours)
         return self.ledger.seal(self.run, round=number, part=part, plan=plan, expires_at=ends, causes=causes_of(plan))

@@ -10,6 +10,7 @@ from remediations.engine.done import sealed_of
 from remediations.ledger import Ledger, RunRecord
 from remediations.model.base import Frozen
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
+from remediations.model.roll import ROLLING
 from remediations.model.site import Site
 
 LATER = (Refused, LookupError, ValueError)
@@ -128,12 +129,24 @@ def _close_left_over(ledger: Ledger, applier: Applier) -> list[Recovered]:
     return found
 
 
+def _rolling(ledger: Ledger, record: RunRecord, over: Over) -> Outcome:
+    """A roll stands in the ledger, not in its run: what its drains and resumes left is recovered as theirs."""
+    roll = ledger.roll_of(record.run)
+    if roll is None or roll.ended_at is not None:
+        ending, what = (Ending.REFUSED, "nothing was changed") if roll is None else (Ending.MENDED, roll.words)
+        return Outcome(ending=ending, reason=over.reason, summary=f"{over.words}; {what}.")
+    summary = f"{over.words}; {roll.id} is open: {roll.words}. Started again it goes on there."
+    return Outcome(ending=Ending.NEEDS_PERSON, reason=over.reason, summary=summary)
+
+
 def _finish(ledger: Ledger, applier: Applier, record: RunRecord, over: Over) -> Outcome:
     finished = [
         applier.finish(record.run, sealed, over.words)
         for sealed in sealed_of(ledger, record.run)
         if ledger.journal(record.run, sealed.digest)
     ]
+    if record.kind == ROLLING:
+        return _rolling(ledger, record, over)
     left = [applied.detail for applied in finished if not applied.ok and not applied.undone]
     if left:
         return Outcome(ending=Ending.FAILED, reason=over.reason, summary=f"{over.words}; {'; '.join(left)}")

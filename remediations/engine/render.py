@@ -198,6 +198,8 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
             parts.append(f"## {title}\n\n{plan_markdown(plan)}")
     if report.expected:
         parts.append(f"## What to expect\n\n{report.expected}")
+    if report.progress:
+        parts.append(f"## Node by node\n\n{report.progress}")
     if report.decided:
         parts.append("## Who decided\n\n" + "\n".join(f"- {escape(each)}" for each in report.decided))
     if report.sent:

@@ -45,6 +45,9 @@ EVIDENCE_HOURS = 2.0
 log = structlog.get_logger(__name__)
 
 
+NOTHING = Evidence()
+"""What an operation stands on beside its request."""
+
 OURSELVES = "the run itself"
 """Who reports that a move failed again once its fault was mended."""
 _OF_ONE_FAILURE = ("message", "event_id", "channel", "provider", "occurred_at", "reported_by")
@@ -60,6 +63,8 @@ class Run(Account):
         """What was reported, as it came."""
         self.absent = ""
         """Why the virtual machine of a request does not exist, if it does not."""
+        self.preface = ""
+        """What is told before the plan where it is asked for, as markdown."""
 
     # ---- the three ways in -------------------------------------------------------------------------------------------
 
@@ -89,7 +94,17 @@ class Run(Account):
         """Plan one remediation, ask, apply, verify."""
         # A person who asks for a repair stands for the evidence that its cause is real.
         evidence = asked_for(remediation) if isinstance(remediation, Repair) else Evidence()
-        return self._carry(lambda: self._planned(remediation, evidence), evidence, dry_run=dry_run)
+        return self._carry(lambda: self.planned(remediation, evidence), evidence, dry_run=dry_run)
+
+    def asked_again(self) -> Outcome | None:
+        """Put the question again that waits for an answer, as it was put first: no host is read for it.
+
+        None if none waits, or once it is approved; else the outcome that ends the run.
+        """
+        sealed = self.ledger.sealed(self.run, round=1, part="repair")
+        if sealed is None or self.ledger.decision(sealed) is not None:
+            return None
+        return self.asking.approved(sealed.plan, None, number=1, why=self.preface)
 
     def undo(self, of: str, *, dry_run: bool) -> Outcome:
         """Plan what takes back another run, ask, apply, verify, and write into that run's journal that it was."""
@@ -128,7 +143,8 @@ class Run(Account):
                 self._wait_out(evidence, plan)
                 self.verified = True
                 return Outcome(ending=Ending.NOTHING_TO_DO, summary="What was waited for has come; nothing had to be changed.")
-            why = "\n\n".join(each for each in (self.engine.judging.override(self.run, plan), self.expected) if each)
+            told = (self.preface, self.engine.judging.override(self.run, plan), self.expected)
+            why = "\n\n".join(each for each in told if each)
             if outcome := self.asking.approved(plan, None, number=1, why=why):
                 return outcome
         applied, again = self._apply_and_verify(1, "repair", evidence)
@@ -318,7 +334,9 @@ class Run(Account):
             bounded = wait.model_copy(update={"at_most": min(wait.at_most, longest)})
             self.phase("wait", partial(self.watch, f"wait: {wait.why}", partial(applier.wait_out, plan, bounded)))
 
-    def _planned(self, remediation: Remediation, evidence: Evidence) -> Plan:
+    def planned(self, remediation: Remediation, evidence: Evidence = NOTHING) -> Plan:
+        """One remediation's plan on facts read now, and what to expect of it."""
+
         def work() -> Plan:
             (inputs,) = read_for(self.engine.hosts, self.site, evidence, [remediation])
             self.absent = nowhere(inputs)

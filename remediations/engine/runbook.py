@@ -13,6 +13,7 @@ from remediations.engine.judging import Judging
 from remediations.engine.ports import Clock, Gate, Hosts, Observe, Report, StepOf, Switches, no_codes, no_switches, quietly
 from remediations.engine.propose import canonical
 from remediations.engine.recover import Fate, Left, Recovered, left_over, recover
+from remediations.engine.rolling import rolled
 from remediations.engine.rounds import Run
 from remediations.engine.symptom import over_by_now
 from remediations.engine.watch import Seen, watch
@@ -21,6 +22,7 @@ from remediations.model.diagnosis import Evidence
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason
 from remediations.model.policy import Policy
+from remediations.model.roll import RollingMaintenance
 from remediations.model.site import Site
 
 
@@ -108,6 +110,10 @@ class Engine:
                 return told
             self.ledger.start_run(run, kind="undo", incident_id=None, requested_by=requested_by)
         return work.concluded(lambda: work.undo(of, dry_run=dry_run))
+
+    def roll(self, run: str, request: RollingMaintenance, *, dry_run: bool, gate: Gate, requested_by: str) -> Report:
+        """Maintain a cluster's nodes one after another. Raises `LookupError` for a name that the inventory does not have."""
+        return rolled(self, run, request, dry_run=dry_run, gate=gate, requested_by=requested_by)
 
     def recover(self, fate: Fate) -> list[Recovered]:
         """Finish what runs left that will not come back; `fate` says why a run is over, or None while it may go on."""

@@ -98,6 +98,17 @@ class NodeRoles(Fact):
     """Cluster shared volumes that it coordinates."""
 
 
+class RolesAtRest(Fact):
+    """Whether the virtual machines' roles of a cluster stay where they are; `subject` is the cluster."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"moving", "failed"})
+
+    moving: frozenset[str]
+    """On their way, or waiting for it."""
+    failed: frozenset[str]
+    """Failed, or online only in part."""
+
+
 class StorageJobs(Fact):
     """Repair and rebalance jobs of the cluster's storage that have not ended; `subject` is the cluster."""
 
@@ -163,6 +174,11 @@ def node(cluster: str, name: str, via: str) -> Query[Node]:
 def node_roles(cluster: str, name: str, via: str) -> Query[NodeRoles]:
     """Reads what a node owns: virtual machine roles and shared volumes."""
     return Query(via, (command("Get-ClusterGroup"), command("Get-ClusterSharedVolume")), partial(_node_roles, cluster, name))
+
+
+def roles_at_rest(cluster: str, via: str) -> Query[RolesAtRest]:
+    """Reads which virtual machines' roles move, and which have failed."""
+    return Query(via, (command("Get-ClusterGroup"),), partial(_roles_at_rest, cluster))
 
 
 def storage_jobs(cluster: str, via: str) -> Query[StorageJobs]:
@@ -245,6 +261,15 @@ def _node_roles(cluster: str, name: str, replies: Sequence[Reply]) -> NodeRoles:
             if str(each["GroupType"]) == "VirtualMachine" and same_host(str(each["OwnerNode"]), name)
         ),
         volumes=frozenset(str(each["Name"]) for each in volumes if same_host(str(each["OwnerNode"]), name)),
+    )
+
+
+def _roles_at_rest(cluster: str, replies: Sequence[Reply]) -> RolesAtRest:
+    groups = [each for each in many(replies[0]) if str(each["GroupType"]) == "VirtualMachine"]
+    return RolesAtRest(
+        subject=cluster,
+        moving=frozenset(str(each["Name"]) for each in groups if _is_moving(each)),
+        failed=frozenset(str(each["Name"]) for each in groups if str(each["State"]) in ("Failed", "PartialOnline")),
     )
 
 

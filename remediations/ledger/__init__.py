@@ -41,6 +41,7 @@ from remediations.ledger.records import (
     Undone,
     Void,
 )
+from remediations.ledger.rolls import Rolls
 from remediations.ledger.tally import Tallies
 from remediations.ledger.trials import Pause, Trials
 
@@ -82,7 +83,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Ledger(Incidents, Queue, Bookmarks, Approvals, Approvers, Leases, Journal, History, Trials, Looks, Tallies):
+class Ledger(Incidents, Queue, Bookmarks, Approvals, Approvers, Leases, Journal, History, Trials, Rolls, Looks, Tallies):
     """The ledger behind one URL: `sqlite:////absolute/path/ledger.db` or `postgresql+psycopg://user@host/database`.
 
     Safe for many threads and processes. Each method is one transaction, and each that writes is in the audit trail.

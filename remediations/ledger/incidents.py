@@ -15,7 +15,7 @@ from remediations.ledger.standing import stand
 from remediations.model.incident import Incident
 from remediations.model.outcome import Outcome
 
-_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that is read or said as another."""
 
 _incident, _run, _queue = schema.incident, schema.run, schema.queue
@@ -181,7 +181,7 @@ def _numbers(conn: Connection, many: int) -> Iterator[str]:
 
 def _number() -> str:
     bits = secrets.randbits(30)
-    return "INC-" + "".join(_LETTERS[bits >> shift & 31] for shift in range(0, 30, 5))
+    return "INC-" + "".join(LETTERS[bits >> shift & 31] for shift in range(0, 30, 5))
 
 
 # Made once: they are carried out for each alert.

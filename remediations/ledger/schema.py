@@ -296,6 +296,31 @@ breaker = Table(
     Column("closed_at", Utc),
 )
 
+roll = Table(
+    "ledger_roll",
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("cluster", Text, nullable=False),
+    Column("failback", String(20), nullable=False),
+    Column("run", ForeignKey(run.c.run), nullable=False, index=True),
+    Column("opened_at", Utc, nullable=False),
+    Column("opened_by", Text, nullable=False),
+    Column("ended_at", Utc),
+    Column("ended", Text),
+)
+_under_way = roll.c.ended_at.is_(None)
+Index("ledger_roll_one_open", roll.c.cluster, unique=True, sqlite_where=_under_way, postgresql_where=_under_way)
+
+turn = Table(
+    "ledger_turn",
+    metadata,
+    Column("roll", ForeignKey(roll.c.id), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("node", Text, nullable=False),
+    Column("stage", String(10), nullable=False),
+    Column("since", Utc, nullable=False),
+)
+
 readiness = Table(
     "ledger_readiness",
     metadata,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
 from remediations.model.base import Frozen
 from remediations.model.names import ClusterName, same_name, short_name
+
+Failback = Literal["NoFailback", "Immediate", "Policy"]
+"""What a resumed node gets back of the roles that its drain had moved away."""
 
 
 class OneMore(StrEnum):
