@@ -24,6 +24,7 @@ from flows.approvals import run_link
 from remediations.engine import Ask, Report
 from remediations.engine.recover import Recovered
 from remediations.model.outcome import Ending, Outcome, Reason
+from remediations.model.roll import parent
 from remediations.model.site import Moment, Notify
 
 P = ParamSpec("P")
@@ -150,14 +151,15 @@ def _load(name: str) -> NotificationBlock:
 
 
 def _link(run: str) -> str:
-    """Where a person sees the run; a run at a terminal has no page."""
+    """Where a person sees the run, or the one that began it; a run at a terminal has no page."""
+    shown = parent(run)
     try:
-        UUID(run)
+        UUID(shown)
     except ValueError:
         return f"run {inert(run)}"
     settings = get_current_settings()
     ui = settings.ui_url
-    return f"{ui.rstrip('/')}/runs/flow-run/{run}" if ui else run_link(str(settings.api.url), run)
+    return f"{ui.rstrip('/')}/runs/flow-run/{shown}" if ui else run_link(str(settings.api.url), shown)
 
 
 def _asked_before(run: UUID, key: str) -> bool:

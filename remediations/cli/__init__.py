@@ -61,6 +61,12 @@ def _demo() -> typer.Typer:
     return forms.alone(demo)
 
 
+def _roll() -> typer.Typer:
+    from remediations.cli.roll import app as roll
+
+    return roll
+
+
 def _undo() -> typer.Typer:
     from remediations.cli.after import undo
 
@@ -80,6 +86,7 @@ app = typer.Typer(
         {
             "undo": _undo,
             "recover": _recover,
+            "roll": _roll,
             "approvers": _approvers,
             "config": _config,
             "policy": _policy,

@@ -54,6 +54,7 @@ def apply_group() -> type[TyperGroup]:
 def _commands(*, apply: bool) -> Mapping[str, Callable[[], TyperCommand]]:
     from remediations.catalogue import CATALOGUE
     from remediations.model.incident import Incident
+    from remediations.model.roll import ROLLING, RollingMaintenance
 
     further: forms.Options = {"as_json": (Json, False)}
     if apply:
@@ -76,6 +77,14 @@ def _commands(*, apply: bool) -> Mapping[str, Callable[[], TyperCommand]]:
             further,
         )
     }
+    made[ROLLING] = partial(
+        forms.command,
+        ROLLING,
+        RollingMaintenance,
+        "One node of a cluster after another: drain, wait for you, resume, wait until healthy.",
+        partial(_run, apply=apply),
+        further,
+    )
     for entry in CATALOGUE.values():
         about = f"{(entry.__doc__ or entry.title).strip().splitlines()[0]} Tier {entry.tier}."
         made[entry.id] = partial(forms.command, entry.id, entry, about, partial(_run, apply=apply), further)
@@ -86,13 +95,18 @@ def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
     from flows.fate import terminal_run
     from flows.runtime import configure_logs, engine
     from remediations.model.incident import Incident
+    from remediations.model.roll import RollingMaintenance
 
     who = given.get("as_") or getpass.getuser()
     configure_logs(stream=sys.stderr, level="WARNING")
     with plain_errors(), engine(progress) as built:
-        carry = built.remediate if isinstance(request, Incident) else built.carry_out
+        carry: Callable[..., Report] = built.carry_out
+        if isinstance(request, Incident):
+            carry = built.remediate
+        elif isinstance(request, RollingMaintenance):
+            carry = built.roll
         gate = terminal_gate(who, given) if apply else _no_gate
-        report: Report = carry(terminal_run(), request, dry_run=not apply, gate=gate, requested_by=who)
+        report = carry(terminal_run(), request, dry_run=not apply, gate=gate, requested_by=who)
     show(report, as_json=given["as_json"])
 
 
