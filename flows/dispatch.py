@@ -19,7 +19,7 @@ from remediations.alerts import Ended
 from remediations.alerts.taking import over
 from remediations.engine import Engine
 from remediations.engine.grouping import arrange, covers, group_of
-from remediations.ledger import Ledger, OpenIncident, OverBy, Standing
+from remediations.ledger import Ledger, OpenIncident, OverBy, Queued, Standing
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.policy import Policy
@@ -131,18 +131,23 @@ class Dispatcher:
 
     def read_again(self, engine: Engine) -> None:
         """Read again what was left when the outcome of its group came: closed if it is over, else it waits for a run."""
-        due = self.ledger.to_read_again(BATCH)
-        if not due:
-            return
+        while due := self.ledger.to_read_again(BATCH):
+            self._read_again(engine, due)
+            if len(due) < BATCH:
+                return
+
+    def _read_again(self, engine: Engine, due: Sequence[Queued]) -> None:
         over = engine.over_by_now([each.opened for each in due])
-        for each in due:
-            if why := over.get(each.id):
-                outcome = Outcome(
-                    ending=Ending.NOTHING_TO_DO, reason=Reason.SYMPTOM_GONE, summary=f"{why} Nothing was changed."
-                )
-                self.ledger.close_incident(each.id, outcome)
-            else:
-                self.ledger.fails_still(each.id, "it was read again and fails still, or could not be read")
+        nothing = Outcome(ending=Ending.NOTHING_TO_DO, reason=Reason.SYMPTOM_GONE, summary="")
+        self.ledger.close_incidents(
+            {
+                number: nothing.model_copy(update={"summary": f"{why} Nothing was changed."})
+                for number, why in over.items()
+                if why
+            }
+        )
+        still = [each.id for each in due if not over.get(each.id)]
+        self.ledger.fails_still(*still, why="it was read again and fails still, or could not be read")
         self._wake.set()
 
     def _arranged(self) -> int:

@@ -15,6 +15,9 @@ from remediations.model.outcome import Ending, Outcome
 from remediations.model.plan import Plan
 from remediations.model.site import Site
 
+BATCH = 500
+"""Incidents of one transaction: nobody else can write to the ledger meanwhile."""
+
 
 def companions(ledger: Ledger, incident_id: str | None, mend: Plan | None, site: Site) -> tuple[Companion, ...]:
     """Who goes with the run of an incident now, and whether its mend, if it has one, is theirs too."""
@@ -44,9 +47,8 @@ def part_ways(
         read = iter(read_for(hosts, site, evidence, [part for own in unsure.values() for part in own]))
         plans = {number: fold(own, [next(read) for _ in own]) for number, own in unsure.items()}
         with_it |= {number for number, plan in plans.items() if plan.appliable and _what(plan) <= _what(mend)}
-    for each in joined:
-        if each.id not in with_it:
-            ledger.set_apart(each.id, f"what mends {incident_id} ({mend.title}) does not mend it")
+    apart = [each.id for each in joined if each.id not in with_it]
+    ledger.set_apart(*apart, why=f"what mends {incident_id} ({mend.title}) does not mend it")
 
 
 def _what(plan: Plan) -> set[tuple[str, str]]:
@@ -55,11 +57,12 @@ def _what(plan: Plan) -> set[tuple[str, str]]:
 
 def dismiss(ledger: Ledger, incident_id: str, company: Sequence[Companion], outcome: Outcome) -> None:
     """Close those that the run's mend covers with its outcome, and let the others go their own way."""
-    for each in company:
-        if each.covered:
-            ledger.close_incident(each.incident_id, _shared(outcome, incident_id))
-        else:
-            ledger.set_apart(each.incident_id, f"{incident_id} has its outcome, and had no mend for it")
+    shared = _shared(outcome, incident_id)
+    for begin in range(0, len(company), BATCH):
+        some = company[begin : begin + BATCH]
+        ledger.close_incidents({each.incident_id: shared for each in some if each.covered})
+        apart = [each.incident_id for each in some if not each.covered]
+        ledger.set_apart(*apart, why=f"{incident_id} has its outcome, and had no mend for it")
 
 
 def _shared(outcome: Outcome, incident_id: str) -> Outcome:

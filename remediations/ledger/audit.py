@@ -35,12 +35,16 @@ class Writing:
 
     def note(self, run: str | None, kind: str, data: Mapping[str, Any]) -> str:
         """Append one row to the trail and return the new head."""
-        return self.notes(run, [(kind, data)])
+        return self.append([(run, kind, data)])
 
     def notes(self, run: str | None, told: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         """Append a row for each kind and its data, in order, and return the new head."""
+        return self.append([(run, kind, data) for kind, data in told])
+
+    def append(self, told: Sequence[tuple[str | None, str, Mapping[str, Any]]]) -> str:
+        """Append a row for each run, kind and data, in order, and return the new head."""
         at, rows = schema.written(self.now), []
-        for kind, data in told:
+        for run, kind, data in told:
             text, previous = schema.dumps(data), self.head
             self.seq += 1
             self.head = _hash(previous, (self.seq, at, run, kind, text))

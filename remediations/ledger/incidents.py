@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -69,10 +69,18 @@ class Incidents(Store):
 
     def close_incident(self, incident_id: str, outcome: Outcome) -> None:
         """Close an incident, so that a later report opens a new one. One that is closed keeps its first outcome."""
+        self.close_incidents({incident_id: outcome})
+
+    def close_incidents(self, outcomes: Mapping[str, Outcome]) -> None:
+        """As `close_incident`, for each of these by its id, in one transaction."""
+        if not outcomes:
+            return
         with self._writing() as writing:
-            found = one_incident(writing.conn, incident_id)
-            if found.closed_at is None:
-                close(writing, found, outcome)
+            rows = writing.conn.execute(select(_incident).where(_incident.c.id.in_(outcomes)))
+            found = {row.id: read_incident(row) for row in rows}
+            if unknown := outcomes.keys() - found.keys():
+                raise _unknown(min(unknown))
+            close(writing, [(each, outcomes[each.id]) for each in found.values() if each.closed_at is None])
 
     # ---- runs --------------------------------------------------------------------------------------------------------
 
@@ -147,11 +155,13 @@ def open_or_join(writing: Writing, incidents: Sequence[Incident], run: str | Non
     return opened
 
 
-def close(writing: Writing, found: OpenIncident, outcome: Outcome) -> None:
-    """Close an open incident, in the caller's transaction."""
-    values = {"closed_at": writing.now, "outcome": _plain(outcome)}
-    writing.conn.execute(update(_incident).where(_incident.c.id == found.id).values(values))
-    writing.note(found.run, "incident closed", {"incident": found.id, "outcome": _plain(outcome)})
+def close(writing: Writing, outcomes: Sequence[tuple[OpenIncident, Outcome]]) -> None:
+    """Close open incidents, each with its outcome, in the caller's transaction."""
+    plain = [(found, _plain(outcome)) for found, outcome in outcomes]
+    rows = [{"which": found.id, "closed_at": writing.now, "outcome": outcome} for found, outcome in plain]
+    if rows:
+        writing.conn.execute(update(_incident).where(_incident.c.id == bindparam("which")), rows)
+    writing.append([(found.run, "incident closed", {"incident": found.id, "outcome": outcome}) for found, outcome in plain])
 
 
 def finish(writing: Writing, run: str, outcome: Outcome) -> None:
@@ -193,8 +203,12 @@ def one_incident(conn: Connection, incident_id: str) -> OpenIncident:
     """An incident, open or closed. Raises `LookupError` for an id that the ledger does not know."""
     row = conn.execute(select(_incident).where(_incident.c.id == incident_id)).first()
     if row is None:
-        raise LookupError(f"the ledger knows no incident {incident_id!r}; its ids look like INC-7F3K2A")
+        raise _unknown(incident_id)
     return read_incident(row)
+
+
+def _unknown(incident_id: str) -> LookupError:
+    return LookupError(f"the ledger knows no incident {incident_id!r}; its ids look like INC-7F3K2A")
 
 
 def read_incident(row: Row[Any]) -> OpenIncident:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from remediations.ledger import schema
 from remediations.ledger.audit import Store, Writing
-from remediations.ledger.incidents import close, finish, one_incident, read_incident
+from remediations.ledger.incidents import close, finish, read_incident
 from remediations.ledger.plans import give_up
 from remediations.ledger.records import Board, Move, OpenIncident, Queued, Standing, parsed
-from remediations.ledger.standing import is_open, stand
+from remediations.ledger.standing import is_open, stand, stand_all
 from remediations.model.outcome import Ending, Outcome, Reason
 from remediations.model.plan import Plan
 
@@ -50,11 +50,8 @@ class Queue(Store):
         with self._writing() as writing:
             board = _board(writing.conn, most)
             moves = list(decide(board))
-            shown = {each.id: each for each in (*board.waiting, *board.left)}
-            for move in moves:
-                before = shown[move.incident_id]
-                if (before.standing, before.leader) != (move.standing, move.leader):
-                    stand(writing, move.incident_id, move.standing, leader=move.leader, why=move.why)
+            shown = {each.id: (each.standing, each.leader) for each in (*board.waiting, *board.left)}
+            stand_all(writing, [each for each in moves if shown[each.incident_id] != (each.standing, each.leader)])
             return moves
 
     def to_start(self) -> list[OpenIncident]:
@@ -98,24 +95,27 @@ class Queue(Store):
         with self._database.reading() as conn:
             return [each.opened for each in _queued(conn, mine)]
 
-    def set_apart(self, incident_id: str, why: str) -> None:
-        """Let an incident go its own way: what mends the one that it went with does not mend it."""
-        with self._writing() as writing:
-            if one_incident(writing.conn, incident_id).closed_at is None and _standing(writing, incident_id) is Standing.JOINED:
-                stand(writing, incident_id, Standing.APART, why=why)
+    def set_apart(self, *incident_ids: str, why: str) -> None:
+        """Let incidents go their own way: what mends the one that they went with does not mend them."""
+        self._on(incident_ids, {Standing.JOINED: Standing.APART}, why)
 
     def to_read_again(self, most: int) -> list[Queued]:
         """Incidents whose symptom is to be read again, the oldest `most`."""
         with self._database.reading() as conn:
             return _queued(conn, _READ_AGAIN, most)
 
-    def fails_still(self, incident_id: str, why: str) -> None:
+    def fails_still(self, *incident_ids: str, why: str) -> None:
         """What was to be read again fails still: it is as good as new, or, where it was set apart, waits for its own run."""
+        self._on(incident_ids, {Standing.AGAIN: Standing.NEW, Standing.APART: Standing.WAITS}, why)
+
+    def _on(self, incident_ids: Collection[str], way: Mapping[Standing, Standing], why: str) -> None:
+        """Move on those of these incidents that are open and stand where a way begins."""
+        if not incident_ids:
+            return
         with self._writing() as writing:
-            before = _standing(writing, incident_id)
-            if one_incident(writing.conn, incident_id).closed_at is None and before in (Standing.AGAIN, Standing.APART):
-                now = Standing.WAITS if before is Standing.APART else Standing.NEW
-                stand(writing, incident_id, now, why=why)
+            found = _queued(writing.conn, _incident.c.id.in_(incident_ids))
+            moves = [Move(incident_id=each.id, standing=way[each.standing], why=why) for each in found if each.standing in way]
+            stand_all(writing, moves)
 
     # ---- what is over ------------------------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Queue(Store):
                 return found
             summary = f"{words[:1].upper()}{words[1:].rstrip('.')}. Nothing was changed."
             outcome = Outcome(ending=Ending.NOTHING_TO_DO, reason=Reason.SYMPTOM_GONE, summary=summary)
-            close(writing, found, outcome)
+            close(writing, [(found, outcome)])
             if found.run is not None:
                 give_up(writing, found.run, Reason.SYMPTOM_GONE, words)
                 finish(writing, found.run, outcome)
@@ -159,11 +159,6 @@ def _waits_for_decision(writing: Writing, run: str) -> bool:
     if conn.execute(used).first() is not None:
         return False
     return conn.execute(select(_plan.c.run).where(_plan.c.run == run, _plan.c.void.is_(None)).limit(1)).first() is not None
-
-
-def _standing(writing: Writing, incident_id: str) -> Standing:
-    found = writing.conn.execute(select(_queue.c.standing).where(_queue.c.incident_id == incident_id)).scalar()
-    return Standing.NEW if found is None else Standing(found)
 
 
 def _board(conn: Connection, most: int) -> Board:

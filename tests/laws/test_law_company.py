@@ -83,7 +83,7 @@ def test_whom_the_mend_is_not_for_is_let_go_before_anybody_is_asked(bench: Bench
     assert made.companions == ()
     # It is the same fault of its own, so what is read again fails still, and it gets its own run.
     assert second.id not in bench.engine().over_by_now([second])
-    bench.ledger.fails_still(second.id, "it was read again")
+    bench.ledger.fails_still(second.id, why="it was read again")
     decide(bench)
     assert standing(bench, second) is Standing.STARTED
 

@@ -107,13 +107,13 @@ def test_from_asked_for_to_begun(ledger: Ledger) -> None:
 def test_what_went_with_another_is_left_when_that_one_closes(ledger: Ledger) -> None:
     first, second, third = report(ledger, "VM1", "VM2", "VM3")
     ledger.arrange(start_first, 10)
-    ledger.set_apart(third.id, "another cause")
+    ledger.set_apart(third.id, why="another cause")
     ledger.close_incident(first.id, ENDED)
     ledger.arrange(start_first, 10)
     assert where(ledger) == {"VM2": Standing.AGAIN, "VM3": Standing.APART}
     assert [each.id for each in ledger.to_read_again(10)] == [second.id, third.id]
     for each in (second, third, second):  # said twice, it counts once
-        ledger.fails_still(each.id, "it was read")
+        ledger.fails_still(each.id, why="it was read")
     assert where(ledger) == {"VM2": Standing.NEW, "VM3": Standing.WAITS}
 
 
@@ -122,7 +122,7 @@ def test_whom_a_person_takes_by_hand_has_a_run_of_its_own(ledger: Ledger) -> Non
     ledger.arrange(start_first, 10)
     begin(ledger, second, "run-by-hand")
     assert where(ledger) == {"VM1": Standing.STARTED, "VM2": Standing.STARTED}
-    ledger.set_apart(second.id, "too late")
+    ledger.set_apart(second.id, why="too late")
     assert where(ledger)["VM2"] is Standing.STARTED
 
 
