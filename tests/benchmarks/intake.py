@@ -19,11 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+
+T = TypeVar("T")
 
 TOKEN = "t0ken-of-the-benchmark"
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -65,8 +68,8 @@ def main(seconds: float, ledger_url: str | None) -> None:
             print(f"by the clock {len(answered) / took:.0f} alerts/s answered 202, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
-def started(home: Path, url: str) -> tuple[subprocess.Popen[bytes], str]:
-    """A receiver process on core 0, and where it listens."""
+def started(home: Path, url: str, *, workers: int = 1) -> tuple[subprocess.Popen[bytes], str]:
+    """`remediate receive`, and where it listens; a single process gets core 0 for itself."""
     env = os.environ | {
         "REMEDIATE_CONFIG": str(home / "configs"),
         "REMEDIATE_STATE": str(home / "state"),
@@ -77,9 +80,10 @@ def started(home: Path, url: str) -> tuple[subprocess.Popen[bytes], str]:
     }
     log = home / "receiver.log"
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "remediations.cli", "receive"]
+        command = [sys.executable, "-m", "remediations.cli", "receive", "--workers", str(workers)]
         process = subprocess.Popen(command, env=env, stdout=output, stderr=output)
-    on_core_0(process.pid)
+    if workers == 1:
+        on_core_0(process.pid)
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         for line in log.read_text().splitlines():
@@ -118,29 +122,38 @@ def send(address: str, group: int, senders: int, seconds: float, named: bool) ->
     answered: set[str] = set()
     end = time.monotonic() + seconds
     mark = f"{time.time_ns():x}"[-8:]
-    where = urlsplit(address)
 
-    async def sender(number: int) -> None:
-        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    def bodies(number: int) -> Iterator[tuple[bytes, list[str]]]:
         round_ = 0
         while time.monotonic() < end:
             round_ += 1
             names = [f"{mark}-{number}-{round_}-{each}" for each in range(group)]
-            body = json.dumps(webhook(names, named)).encode()
-            head = f"POST {where.path}/alertmanager HTTP/1.1\r\nHost: r\r\nAuthorization: Bearer {TOKEN}\r\n"
-            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            writer.write(head.encode() + body)
-            answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            await reader.readexactly(int(answer.partition("content-length:")[2].split()[0]))
-            if answer.startswith("http/1.1 202 "):
+            yield json.dumps(webhook(names, named)).encode(), names
+
+    async def sender(number: int) -> None:
+        async for status, names in posted(address, bodies(number)):
+            if status == 202:
                 answered.update(names)
-        writer.close()
 
     async def all_of_them() -> None:
         await asyncio.gather(*(sender(number) for number in range(senders)))
 
     asyncio.run(all_of_them())
     return answered
+
+
+async def posted(address: str, bodies: Iterable[tuple[bytes, T]]) -> AsyncIterator[tuple[int, T]]:
+    """Post these one after another on one connection: each answer's status, and what the body was given with."""
+    where = urlsplit(address)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    for body, mark in bodies:
+        head = f"POST {where.path}/alertmanager HTTP/1.1\r\nHost: r\r\nAuthorization: Bearer {TOKEN}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        await reader.readexactly(int(answer.partition("content-length:")[2].split()[0]))
+        yield int(answer.split()[1]), mark
+    writer.close()
 
 
 def webhook(names: list[str], named: bool = True) -> dict[str, Any]:
