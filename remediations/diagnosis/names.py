@@ -171,7 +171,7 @@ def _quoted(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _role(before: str) -> str | None:
-    words = before.lower().replace("'", " ").split()[-2:] if before.isascii() else words_of(before)
+    words = before.lower().replace("'", " ").rsplit(None, 2)[-2:] if before.isascii() else words_of(before)
     if words:
         two = _BEFORE.get(" ".join(words[-2:])) or _BEFORE.get(words[-1])
         if two == _SOURCE and words[-2:] == ["la", "migracion"]:

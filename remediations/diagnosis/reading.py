@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cached_property
 
 from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt
 from remediations.diagnosis.origins import origins_of
 from remediations.diagnosis.report import ReportedEvent
-from remediations.diagnosis.signatures import MIGRATION, OTHER, TROUBLE, Knowledge, Known
+from remediations.diagnosis.signatures import MIGRATION, MOVES, OTHER, TROUBLE, Knowledge, Known
 from remediations.diagnosis.text import Words
 from remediations.diagnosis.weighing import ANOTHERS_CAUSE, NOTHING_TO_ASK, OURS, Build, Outline, outline_of, weigh
 from remediations.model.diagnosis import TextVerdict
@@ -23,8 +22,6 @@ from remediations.model.diagnosis import TextVerdict
 _TELLING = 0.9  # the weight from which a code is seldom seen elsewhere
 _BARE = 8  # words; so short a text with a code in it is a code that someone pasted
 
-_SENTENCES = re.compile(r"[.!?;:](?=\s|$)|\n|[。！？；：]")
-_SENTENCE = 6  # characters
 _SENTENCE_EAST = 10  # characters of Chinese, Japanese or Korean
 _READ = 16_384  # characters of which sentences are read one by one
 _GLUED = re.compile(r"[0o]x[0-9a-f]{1,8}(?![0-9a-f])")
@@ -33,19 +30,11 @@ _NUMBERED = re.compile(
     r"(?: (?:code|was|is|wert|value|de|d|erreur|error|errore|erro|war|lautet))? (\d{4,5})(?= )"
 )
 # As `words_of` folds them: marks over Japanese letters go as accents do.
-_EVENTS = frozenset(
-    {"event", "events", "eventid", "ereignis", "evenement", "evento", "イヘント", "イヘントid", "事件", "事件id"}
-)
 _EVENT = re.compile(
     r" (?:events?|eventid|ereignis|evenement|evento|イヘント|イヘントid|事件|事件id)"
     r"(?: (?:ids?|number|code|kennung))? (\d{3,5})(?= )"
 )
 _NO_EVENT: frozenset[int] = frozenset()
-_MOVES = (
-    "migr", "verschieb", "verschob", " move", " movi", " moving", "deplac", "spost", "mueve", "移行", "迁移", "遷移", "移轉",
-    "移动", "移動", "移至", "миграц", "перемест", "przenie", "presun", "verplaats", "flytta", "tası", "gecis", "attelep",
-    *(unicodedata.normalize("NFKD", word) for word in ("마이그레이션", "이동")),
-)  # fmt: skip
 _MACHINES = (
     " vm ", " vms ", "virtual", "virtuel", "hyper v", "cluster", "failover", "仮想", "虚拟", "虛擬", "クラスタ", "群集", "叢集",
     unicodedata.normalize("NFKD", "가상"),
@@ -66,7 +55,7 @@ class Reading:
     def __init__(self, event: ReportedEvent, known: Knowledge) -> None:
         self.known = known
         self.text = event.whole
-        self.words = Words.of(self.text)
+        self.words = Words(self.text)
         self.hits = known.index.within(self.words)
         self.codes = self._codes()
         origins = origins_of(event.provider, event.channel)
@@ -82,26 +71,23 @@ class Reading:
         return self.weighed.verdict or self._by_default()
 
     def _codes(self) -> frozenset[int]:
-        known, words = self.known, self.words
-        found: set[int] = set()
-        for word in words.unique & known.words:
-            if word in known.code_words:
-                found.add(known.code_words[word])
-            elif any(number[1] == word for number in _NUMBERED.finditer(words.spaced)):
-                found.add(known.win32_words[word])
-        if words.squeezed:  # no space between a code and the text around it
-            for glued in _GLUED.finditer(words.spaced):
+        known, hits = self.known, self.hits
+        found = {code for hit in known.code_phrases & hits for code in known.code_of_phrase[hit]}
+        for hit in known.win32_phrases & hits:
+            word, code = known.win32_of_phrase[hit]
+            if any(number[1] == word for number in _NUMBERED.finditer(self.words.spaced)):
+                found.add(code)
+        if self.words.squeezed:  # no space between a code and the text around it
+            for glued in _GLUED.finditer(self.words.spaced):
                 if glued[0] in known.code_words:
                     found.add(known.code_words[glued[0]])
-        for hit in self._of_codes:
-            found.update(known.code_of_phrase[hit])
         return frozenset(found)
 
     def _events(self, event: int | None) -> frozenset[int]:
         """The event that it is, else the one that the text names first."""
         if event is not None:
             return frozenset({event})
-        if self.words.unique.isdisjoint(_EVENTS):
+        if self.known.event_phrases.isdisjoint(self.hits):
             return _NO_EVENT
         named = _EVENT.search(self.words.spaced)
         return frozenset({int(named[1])}) if named else _NO_EVENT
@@ -109,47 +95,43 @@ class Reading:
     def _build(self, outline: Outline) -> Build:
         asks: Iterable[Known] = outline.asks
         if MIGRATION in outline.marks:
-            together = frozenset(each for each in asks if self._together(each))
+            together = self._together(asks, outline.wanted)
             return Build(together=together) if together else NOTHING_TO_ASK
-        tokens, spaced, unique = self.words.tokens, self.words.spaced, self.words.unique
+        words = self.words
         spoke, other = cmdlet(self.text)
-        verb = None if other else other_attempt(spaced, unique)
+        verb = None if other else other_attempt(words.spaced, words.unique)
         if other:
             asks = ()
         elif verb and outline.marks.isdisjoint(ANOTHERS_CAUSE):  # what could still make the attempt one of a move
-            asks = (each for each in asks if not ANOTHERS_CAUSE.isdisjoint(each.signature.marks))
+            asks = [each for each in asks if not ANOTHERS_CAUSE.isdisjoint(each.signature.marks)]
         return Build(
             cmdlet=spoke,
             other_cmdlet=other,
             other_attempt=verb,
             foreign=not (other or verb or outline.other)
+            and MOVES in outline.marks
             and OURS.isdisjoint(outline.marks)
-            and _speaks_of(_MOVES, spaced)
-            and foreign(self.text[:_READ], spaced, unique),
-            bare=len(tokens) <= _BARE,
+            and foreign(self.text[:_READ], words.spaced, words.unique),
+            bare=len(words.tokens) <= _BARE,
             only_a_code=bool(self.codes) and self._only_a_code(),
-            together=frozenset(each for each in asks if self._together(each)),
+            together=self._together(asks, outline.wanted),
+        )
+
+    def _together(self, asks: Iterable[Known], wanted: frozenset[int]) -> frozenset[Known]:
+        """Those of which one sentence has a member of every group."""
+        if not asks:
+            return frozenset()
+        sentences = self.known.index.by_sentence(self.text[:_READ], wanted) or [self.hits]
+        return frozenset(
+            each for each in asks if any(all(not group.isdisjoint(hits) for group in each.together) for hits in sentences)
         )
 
     def _only_a_code(self) -> bool:
         if len(self.words.tokens) > 4 * _BARE:
             return False
-        longest = max((len("".join(self.known.phrases[hit].parts).split()) for hit in self._of_codes), default=0)
+        codes = self.known.code_phrases & self.hits
+        longest = max((len("".join(self.known.phrases[hit].parts).split()) for hit in codes), default=0)
         return len(self.words.tokens) - longest <= _BARE // 2
-
-    @property
-    def _of_codes(self) -> frozenset[int]:
-        return self.known.code_phrases & self.hits
-
-    def _together(self, each: Known) -> bool:
-        """Whether one sentence has a member of every group."""
-        return any(all(not group.isdisjoint(hits) for group in each.together) for hits in self._sentences)
-
-    @cached_property
-    def _sentences(self) -> list[frozenset[int]]:
-        """The phrases that each sentence has. What is too short to be a sentence does not make two of one."""
-        split = [each for each in _SENTENCES.split(self.text[:_READ]) if len(each.strip()) >= _SENTENCE]
-        return [self.hits] if len(split) <= 1 else [self.known.index.within(Words.of(each)) for each in split]
 
     def _by_default(self) -> TextVerdict:
         if MIGRATION in self.marks:
@@ -163,12 +145,8 @@ class Reading:
         if read and not self.codes and TROUBLE not in self.marks:
             return TextVerdict.NOT_A_MIGRATION_FAILURE
         text = self.words.squeezed or self.words.spaced
-        if _speaks_of(_MOVES, text) or (self.codes and _speaks_of(_MACHINES, text)):
+        if MOVES in self.marks or (self.codes and any(word in text for word in _MACHINES)):
             return TextVerdict.UNKNOWN
         if any(max(self.known.codes[code].causes.values(), default=0.0) >= _TELLING for code in self.codes):
             return TextVerdict.UNKNOWN
         return TextVerdict.NOT_A_MIGRATION_FAILURE if read else TextVerdict.UNKNOWN
-
-
-def _speaks_of(words: tuple[str, ...], text: str) -> bool:
-    return any(word in text for word in words)

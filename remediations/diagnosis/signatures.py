@@ -43,8 +43,11 @@ OPEN = "open"
 """The mark of a failed migration of which nothing else said a cause: then a thing that it names is better than nothing."""
 TROUBLE = "trouble"
 """The mark of a text that says that something went wrong."""
+MOVES = "moves"
+"""The mark of a text that has a word for moving in it, whatever moves."""
 
-_BUILT_IN_MARKS = frozenset({TROUBLE, MIGRATION, HYPER_V, OTHER, PEER, CODE, MOVING, WINDOWS, OPEN})
+_BUILT_IN_MARKS = frozenset({TROUBLE, MOVES, MIGRATION, HYPER_V, OTHER, PEER, CODE, MOVING, WINDOWS, OPEN})
+_EVENT_WORDS = ("event", "events", "eventid", "ereignis", "événement", "evento", "イベント", "イベントid", "事件", "事件id")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast, where it is built in
 
 
@@ -188,10 +191,18 @@ class Knowledge:
             for each in self.signatures.values()
         )
         self.code_of_phrase: dict[int, list[int]] = {}
+        """The codes that a phrase stands for: Windows' sentence for one, or the code as it is written."""
+        self.win32_of_phrase: dict[int, tuple[str, int]] = {}
+        """Numbers that are a code only after a word for it, and the code."""
+        self.code_words = {word: code.code for code in self.codes.values() for word in code.spellings}
         for code in self.codes.values():
-            for text in code.phrases:
+            for text in (*code.phrases, *code.spellings):
                 self.code_of_phrase.setdefault(number(text, f"code {code.text}"), []).append(code.code)
+            if code.win32:
+                self.win32_of_phrase[number(code.win32, f"code {code.text}")] = (code.win32, code.code)
         self.code_phrases = frozenset(self.code_of_phrase)
+        self.win32_phrases = frozenset(self.win32_of_phrase)
+        self.event_phrases = frozenset(number(text, "words for event") for text in _EVENT_WORDS)
         self.phrases = tuple(phrases)
         self.index = PhraseIndex(phrases)
         self._check_marks()
@@ -234,9 +245,6 @@ class Knowledge:
             else:
                 for family in each.origin:
                     self.by_origin.setdefault(family, []).append(each)
-        self.code_words = {word: code.code for code in self.codes.values() for word in code.spellings}
-        self.win32_words = {code.win32: code.code for code in self.codes.values() if code.win32}
-        self.words = frozenset(self.code_words) | frozenset(self.win32_words)
 
     def _commonness(self, group: frozenset[int]) -> int:
         """In how many groups of words the members of this one stand: the rarer, the better to find a signature by."""

@@ -12,7 +12,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import ahocorasick
 
@@ -23,6 +22,11 @@ _TRIES = 32  # places where the first part of a phrase is looked for
 
 _EAST = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ASCII = bytes(ord(chr(code).lower()) if code < 128 and chr(code).isalnum() else 32 for code in range(256))
+_SENTENCES = re.compile(r"[.!?;:](?=\s|$)|\n|[。！？；：]")
+_COMMON = frozenset({" virtual machine ", " live migration ", " migration ", " failed ", " error ", " configuration "})
+_ENDS = (". ", ": ", "; ", "? ", "! ", ".\t", ":\t")
+_SENTENCE = 6  # characters
+_BETWEEN = " 0between0sentences0 "  # a word that no phrase has
 
 
 class _Fold(dict[int, str | None]):
@@ -57,24 +61,31 @@ def words_of(text: str) -> list[str]:
     return unicodedata.normalize("NFKD", folded.replace("cannot", "can not")).translate(_FOLD).split()
 
 
-class Words(NamedTuple):
+class Words:
     """A text ready for matching."""
 
+    __slots__ = ("_unique", "spaced", "squeezed", "tokens")
+
     tokens: list[str]
-    unique: set[str]
-    """Each word once."""
     spaced: str
     """The words between single spaces, with one at either end, without English articles."""
     squeezed: str
     """The same without spaces, where the text has Chinese, Japanese or Korean in it; else empty."""
 
-    @classmethod
-    def of(cls, text: str) -> Words:
+    def __init__(self, text: str) -> None:
         """Make the text ready; see the module about its length."""
         text = considered(text)
-        tokens = words_of(text)
-        eastern = not text.isascii() and _EAST.search(text) is not None
-        return cls(tokens, set(tokens), _spaced(tokens), "".join(tokens) if eastern else "")
+        self.tokens = words_of(text)
+        self.spaced = _spaced(self.tokens)
+        self.squeezed = "" if text.isascii() or not _EAST.search(text) else "".join(self.tokens)
+        self._unique: set[str] | None = None
+
+    @property
+    def unique(self) -> set[str]:
+        """Each word once."""
+        if self._unique is None:
+            self._unique = set(self.tokens)
+        return self._unique
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,10 @@ class Phrase:
 
     def within(self, words: Words) -> bool:
         """Whether the text has this phrase."""
-        text = words.squeezed if self.eastern else words.spaced
+        return self.stands_in(words.squeezed if self.eastern else words.spaced)
+
+    def stands_in(self, text: str) -> bool:
+        """Whether it is in a text that is ready for matching, as `Words.spaced` or, for an Eastern phrase, `Words.squeezed`."""
         for part in self.parts:
             if part not in text:
                 return False
@@ -152,31 +166,87 @@ class PhraseIndex:
 
     def __init__(self, phrases: Iterable[Phrase]) -> None:
         """Index phrases; each is known by its position in the order given."""
-        western: dict[str, list[int]] = {}
-        eastern: dict[str, list[int]] = {}
-        self._parted: dict[int, Phrase] = {}
-        listed = list(phrases)
-        often = Counter(part for phrase in listed for part in phrase.parts)
-        for number, phrase in enumerate(listed):
-            rarest = min(phrase.parts, key=lambda part: (part.count(" ") < 3 and not phrase.eastern, often[part], -len(part)))
-            (eastern if phrase.eastern else western).setdefault(rarest, []).append(number)
+        self._phrases = tuple(phrases)
+        found_by: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
+        self._beside: dict[int, tuple[str, ...]] = {}
+        """Of each phrase of several parts, those by which it is not found."""
+        often = Counter(part for phrase in self._phrases for part in phrase.parts)
+        for number, phrase in enumerate(self._phrases):
+            rarest = min(
+                phrase.parts,
+                key=lambda part: (part in _COMMON, part.count(" ") < 3 and not phrase.eastern, often[part], -len(part)),
+            )
+            found_by[phrase.eastern].setdefault(rarest, []).append(number)
             if len(phrase.parts) > 1:
-                self._parted[number] = phrase
-        self._western, self._eastern = _automaton(western), _automaton(eastern)
+                self._beside[number] = tuple(part for part in phrase.parts if part is not rarest)
+        self._parted = frozenset(self._beside)
+        # A key of one phrase has its number, a key of several a number of its own, beyond the phrases'.
+        self._several: dict[int, tuple[int, ...]] = {}
+        self._western, self._eastern = (self._automaton(found_by[eastern]) for eastern in (False, True))
+        self._expand = frozenset(self._several)
+
+    def _automaton(self, keys: Mapping[str, list[int]]) -> ahocorasick.Automaton:
+        automaton = ahocorasick.Automaton()
+        for key, numbers in keys.items():
+            value = numbers[0]
+            if len(numbers) > 1:
+                value = len(self._phrases) + len(self._several)
+                self._several[value] = tuple(numbers)
+            automaton.add_word(key, value)
+        if not keys:  # without a word there is nothing to search with
+            automaton.add_word("\0", len(self._phrases))
+            self._several.setdefault(len(self._phrases), ())
+        automaton.make_automaton()
+        return automaton
 
     def within(self, words: Words) -> frozenset[int]:
         """The numbers of the phrases that the text has."""
-        found = {number for _, numbers in self._western.iter(words.spaced) for number in numbers}
+        found = {number for _, number in self._western.iter(words.spaced)}
         if words.squeezed:
-            found.update(number for _, numbers in self._eastern.iter(words.squeezed) for number in numbers)
-        if parted := found & self._parted.keys():
-            found.difference_update(number for number in parted if not self._parted[number].within(words))
+            found.update(number for _, number in self._eastern.iter(words.squeezed))
+        for several in found & self._expand:
+            found.remove(several)
+            found.update(self._several[several])
+        for number in found & self._parted:
+            phrase = self._phrases[number]
+            text = words.squeezed if phrase.eastern else words.spaced
+            for part in self._beside[number]:
+                if part not in text:
+                    found.remove(number)
+                    break
+            else:
+                if not phrase.stands_in(text):
+                    found.remove(number)
         return frozenset(found)
 
+    def by_sentence(self, text: str, wanted: Iterable[int]) -> list[frozenset[int]]:
+        """Which of the wanted phrases each sentence of the text has, by number; nothing for a text of one sentence.
 
-def _automaton(keys: Mapping[str, list[int]]) -> ahocorasick.Automaton:
-    automaton = ahocorasick.Automaton()
-    for key, numbers in (keys or {"\0": []}).items():  # without a word there is nothing to search with
-        automaton.add_word(key, tuple(numbers))
-    automaton.make_automaton()
-    return automaton
+        What is too short to be a sentence does not make two of one.
+        """
+        sentences = [each for each in _sentences(text) if len(each.strip()) >= _SENTENCE]
+        if len(sentences) <= 1:
+            return []
+        if text.isascii():  # all of them made ready at once, with a word between them that no phrase has
+            ready = [(f" {each} ", "") for each in _spaced(words_of(_BETWEEN.join(sentences))).split(_BETWEEN)]
+        else:
+            ready = [(words.spaced, words.squeezed) for words in map(Words, sentences)]
+        phrases = [(number, self._phrases[number]) for number in wanted]
+        plain = [(number, phrase.parts[0]) for number, phrase in phrases if len(phrase.parts) == 1 and not phrase.eastern]
+        others = [(number, phrase) for number, phrase in phrases if len(phrase.parts) > 1 or phrase.eastern]
+        found = []
+        for spaced, squeezed in ready:
+            there = [number for number, part in plain if part in spaced]
+            if others:
+                there += [each for each, phrase in others if phrase.stands_in(squeezed if phrase.eastern else spaced)]
+            found.append(frozenset(there))
+        return found
+
+
+def _sentences(text: str) -> list[str]:
+    """The text in pieces that end as sentences do, or with the line."""
+    if not text.isascii():
+        return _SENTENCES.split(text)
+    for end in _ENDS:
+        text = text.replace(end, "\n")
+    return text.split("\n")

@@ -64,6 +64,8 @@ class Outline:
     """Those that count where nothing else said a cause."""
     asks: tuple[Known, ...]
     """Those whose words are there, if one sentence has them together."""
+    wanted: frozenset[int]
+    """The phrases of which that is asked."""
     marks: frozenset[str]
     other: bool
     """Whether one of `others` holds, if no sentence says that a machine would not move."""
@@ -132,6 +134,7 @@ def outline_of(
         conditional=tuple(each for each in rest if OTHER not in each.signature.marks),
         hints=tuple(each for each in at_once if OPEN in each.needs),
         asks=(),
+        wanted=frozenset(),
         marks=marks,
         other=any(OTHER in each.signature.marks and _applies(each, marks) for each in rest),
         evidence={},
@@ -146,8 +149,9 @@ def outline_of(
     asks = [
         each for each in asks if each.unless.isdisjoint(marks) and all(not group.isdisjoint(hits) for group in each.together)
     ]
+    wanted = hits.intersection(phrase for each in asks for group in each.together for phrase in group)
     evidence = {each: _quote(known, each, hits, codes, events) for each in (*at_once, *asks) if each.says}
-    return replace(outline, asks=tuple(asks), evidence=evidence)
+    return replace(outline, asks=tuple(asks), wanted=wanted, evidence=evidence)
 
 
 def _applies(each: Known, marks: frozenset[str]) -> bool:

@@ -26,7 +26,7 @@ from remediations.model.incident import Incident
     ],
 )
 def test_the_verb_of_an_attempt_tells_a_start_from_a_move(text: str, verb: str | None) -> None:
-    words = Words.of(text)
+    words = Words(text)
     assert other_attempt(words.spaced, words.unique) == verb
 
 
@@ -65,7 +65,7 @@ def test_a_moving_command_is_found_wherever_it_stands() -> None:
     ],
 )
 def test_another_platforms_writing_is_told(text: str, theirs: bool) -> None:
-    words = Words.of(text)
+    words = Words(text)
     assert foreign(text, words.spaced, words.unique) is theirs
 
 
@@ -137,9 +137,9 @@ def test_what_a_failed_move_names_is_a_hint_where_nothing_else_is_said(named: st
 def test_the_beginning_of_a_word_stands_for_all_words_that_begin_so() -> None:
     ours = read_signatures("signatures: [{id: abc, source: us, says: {unknown: 0.5}, phrases: ['misconfig*']}]", "ours.yaml")
     index = Knowledge(ours, ()).index
-    assert index.within(Words.of("a Misconfigured host"))
-    assert index.within(Words.of("misconfiguration"))
-    assert not index.within(Words.of("unmisconfigured"))
+    assert index.within(Words("a Misconfigured host"))
+    assert index.within(Words("misconfiguration"))
+    assert not index.within(Words("unmisconfigured"))
 
 
 @pytest.mark.parametrize("phrase", ["err*", "two words*", "*", "移行*"])

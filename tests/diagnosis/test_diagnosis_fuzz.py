@@ -152,11 +152,11 @@ def test_a_phrase_matches_itself(text: str) -> None:
         phrase = Phrase.of(text)
     except ValueError:
         return
-    assert phrase.within(Words.of(text.replace("…", " ")))
+    assert phrase.within(Words(text.replace("…", " ")))
 
 
 def test_the_index_finds_what_searching_one_by_one_finds() -> None:
     known = Knowledge.packaged()
     for number, phrase in enumerate(known.phrases):
-        words = Words.of("x " + phrase.text.replace("…", " y ") + " z 。")
+        words = Words("x " + phrase.text.replace("…", " y ") + " z 。")
         assert number in known.index.within(words), phrase.text
