@@ -19,7 +19,7 @@ from prefect import suspend_flow_run
 from prefect.client.orchestration import get_client
 from prefect.input import RunInput
 from prefect.runtime import flow_run
-from pydantic import Field, ValidationError, create_model
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, create_model
 
 from flows.artifacts import publish_plan, safe
 from remediations.engine.ports import Answer, Ask, Gate
@@ -35,14 +35,21 @@ SHOWN = 8
 SCHEMA_KEY = "approval"
 """Where a form's JSON schema holds what is asked, for programs: digest, title, expiry, tier, whether a retry is part of it."""
 
+Decision = Annotated[
+    Literal["approve", "reject"],
+    BeforeValidator(lambda given: given.strip().casefold() if isinstance(given, str) else given),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*([Aa]pprove|[Rr]eject)\s*$"}),
+]
+"""Typed, not chosen: the list that Prefect 3.8.8 shows for an enumeration closes itself when its field is clicked."""
+
 FormT = TypeVar("FormT", bound=RunInput)
 
 
 class Approval(RunInput):
     """Whether the plan above is carried out. Without a decision and a name there is no approval."""
 
-    decision: Literal["approve", "reject"] = Field(
-        title="Decision", description="approve: the commands above are sent, once. reject: nothing is"
+    decision: Decision = Field(
+        title="Decision", description="Type approve: the commands above are sent, once. Or reject: nothing is"
     )
     approver: str = Field(
         title="Your name", min_length=2, max_length=64, pattern=r"^\S(.*\S)?$", description="For the audit trail and the report"
@@ -137,14 +144,10 @@ def describe(ask: Ask, now: datetime) -> str:
     minutes = max(0, math.floor((ask.expires_at - now).total_seconds() / 60))
     left = f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
     until = f"{ask.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    both = (
-        " Part one mends the cause, part two tries again what had failed."
-        if ask.plan is not None and ask.retry is not None
-        else ""
-    )
+    both = " Part two tries again what had failed." if ask.plan is not None and ask.retry is not None else ""
     head = (
-        f"Plan **{ask.digest[:4]} {ask.digest[4:8]}** · answer until **{until}** (in {left}), else nothing is changed · "
-        f"scroll for all of it, or see *Artifacts*.{both}"
+        f"Plan **{ask.digest[:4]} {ask.digest[4:8]}** · scroll for all of it · answer until **{until}** (in {left}), else "
+        f"nothing is changed.{both}"
     )
     told = [head, *_about(ask), ask.page, *(["### Why this plan", ask.why] if ask.why else [])]
     return safe("\n\n".join(told))

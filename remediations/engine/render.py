@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from remediations.engine.ports import Considered, Report
 from remediations.model.fact import Change
 from remediations.model.outcome import Ending
-from remediations.model.plan import Blocked, Carried, Manual, Plan, Satisfied, Step, Verdict, Wait
+from remediations.model.plan import Blocked, Carried, Item, Manual, Plan, Satisfied, Step, Verdict, Wait
 from remediations.model.tier import Proof, Reversal
 
 if TYPE_CHECKING:
@@ -70,13 +70,18 @@ def change_words(change: Change) -> tuple[str, str]:
     return str(change.before), str(change.after)
 
 
+def _steps_first(plan: Plan) -> list[Item]:
+    """What would be done, in its order, then what is already right: in a small window the commands are what is seen."""
+    return sorted(plan.items, key=lambda item: isinstance(item, Satisfied))
+
+
 def plan_markdown(plan: Plan) -> str:
     """A whole plan: head, numbered steps with command and before → after, and every other item with its reason."""
     head = (
         f"### {escape(plan.title)}\n\ntier {plan.tier} · undo: {plan.reversal.value} · digest **{short_digest(plan.digest)}**"
     )
     lines, number = [head], 0
-    for item in plan.items:
+    for item in _steps_first(plan):
         if isinstance(item, Step):
             number += 1
             lines.append(
@@ -126,7 +131,7 @@ def plan_text(plan: Plan) -> str:
         plan.reversal.value, f"undo: {plan.reversal.value}"
     )
     lines, number = [f"{plan.title} · tier {plan.tier} · {reversal} · digest {short_digest(plan.digest)}"], 0
-    for item in plan.items:
+    for item in _steps_first(plan):
         if isinstance(item, Step):
             number += 1
             lines.append(f"{number:>2}  {item.target.name} ({item.target.kind}): {item.why}")

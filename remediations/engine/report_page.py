@@ -10,6 +10,7 @@ from remediations.engine.chronicle import Kind, Span
 from remediations.engine.html import render
 from remediations.engine.ports import Report
 from remediations.engine.render import VERDICT_WORDS, change_words
+from remediations.model.plan import Verdict
 
 WIDE = 1000.0
 """Units that the timeline is drawn in."""
@@ -51,6 +52,8 @@ def page(report: Report) -> str:
         words=WORDS,
         wide=WIDE,
         verdicts=VERDICT_WORDS,
+        # What is proven stands above what was ruled out on the way to it.
+        considered=sorted(report.considered, key=lambda each: each.verdict is not Verdict.PRESENT),
         took=lasted((report.spans[-1].ended - report.spans[0].began).total_seconds()) if report.spans else "",
         moment=moment,
         change_words=change_words,

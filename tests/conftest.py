@@ -1,0 +1,51 @@
+"""A real browser for the tests of pages: Debian's chromium, driven by Playwright. Pictures are kept in test-output/."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+OUTPUT = Path(__file__).parents[1] / "test-output"
+
+Keep = Callable[[str], Path]
+
+_QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests of a process. Skips without chromium, unless REQUIRE_CHROMIUM is set."""
+    program = shutil.which("chromium")
+    if program is None:
+        if os.environ.get("REQUIRE_CHROMIUM"):
+            pytest.fail("REQUIRE_CHROMIUM is set, and there is no chromium")
+        pytest.skip("needs Debian's chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=list(_QUIET))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def shown(chromium: Browser) -> Iterator[Page]:
+    """A page in a window of its own."""
+    with chromium.new_context(viewport={"width": 1400, "height": 1000}) as context:
+        yield context.new_page()
+
+
+@pytest.fixture
+def keep() -> Keep:
+    """Where a picture of this name is kept for people to look at."""
+
+    def path(name: str) -> Path:
+        OUTPUT.mkdir(exist_ok=True)
+        return OUTPUT / name
+
+    return path
