@@ -49,6 +49,8 @@ class Account:
         self.proposal: Proposal | None = None
         self.expected = ""
         """What was to be expected of an operation that moves others, as markdown."""
+        self.stuck = ""
+        """What kept a drain from its end, as markdown."""
         self.progress = ""
         """How far what goes on for long is, as markdown."""
 
@@ -177,6 +179,7 @@ class Account:
             spans=self._spans() if readable else (),
             companions=company,
             expected=self.expected,
+            stuck=self.stuck,
             progress=self.progress,
             evidence=self.kept_evidence() if readable else "",
             page=str(self.engine.keeps / "reports" / f"{_file_name(self.run)}.html") if self.engine.keeps and readable else "",

@@ -178,6 +178,7 @@ class Report(Frozen):
     spans: tuple[Span, ...] = Field(default=(), description="The whole run, earlier processes and waiting for people included")
     companions: tuple[Companion, ...] = Field(default=(), description="Failures of the same group that went with this run")
     expected: str = Field(default="", description="Markdown: what was to be expected of moving everything off a host")
+    stuck: str = Field(default="", description="Markdown: what kept a drain from its end")
     progress: str = Field(default="", description="Markdown: of a roll, where each node stands")
     evidence: str = Field(default="", description="File that keeps what was read before anything was changed, and its SHA-256")
     trail: str = Field(default="", description="The audit trail's newest row when it was written, for `audit verify --against`")

@@ -203,6 +203,8 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
             parts.append(f"## {title}\n\n{plan_markdown(plan)}")
     if report.expected:
         parts.append(f"## What to expect\n\n{report.expected}")
+    if report.stuck:
+        parts.append(f"## What got stuck\n\n{report.stuck}")
     if report.progress:
         parts.append(f"## Node by node\n\n{report.progress}")
     if report.decided:

@@ -19,13 +19,14 @@ from remediations.engine.collect import completed
 from remediations.engine.companions import part_ways
 from remediations.engine.done import ROUNDS
 from remediations.engine.endings import failed, left_to_people, stands, unmendable, whys
-from remediations.engine.foresight import foresee
+from remediations.engine.foresight import Foresight, foresee
 from remediations.engine.gather import read_for
 from remediations.engine.ports import Gate
 from remediations.engine.propose import Proposal, asked_for, gather_evidence, propose
 from remediations.engine.recording import Recording
 from remediations.engine.render import why_markdown
 from remediations.engine.sending import Applied, Overtaken
+from remediations.engine.stuck import stuck
 from remediations.engine.symptom import nowhere
 from remediations.engine.work import NOT_SHOWN
 from remediations.model.causes import Cause
@@ -50,6 +51,9 @@ NOTHING = Evidence()
 
 OURSELVES = "the run itself"
 """Who reports that a move failed again once its fault was mended."""
+_OF_A_HOST = (None, Reason.GUARD_FAILED)
+"""Why a plan was not carried to its end, where a host or what it waited for is why."""
+
 _OF_ONE_FAILURE = ("message", "event_id", "channel", "provider", "occurred_at", "reported_by")
 
 
@@ -63,6 +67,7 @@ class Run(Account):
         """What was reported, as it came."""
         self.absent = ""
         """Why the virtual machine of a request does not exist, if it does not."""
+        self.foreseen: Foresight | None = None
         self.preface = ""
         """What is told before the plan where it is asked for, as markdown."""
 
@@ -149,13 +154,14 @@ class Run(Account):
                 return outcome
         applied, again = self._apply_and_verify(1, "repair", evidence)
         if not applied.ok:
-            self.note_failure(1, applied)
-            return failed(applied)
+            return self._failed(1, applied)
         if again is not None and again.verdict is not Verdict.ABSENT:
             summary = f"Applied, but not verified: {'; '.join(whys(again))}"
             return self.unverified(1, again, Outcome(ending=Ending.FAILED, summary=summary))
         self.note_trial(1, verified=True)
         self.verified = True
+        if not started and self.plan is not None:
+            self._note_drain(self.plan)
         return Outcome(
             ending=Ending.MENDED, summary="Done and verified: made again on fresh facts, the plan has nothing left to do."
         )
@@ -200,8 +206,7 @@ class Run(Account):
         if self.plan is not None and self.plan.steps:
             applied, again = self._apply_and_verify(number, "repair", evidence)
             if not applied.ok:
-                self.note_failure(number, applied)
-                return failed(applied), cause
+                return self._failed(number, applied), cause
             if again is not None and again.verdict is not Verdict.ABSENT and not presumed:
                 summary = f"Applied, but the fault is still there: {'; '.join(whys(again))}"
                 still = Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=summary)
@@ -305,6 +310,31 @@ class Run(Account):
         self.ledger.note(self.run, "verified", told)
         return applied, again
 
+    def _failed(self, number: int, applied: Applied) -> Outcome:
+        """How a plan ends that was not carried out; of a drain also what got stuck, as far as reads tell."""
+        self.note_failure(number, applied)
+        outcome = failed(applied)
+        sealed = self.ledger.sealed(self.run, round=number, part="repair") if applied.reason in _OF_A_HOST else None
+        sent = self.ledger.journal(self.run, sealed.digest) if sealed is not None else ()
+        if sealed is None or not sent:
+            return outcome
+        look = partial(stuck, self.engine.hosts, self.site, sealed.plan, sent[0].intended_at, self.engine.clock)
+        try:
+            found = self.phase("what got stuck", partial(self.watch, "read: what got stuck", look))
+        except (RemotingError, TimeoutError, LookupError) as error:
+            log.warning("nothing more is known of the failure", run=self.run, error=str(error))
+            return outcome
+        if found is None or not found.words:
+            return outcome
+        self.stuck = found.markdown
+        return outcome.model_copy(update={"summary": f"{outcome.summary}. What got stuck: {found.words}"})
+
+    def _note_drain(self, plan: Plan) -> None:
+        """How long a drain took, if all that it moved is known: the next one is told by it."""
+        ahead = self.foreseen
+        if ahead is not None and ahead.whole and ahead.cluster:
+            self.ledger.note_drain(self.run, plan.digest, cluster=ahead.cluster, node=ahead.host, mebibytes=ahead.mebibytes)
+
     def _by_hand(self, plan: Plan, evidence: Evidence) -> Outcome | None:
         """Wait, as long as policy lets a wait last, until what only a person can do shows on the hosts; None once it does."""
         told = "; ".join(f"{manual.why}. {'. '.join(manual.instructions)}" for manual in plan.manuals)
@@ -342,8 +372,9 @@ class Run(Account):
             self.absent = nowhere(inputs)
             plan = remediation.planned(inputs)
             if plan.appliable:
-                expected = foresee(self.engine.hosts, self.site, remediation, inputs, self.engine.clock)
-                self.expected = expected.markdown if expected is not None else ""
+                hosts, clock, drains = self.engine.hosts, self.engine.clock, self.ledger.drains
+                self.foreseen = foresee(hosts, self.site, remediation, inputs, clock, drains)
+                self.expected = self.foreseen.markdown if self.foreseen is not None else ""
             return plan
 
         return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.id}", work))

@@ -10,6 +10,7 @@ from remediations.ledger.approvals import ONE, POLICY, Approvals
 from remediations.ledger.approvers import Approvers
 from remediations.ledger.bookmarks import Bookmarks
 from remediations.ledger.database import Database
+from remediations.ledger.drains import Drains
 from remediations.ledger.history import History
 from remediations.ledger.incidents import Incidents
 from remediations.ledger.journal import Journal
@@ -83,7 +84,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Ledger(Incidents, Queue, Bookmarks, Approvals, Approvers, Leases, Journal, History, Trials, Rolls, Looks, Tallies):
+class Ledger(
+    Incidents, Queue, Bookmarks, Approvals, Approvers, Leases, Journal, History, Trials, Rolls, Drains, Looks, Tallies
+):
     """The ledger behind one URL: `sqlite:////absolute/path/ledger.db` or `postgresql+psycopg://user@host/database`.
 
     Safe for many threads and processes. Each method is one transaction, and each that writes is in the audit trail.

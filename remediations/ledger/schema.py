@@ -321,6 +321,18 @@ turn = Table(
     Column("since", Utc, nullable=False),
 )
 
+drain = Table(
+    "ledger_drain",
+    metadata,
+    Column("run", ForeignKey(run.c.run), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("cluster", Text, nullable=False, index=True),
+    Column("node", Text, nullable=False),
+    Column("mebibytes", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("at", Utc, nullable=False),
+)
+
 readiness = Table(
     "ledger_readiness",
     metadata,

@@ -90,7 +90,7 @@ LEDGER_WRITES = frozenset(
     {
         *("open_incident", "attach_run", "start_run", "finish_run", "close_incident", "seal", "void", "decide"),
         *("use_approval", "lease", "release", "intend", "result", "intend_undo", "mark_undone", "intend_close"),
-        *("close_failed", "close_bracket", "note", "sight"),
+        *("close_failed", "close_bracket", "note", "sight", "note_drain"),
     }
 )
 """Every method of the ledger that writes, but for renewals of a lease."""

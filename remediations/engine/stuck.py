@@ -1,0 +1,64 @@
+"""What kept a drain from its end: what the cluster said of it, and why each machine that is left could go nowhere."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from remediations.catalogue.drain_node import DrainNode, home
+from remediations.catalogue.retry_drain import RetryDrain
+from remediations.engine.foresight import in_the_way
+from remediations.engine.gather import gather
+from remediations.engine.parts import UNDO, parts_of
+from remediations.engine.ports import Clock, Reading
+from remediations.engine.readiness import Scope, assess
+from remediations.engine.render import escape
+from remediations.facts.cluster import DrainFailures, NodeRoles, drain_failures, node_roles
+from remediations.model.base import Frozen
+from remediations.model.plan import Plan
+from remediations.model.readiness import Level
+from remediations.model.site import Site
+
+SKEW = timedelta(minutes=2)
+"""How far a node's clock may be off ours."""
+
+
+class Stuck(Frozen):
+    """What is known of a drain that did not come to its end."""
+
+    node: str
+    said: tuple[str, ...]
+    """What the cluster wrote of it (events 1137 and 1677), in the node's language."""
+    left: tuple[tuple[str, str], ...]
+    """Machines that are still on the node and could go nowhere, and why."""
+
+    @property
+    def words(self) -> str:
+        """In one line."""
+        return "; ".join([*(f"{vm}: {why}" for vm, why in self.left), *self.said])
+
+    @property
+    def markdown(self) -> str:
+        """For the report."""
+        lines = [f"- **{escape(vm)}** stays on {escape(self.node)}: {escape(why)}" for vm, why in self.left]
+        lines += [f"- the cluster said: {escape(each)}" for each in self.said]
+        return "\n".join(lines)
+
+
+def stuck(hosts: Reading, site: Site, plan: Plan, since: datetime, clock: Clock) -> Stuck | None:
+    """Look, by reads only, at a drain that was begun at `since` and failed; None for a plan that drains no node."""
+    parts = [] if plan.remediation == UNDO else parts_of(plan)
+    node = next((each.node for each in parts if isinstance(each, (DrainNode, RetryDrain))), None)
+    if node is None:
+        return None
+    cluster, name = home(node, site)
+    events, owned = drain_failures(cluster.name, name, since - SKEW), node_roles(cluster.name, name, name)
+    found = gather(hosts, site, [events, owned])
+    told, roles = found.of(events), found.of(owned)
+    machines = tuple(sorted(roles.machines)) if isinstance(roles, NodeRoles) else ()
+    left: tuple[tuple[str, str], ...] = ()
+    if machines:
+        ahead = assess(hosts, site, Scope(clusters=(cluster.name,), vms=machines), clock=clock, now=time.monotonic)
+        here = [each for each in ahead.vms if each.name in machines and each.level in (Level.FAILS, Level.UNKNOWN)]
+        left = tuple((each.name, in_the_way(each, ahead)) for each in here)
+    return Stuck(node=name, said=told.messages if isinstance(told, DrainFailures) else (), left=left)
