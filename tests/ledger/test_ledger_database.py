@@ -38,6 +38,7 @@ from remediations.ledger.database import _LOCK
 from remediations.model.causes import Cause
 from remediations.model.outcome import Reason, Refused
 from remediations.model.readiness import Readiness
+from remediations.model.roll import Stage
 
 HERE = Path(__file__).parent
 UNAVAILABLE = Reason.LEDGER_UNAVAILABLE
@@ -66,6 +67,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
     ledger.add_approver("Carla", "sealed", by="anna")
     tried(ledger, "run-0", verified=False)
     tried(ledger, "run-9", verified=True)
+    roll = ledger.take_roll("run-1", "CLUSTER1", ["HV01"], "Immediate", chosen=False)
     return {
         "add_approver": lambda: ledger.add_approver("Dora", "sealed", by="anna"),
         "approvals": lambda: ledger.approvals(which),
@@ -126,6 +128,14 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "run": lambda: ledger.run("run-1"),
         "said_over": lambda: ledger.said_over(opened.id),
         "seal": lambda: ledger.seal("run-1", round=2, part="repair", plan=plan(), expires_at=now + timedelta(hours=1)),
+        "drains": lambda: ledger.drains("CLUSTER1"),
+        "end_roll": lambda: ledger.end_roll(roll, "every node had its turn"),
+        "note_drain": lambda: ledger.note_drain("run-1", which.digest, cluster="CLUSTER1", node="HV01", mebibytes=1024),
+        "open_roll": lambda: ledger.open_roll("CLUSTER1"),
+        "roll_of": lambda: ledger.roll_of("run-1"),
+        "rolls": ledger.rolls,
+        "stage": lambda: ledger.stage(roll, 1, Stage.BEGUN),
+        "take_roll": lambda: ledger.take_roll("run-1", "CLUSTER2", ["HV03"], "Immediate", chosen=False),
         "take_in": lambda: ledger.take_in([incident("VM43")]),
         "sealed": lambda: ledger.sealed("run-1", round=1, part="repair"),
         "set_apart": lambda: ledger.set_apart(opened.id, why="another cause"),
@@ -161,6 +171,7 @@ READS = {
     "approvals", "approvers", "bookmarks", "changes_since", "decision", "find_sealed", "head", "held", "incident", "joined_to",
     "journal", "last_counts", "last_readiness", "last_remediation", "tally",
     "meant_for", "newcomers", "not_begun", "open_brackets", "open_breakers", "paused", "trials",
+    "drains", "open_roll", "roll_of", "rolls",
     "open_incidents",
     "queued", "run", "said_over", "sealed", "sightings", "to_read_again", "to_start", "trail", "undecided",
     "unfinished_runs", "verified_before", "verify", "waiting",

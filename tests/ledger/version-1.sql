@@ -222,6 +222,38 @@ CREATE TABLE ledger_step (
 );
 INSERT INTO "ledger_step" VALUES('run-1','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994',1,'{"changes":[{"after":4,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":{"changes":[],"command":{"name":"Start-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"host":"HV07"},"closes":"","command":{"name":"Stop-VM","parameters":{"Confirm":false,"ErrorAction":"Stop","Name":"VM42"}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"VM42 is off","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":null,"why":"the limit is below what the site expects"}',NULL,'repair','hv07','id-of-hv07',1,'e801bad3-68ee-48fc-b76e-a6c15217f5f2','run-1','["host:hv07"]','2026-03-01T12:00:00.000000+00:00',60.0,'2026-03-01T12:00:00.000000+00:00','{"at":"2026-03-01T12:00:00Z","detail":"","how":"answered","ok":true}',NULL,NULL);
 INSERT INTO "ledger_step" VALUES('run-1','84e5efb526850b658a6b6102fe856b07ee38072a6bdc2ea504ecf709fb275994',2,'{"changes":[{"after":4,"before":2,"fact":"HostLimits:hv07","field":"migrations","members":false}],"close":null,"closes":"","command":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":4}},"deadline":60.0,"guards":[],"host":"HV07","item":"step","opens":"","settles":0.0,"target":{"id":"id-of-HV07","kind":"host","name":"HV07"},"undo":{"name":"Set-VMHost","parameters":{"Confirm":false,"ErrorAction":"Stop","MaximumVirtualMachineMigrations":2}},"why":"the limit is below what the site expects"}',NULL,'repair','hv07','id-of-hv07',1,'7bcbada8-9e9e-47cf-9a02-ed34cc7bd372','run-1','["host:hv07"]','2026-03-01T12:00:00.000000+00:00',60.0,NULL,NULL,NULL,NULL);
+CREATE TABLE ledger_roll (
+	id VARCHAR(20) NOT NULL, 
+	cluster TEXT NOT NULL, 
+	failback VARCHAR(20) NOT NULL, 
+	run TEXT NOT NULL, 
+	opened_at VARCHAR(32) NOT NULL, 
+	opened_by TEXT NOT NULL, 
+	ended_at VARCHAR(32), 
+	ended TEXT, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(run) REFERENCES ledger_run (run)
+);
+CREATE TABLE ledger_turn (
+	roll VARCHAR(20) NOT NULL, 
+	number INTEGER NOT NULL, 
+	node TEXT NOT NULL, 
+	stage VARCHAR(10) NOT NULL, 
+	since VARCHAR(32) NOT NULL, 
+	PRIMARY KEY (roll, number), 
+	FOREIGN KEY(roll) REFERENCES ledger_roll (id)
+);
+CREATE TABLE ledger_drain (
+	run TEXT NOT NULL, 
+	digest VARCHAR(64) NOT NULL, 
+	cluster TEXT NOT NULL, 
+	node TEXT NOT NULL, 
+	mebibytes INTEGER NOT NULL, 
+	seconds FLOAT NOT NULL, 
+	at VARCHAR(32) NOT NULL, 
+	PRIMARY KEY (run, digest), 
+	FOREIGN KEY(run) REFERENCES ledger_run (run)
+);
 CREATE UNIQUE INDEX ledger_incident_one_open ON ledger_incident ("key") WHERE closed_at IS NULL;
 CREATE INDEX ix_ledger_note_run ON ledger_note (run);
 CREATE TRIGGER ledger_note_no_update BEFORE update ON ledger_note BEGIN SELECT RAISE(ABORT, 'the audit trail only grows'); END;
@@ -232,4 +264,7 @@ CREATE INDEX ix_ledger_step_host ON ledger_step (host);
 CREATE INDEX ix_ledger_step_intended_at ON ledger_step (intended_at);
 CREATE INDEX ledger_step_undecided ON ledger_step (holder) WHERE decided_at IS NULL;
 CREATE INDEX ix_ledger_readiness_scope ON ledger_readiness (scope);
+CREATE INDEX ix_ledger_roll_run ON ledger_roll (run);
+CREATE UNIQUE INDEX ledger_roll_one_open ON ledger_roll (cluster) WHERE ended_at IS NULL;
+CREATE INDEX ix_ledger_drain_cluster ON ledger_drain (cluster);
 COMMIT;
