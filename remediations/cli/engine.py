@@ -83,7 +83,8 @@ def _commands(*, apply: bool) -> Mapping[str, Callable[[], TyperCommand]]:
         RollingMaintenance,
         "One node of a cluster after another: drain, wait for you, resume, wait until healthy.",
         partial(_run, apply=apply),
-        further,
+        # It asks more than once: one digest or code would do for the first question and be wrong for all others.
+        {name: each for name, each in further.items() if name in ("as_json", "as_", "comment")},
     )
     for entry in CATALOGUE.values():
         about = f"{(entry.__doc__ or entry.title).strip().splitlines()[0]} Tier {entry.tier}."
@@ -132,7 +133,7 @@ def terminal_gate(who: str, given: Mapping[str, Any], pause: Callable[[float], N
     def gate(ask: Ask) -> Answer | None:
         first = ask.key not in shown
         shown.add(ask.key)
-        wanted = (given["approve"] or "").replace(" ", "").casefold()
+        wanted = (given.get("approve") or "").replace(" ", "").casefold()
         if first:
             _show(ask, again=len(shown) > 1)
         elif wanted and ask.refused:
@@ -153,6 +154,10 @@ def terminal_gate(who: str, given: Mapping[str, Any], pause: Callable[[float], N
 def _show(ask: Ask, *, again: bool) -> None:
     from remediations.engine.render import plan_text
 
+    if ask.why and not again:
+        from rich.markdown import Markdown
+
+        err.print(Markdown(ask.why))
     for plan in (ask.plan, ask.retry) if not again else ():
         if plan is not None:
             err.print(plan_text(plan), markup=False, soft_wrap=True)
@@ -198,7 +203,7 @@ def _answered(ask: Ask, who: str, given: Mapping[str, Any], wanted: str) -> Answ
         decision=decision,
         approver=who,
         comment=comment,
-        retry=not given["no_retry"],
+        retry=not given.get("no_retry", False),
         digest=ask.digest[:8],
         proof="terminal",
         code=code.replace(" ", ""),

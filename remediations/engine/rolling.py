@@ -55,16 +55,17 @@ class Rolling(Account):
         wrong = ailing(cluster.name, look(self.engine.hosts, self.site, cluster))
         told += ["The cluster is not healthy now: " + escape("; ".join(wrong)) + "."] if wrong else []
         for number, node in enumerate(left, 1):
-            work = Run(self.engine, child(self.run, f"{number}-drain"), self.gate)
-            plan = work.planned(DrainNode(node=node))
             if begun is not None and same_host(node, begun.node):
                 told.append(f"{number}. **{escape(node)}**: {begun.stage}")
                 continue
+            work = Run(self.engine, child(self.run, f"{number}-drain"), self.gate)
+            plan = work.planned(DrainNode(node=node))
             if plan.appliable:
                 told.append(f"{number}. **{escape(node)}** would be drained, as things are now. {work.expected}")
                 continue
             blocked.append(node)
-            told.append(f"{number}. **{escape(node)}** would not be drained: {escape('; '.join(whys(plan)))}")
+            why = escape("; ".join(whys(plan)) or "it is paused and empty")
+            told.append(f"{number}. **{escape(node)}** would not be drained: {why}")
         self.expected = "\n\n".join([*told, _HOW])
         if blocked and begun is None and same_host(blocked[0], left[0]):
             summary = f"It would stop at {left[0]}, the next node. Nothing was changed."
@@ -81,6 +82,7 @@ class Rolling(Account):
             if outcome is not None:
                 return self._stopped(roll, turn, outcome)
         self.ledger.end_roll(roll, "every node had its turn")
+        self.verified = True
         self._tell()
         nodes = ", ".join(turn.node for turn in roll.turns)
         return Outcome(
@@ -190,7 +192,10 @@ class Rolling(Account):
             f"there; `remediate roll end {roll.cluster} --as NAME` ends it."
         )
         stands = next((each.stage for each in there.turns if each.number == turn.number), turn.stage)
-        ending = Ending.NEEDS_PERSON if stands is Stage.DRAINED else outcome.ending
+        ending = outcome.ending
+        if stands is Stage.DRAINED:
+            ending = Ending.NEEDS_PERSON
+            words += f" By hand it is taken back by Resume-ClusterNode -Name {turn.node} -Failback {roll.failback}."
         return Outcome(ending=ending, reason=outcome.reason, summary=words)
 
     def _order(self, request: RollingMaintenance, cluster: Cluster) -> list[str]:

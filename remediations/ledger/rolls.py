@@ -23,25 +23,26 @@ class Rolls(Store):
     """Rolls and their turns."""
 
     def take_roll(self, run: str, cluster: str, nodes: Sequence[str], failback: str, *, chosen: bool) -> Roll:
-        """The cluster's open roll, for this run to work on, or a new one of these nodes.
+        """The roll that this run works on already, the cluster's open one, or a new one of these nodes.
 
         One that is open is taken over from a run that has ended, as it stands; if the nodes were `chosen` they have to be its
         own. Refused (DuplicateInProgress) while another run works on it, or where it is of other nodes.
         """
         with self._writing() as writing:
+            own = _of(writing.conn, run)
+            if own is not None:
+                return own  # also one that has ended: its run died before it could say so
             there = _open(writing.conn, cluster)
             if there is None:
                 return _new(writing, run, cluster, nodes, failback)
-            if there.run == run:
-                return there
             if known_run(writing.conn, there.run).finished_at is None:
                 detail = f"{there.id}, the roll of {cluster}, is worked on by run {there.run}: one at a time"
                 raise Refused(Reason.DUPLICATE_IN_PROGRESS, detail)
-            own = [turn.node for turn in there.turns]
-            if chosen and not (len(own) == len(nodes) and all(map(same_host, own, nodes))):
+            order = [turn.node for turn in there.turns]
+            if chosen and not (len(order) == len(nodes) and all(map(same_host, order, nodes))):
                 detail = (
-                    f"{there.id}, the roll of {cluster}, is open, of {', '.join(own)} in this order ({there.words}): leave the "
-                    f"nodes out to go on with it, or end it: remediate roll end {cluster} --as NAME"
+                    f"{there.id}, the roll of {cluster}, is open, of {', '.join(order)} in this order ({there.words}): leave "
+                    f"the nodes out to go on with it, or end it: remediate roll end {cluster} --as NAME"
                 )
                 raise Refused(Reason.DUPLICATE_IN_PROGRESS, detail)
             writing.conn.execute(update(_roll).where(_roll.c.id == there.id).values(run=run))
@@ -51,14 +52,16 @@ class Rolls(Store):
     def stage(self, roll: Roll, number: int, stage: Stage) -> None:
         """A turn has come to a stage. One that is there, or further, stays.
 
-        Refused (DuplicateInProgress) for a roll that has ended or that another run works on, and for a turn whose forerunners
-        are not all done: never two nodes at once.
+        Refused (DuplicateInProgress) for a roll that has ended, that another run works on or whose run has ended, and for a
+        turn whose forerunners are not all done: never two nodes at once.
         """
         with self._writing() as writing:
             there = _one(writing.conn, roll.id)
             if there.ended_at is not None or there.run != roll.run:
                 what = "has ended" if there.ended_at is not None else f"is worked on by run {there.run}"
                 raise Refused(Reason.DUPLICATE_IN_PROGRESS, f"{there.id} {what}")
+            if known_run(writing.conn, roll.run).finished_at is not None:
+                raise Refused(Reason.DUPLICATE_IN_PROGRESS, f"run {roll.run} has ended: {there.id} goes on in a new one")
             turn = there.turns[number - 1]
             if turn.stage.number >= stage.number:
                 return
@@ -91,8 +94,7 @@ class Rolls(Store):
     def roll_of(self, run: str) -> Roll | None:
         """The roll that a run works on, or did last; None for a run that never did."""
         with self._database.reading() as conn:
-            row = conn.execute(select(_roll).where(_roll.c.run == run).order_by(_roll.c.opened_at.desc())).first()
-            return None if row is None else _read(conn, row)
+            return _of(conn, run)
 
     def rolls(self, most: int = 20) -> list[Roll]:
         """The newest rolls, open ones before others."""
@@ -122,6 +124,11 @@ def _one(conn: Connection, roll: str) -> Roll:
 def _open(conn: Connection, cluster: str) -> Roll | None:
     rows = conn.execute(select(_roll).where(_roll.c.ended_at.is_(None))).all()
     row = next((each for each in rows if each.cluster.casefold() == cluster.casefold()), None)
+    return None if row is None else _read(conn, row)
+
+
+def _of(conn: Connection, run: str) -> Roll | None:
+    row = conn.execute(select(_roll).where(_roll.c.run == run).order_by(_roll.c.opened_at.desc())).first()
     return None if row is None else _read(conn, row)
 
 

@@ -71,6 +71,23 @@ def test_another_run_takes_it_over_once_the_first_has_ended(ledger: Ledger) -> N
     assert ledger.roll_of("run-3") == over
 
 
+def test_a_run_that_died_before_it_could_say_so_gets_its_ended_roll_back(ledger: Ledger) -> None:
+    roll = taken(ledger, nodes=("HV01",))
+    ledger.stage(roll, 1, Stage.DONE)
+    ledger.end_roll(roll, "every node had its turn")
+    again = taken(ledger, nodes=("HV01",))
+    assert (again.id, again.current) == (roll.id, None)
+    assert len(ledger.rolls()) == 1
+
+
+def test_a_run_that_was_ended_for_it_takes_no_further_node(ledger: Ledger) -> None:
+    """Recovery took its process for dead, and it lives."""
+    roll = taken(ledger)
+    ledger.finish_run("run-1", OVER)
+    with pytest.raises(Refused, match="run run-1 has ended"):
+        ledger.stage(roll, 1, Stage.BEGUN)
+
+
 def test_a_person_ends_only_what_no_run_works_on(ledger: Ledger) -> None:
     roll = taken(ledger)
     with pytest.raises(Refused, match="cancel that first"):
