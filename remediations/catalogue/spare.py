@@ -69,6 +69,14 @@ class Capacity:
         own = self._of(self.node)
         if not isinstance(own, HostMemory) or len(room) < len(self.around.ready) or not room:
             return
+        if short := [name for name, free in room.items() if free < 0]:
+            for name in short:
+                seen = self._of(name)
+                if isinstance(seen, HostMemory):
+                    floor = f"{_gib(self._floor(seen))} GiB ({self.spare.least_free_memory_percent:g} %)"
+                    rule = f"{_ENTRY}.least_free_memory_percent"
+                    yield _blocked(f"{name} has {_gib(seen.free)} GiB of memory free, and {floor} have to stay free ({rule})")
+            return
         leaving = [each for each in own.holders if each.name not in self.staying]
         before = dict(room)
         for machine in leaving:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from remediations.catalogue.spare import Capacity
 from remediations.facts.quorum import Peers
 from remediations.facts.room import Holder, HostMemory
+from remediations.model.fact import Fact
 from remediations.model.maintenance import OneMore, Spare, Stricter
 
 GIB = 1024
@@ -57,12 +58,14 @@ def has_a_place(free: list[int], machines: list[int], percent: int, *, total: in
 )
 def test_nothing_is_let_through_that_has_no_place(free: list[int], machines: list[int], percent: int) -> None:
     blocked = list(capacity(free, machines, percent).missing())
-    # A node that is below already and takes nothing is no reason against a drain that leaves it as it is.
-    able = [each for each in free if each * 100 >= 64 * percent] if machines else free
-    if machines and not has_a_place(able, machines, percent):
+    if not has_a_place(free, machines, percent):
         assert blocked
-    if not machines:
+    if not machines and min(free) * 100 >= 64 * percent:
         assert not blocked
+    # And each guard holds that the first step will look at.
+    found = capacity(free, machines, percent)
+    facts = {each.key: each for each in (found.around, *found.memory.values()) if isinstance(each, Fact)}
+    assert blocked or all(guard.holds(facts) for guard in found.guards())
 
 
 def test_a_cluster_is_held_to_the_stricter_of_both() -> None:
