@@ -81,7 +81,8 @@ def _collect(request: Any, given: dict[str, Any]) -> None:
 
 def played_again(path: Path, *, as_json: bool) -> None:
     """Say what today's rules make of a bundle, and how that differs from what was found then. Asks no host."""
-    from remediations.engine.bundle import Bundle, BundleError, differences, findings_of
+    from remediations.engine.bundle import Bundle, BundleError
+    from remediations.engine.findings import differences, findings_of
 
     try:
         bundle = Bundle.open(path)

@@ -76,7 +76,7 @@ def explain_rules(
     from flows.runtime import engine
     from remediations.catalogue import CATALOGUE
     from remediations.catalogue.remediation import Repair
-    from remediations.model.standing import Subject
+    from remediations.model.situation import Subject
 
     entry = CATALOGUE.get(remediation)
     if entry is None:

@@ -22,7 +22,7 @@ from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Plan, Wait
 from remediations.model.policy import Policy
 from remediations.model.site import Site
-from remediations.model.standing import Room
+from remediations.model.situation import Room
 from remediations.model.tier import Tier
 
 

@@ -16,7 +16,7 @@ from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Plan
 from remediations.model.policy import Policy
 from remediations.model.site import Site
-from remediations.model.standing import Room, Standing, Subject
+from remediations.model.situation import Room, Situation, Subject
 
 PAUSED_BY_POLICY = "policy.yaml says pause: true; nothing is changed until it is taken out"
 
@@ -44,7 +44,7 @@ class Judging:
             for aim in subject.aims or ()
             if (last := self.ledger.last_remediation(cause, aim.id)) is not None
         }
-        standing = Standing(
+        situation = Situation(
             now=now,
             paused=self._paused(),
             changed=self.ledger.changes_since(now - DAY),
@@ -52,7 +52,7 @@ class Judging:
             trials=self.ledger.trials(subject.remediations),
             breakers=self.ledger.open_breakers(),
         )
-        return judge(self.policy, subject, standing)
+        return judge(self.policy, subject, situation)
 
     def note_returns(self, run: str, plan: Plan) -> None:
         """Write down that what another run had verified a while ago is back: it counts against its remediation."""

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
 from remediations.catalogue.remediation import Remediation, Repair
-from remediations.engine.account import Account
 from remediations.engine.asking import Asking
-from remediations.engine.bundle import forget
-from remediations.engine.collect import completed
 from remediations.engine.companions import part_ways
 from remediations.engine.done import ROUNDS
 from remediations.engine.endings import failed, left_to_people, stands, unmendable, whys
-from remediations.engine.foresight import Foresight, foresee
-from remediations.engine.gather import read_for
+from remediations.engine.looking import OURSELVES, Looking
 from remediations.engine.ports import Gate
-from remediations.engine.propose import Proposal, asked_for, gather_evidence, propose
-from remediations.engine.recording import Recording
+from remediations.engine.propose import asked_for
 from remediations.engine.render import why_markdown
 from remediations.engine.sending import Applied, Overtaken
 from remediations.engine.stuck import stuck
-from remediations.engine.symptom import nowhere
 from remediations.engine.work import NOT_SHOWN
 from remediations.model.causes import Cause
-from remediations.model.diagnosis import Evidence, Sighting
+from remediations.model.diagnosis import Evidence
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan, Verdict
@@ -40,34 +32,19 @@ from remediations.remoting import RemotingError
 if TYPE_CHECKING:
     from remediations.engine.runbook import Engine
 
-EVIDENCE_HOURS = 2.0
-"""How far back a run's own evidence goes; `remediate collect --hours` reads further."""
-
 log = structlog.get_logger(__name__)
 
 
-NOTHING = Evidence()
-"""What an operation stands on beside its request."""
-
-OURSELVES = "the run itself"
-"""Who reports that a move failed again once its fault was mended."""
 _OF_A_HOST = (None, Reason.GUARD_FAILED)
 """Why a plan was not carried to its end, where a host or what it waited for is why."""
 
-_OF_ONE_FAILURE = ("message", "event_id", "channel", "provider", "occurred_at", "reported_by")
 
-
-class Run(Account):
+class Run(Looking):
     """One run of the runbook, from what the ledger knows of it."""
 
     def __init__(self, engine: Engine, run: str, gate: Gate) -> None:
         super().__init__(engine, run)
         self.asking = Asking(run, engine.judging, gate, engine.head, engine.step_of)
-        self.reported: Incident | None = None
-        """What was reported, as it came."""
-        self.absent = ""
-        """Why the virtual machine of a request does not exist, if it does not."""
-        self.foreseen: Foresight | None = None
         self.preface = ""
         """What is told before the plan where it is asked for, as markdown."""
 
@@ -75,7 +52,7 @@ class Run(Account):
 
     def look(self, incident: Incident) -> Outcome:
         """Dry run: everything up to the plan. Sends nothing but reads."""
-        proposal = self._propose(incident, frozenset())
+        proposal = self.proposed(incident, frozenset())
         return unmendable(proposal) or Outcome(
             ending=Ending.PROPOSED, summary="This is what would be done. It was a dry run: nothing was changed."
         )
@@ -176,11 +153,11 @@ class Run(Account):
         if begun:
             self.plan = sealed.plan if sealed else None
             self.retry = retry.plan if retry else None
-            evidence = self._evidence(incident)
+            evidence = self.evidence_of(incident)
             cause, presumed = self.remember(number)
-            self.proposal = self.proposal and self._with_override(self.proposal, self.plan)
+            self.proposal = self.proposal and self.with_override(self.proposal, self.plan)
         else:
-            proposal = self._propose(incident, tried)
+            proposal = self.proposed(incident, tried)
             self.plan = self.plan and self.plan.model_copy(update={"attempt": number})
             self.retry = self.retry and self.retry.model_copy(update={"attempt": number})
             evidence, cause, presumed = proposal.evidence, proposal.cause, proposal.presumed
@@ -363,85 +340,6 @@ class Run(Account):
         for wait in plan.waits:
             bounded = wait.model_copy(update={"at_most": min(wait.at_most, longest)})
             self.phase("wait", partial(self.watch, f"wait: {wait.why}", partial(applier.wait_out, plan, bounded)))
-
-    def planned(self, remediation: Remediation, evidence: Evidence = NOTHING) -> Plan:
-        """One remediation's plan on facts read now, and what to expect of it."""
-
-        def work() -> Plan:
-            (inputs,) = read_for(self.engine.hosts, self.site, evidence, [remediation])
-            self.absent = nowhere(inputs)
-            plan = remediation.planned(inputs)
-            if plan.appliable:
-                hosts, clock, drains = self.engine.hosts, self.engine.clock, self.ledger.drains
-                self.foreseen = foresee(hosts, self.site, remediation, inputs, clock, drains)
-                self.expected = self.foreseen.markdown if self.foreseen is not None else ""
-            return plan
-
-        return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.id}", work))
-
-    def _propose(self, incident: Incident, tried: frozenset[Cause]) -> Proposal:
-        recording, now, sightings = Recording(self.engine.hosts), self.engine.clock(), self._sightings(incident)
-
-        def work() -> Proposal:
-            return propose(
-                recording,
-                self.site,
-                incident,
-                now=now,
-                sightings=sightings,
-                tried=tried,
-                tried_again=incident.reported_by == OURSELVES,
-            )
-
-        proposal = self.phase("read and plan", partial(self.watch, f"read and plan: {incident.title}", work))
-        if incident.reported_by == OURSELVES and self.reported is not None:
-            # The report tells of the failure that somebody had reported, whatever failed since.
-            first = {name: getattr(self.reported, name) for name in _OF_ONE_FAILURE}
-            proposal = replace(proposal, incident=proposal.incident.model_copy(update=first))
-        proposal = self._with_override(proposal, proposal.plan)
-        self.proposal, self.considered = proposal, proposal.considered
-        self.plan, self.retry = proposal.plan, proposal.retry
-        self.title = proposal.incident.title
-        if self.incident_id is not None:
-            looked_at = [each.model_copy(update={"plan": None}).model_dump(mode="json") for each in proposal.considered]
-            self.ledger.note(self.run, "considered", {"incident": proposal.incident.to_json(), "causes": looked_at})
-            if self.engine.keeps is not None and not self.kept_evidence():
-                keep = partial(self._keep, self.engine.keeps / "evidence", recording, proposal, incident, now, sightings)
-                self.phase("collect evidence", partial(self.watch, "collect evidence", keep))
-        return proposal
-
-    def _with_override(self, proposal: Proposal, plan: Plan | None) -> Proposal:
-        """The proposal, with what it means that its plan had been carried out and verified a short time ago."""
-        return replace(proposal, override=self.engine.judging.override(self.run, plan)) if plan and plan.steps else proposal
-
-    def _keep(  # noqa: PLR0917 - what a bundle is made of, once
-        self,
-        directory: Path,
-        recording: Recording,
-        proposal: Proposal,
-        incident: Incident,
-        now: datetime,
-        sightings: Sequence[Sighting],
-    ) -> None:
-        """Keep what was read, and the rest of the guide's list, before anything is changed. Nothing here stops a run."""
-        path = directory / f"{self.incident_id}-{now:%Y%m%d-%H%M%S}.zip"
-        try:
-            bundle = completed(recording, self.site, proposal, incident, now=now, sightings=sightings, hours=EVIDENCE_HOURS)
-            kept = f"{path} (SHA-256 {bundle.write(path)})"
-            forget(directory)
-        except (OSError, RemotingError, TimeoutError) as error:
-            log.warning("the evidence could not be kept", run=self.run, file=str(path), error=str(error))
-            kept = f"could not be kept in {path} ({error})"
-        self.ledger.note(self.run, "evidence", {"kept": kept})
-
-    def _sightings(self, incident: Incident) -> list[Sighting]:
-        since = self.engine.clock() - timedelta(hours=self.policy.waits.look_back_hours)
-        found = (self.ledger.sightings(cause, incident.vm or incident.source or "", since) for cause in Cause)
-        return [each for each in found if each is not None and each.times >= self.policy.waits.times]
-
-    def _evidence(self, incident: Incident) -> Evidence:
-        ours = incident.reported_by == OURSELVES
-        return gather_evidence(self.engine.hosts, self.site, incident, now=self.engine.clock(), tried_again=ours)
 
 
 def _failed_again(incident: Incident, told: Mapping[str, Any]) -> Incident:

@@ -13,7 +13,7 @@ from remediations.model.causes import Cause
 from remediations.model.diagnosis import Sighting
 from remediations.model.names import short_name
 from remediations.model.plan import Step
-from remediations.model.standing import Changed, touched
+from remediations.model.situation import Changed, touched
 
 _sighting, _step = schema.sighting, schema.step
 

@@ -15,7 +15,7 @@ from remediations.ledger.records import Bracket, Entry, Flight, How, Lease, Resu
 from remediations.model.names import short_name
 from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Step
-from remediations.model.standing import Room, unlimited
+from remediations.model.situation import Room, unlimited
 
 _step, _bracket = schema.step, schema.bracket
 

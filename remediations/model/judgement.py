@@ -15,7 +15,7 @@ from remediations.model.causes import Cause
 from remediations.model.names import same_host, same_name, short_name
 from remediations.model.outcome import Reason, Refused
 from remediations.model.policy import Gate, Policy, loosest, usual, why_not_looser
-from remediations.model.standing import Changed, Standing, Subject
+from remediations.model.situation import Changed, Situation, Subject
 from remediations.model.tier import Tier
 from remediations.model.trust import Record
 
@@ -73,7 +73,7 @@ class Judgement(Frozen):
         return f"{what[self.gate]}: {self.because}."
 
 
-def judge(policy: Policy, subject: Subject, standing: Standing) -> Judgement:
+def judge(policy: Policy, subject: Subject, situation: Situation) -> Judgement:
     """Every rule's word on `subject`, and which decides.
 
     The strictest gate counts. A remediation's own gate stands in the place of its tier's; all others only make it
@@ -81,23 +81,23 @@ def judge(policy: Policy, subject: Subject, standing: Standing) -> Judgement:
     else the first rule that lets nothing begin now; else the gate.
     """
     bases = [each for part in subject.remediations for each in _of_part(policy, part, subject)]
-    gates = [*bases, *_stricter(policy, subject), *_trust(policy, subject, standing)]
+    gates = [*bases, *_stricter(policy, subject), *_trust(policy, subject, situation)]
     base = max((each for each in bases if each.gate), key=_strictness)
     chosen = max((each for each in gates if each.gate), key=_strictness)
     over = "" if chosen in bases else f" (stricter than {base.rule}: {base.gate})"
     stops = [
-        *_pauses(standing),
-        *_breakers(policy, subject, standing),
-        _window(policy, subject, standing),
-        *_caps(policy, subject, standing),
+        *_pauses(situation),
+        *_breakers(policy, subject, situation),
+        _window(policy, subject, situation),
+        *_caps(policy, subject, situation),
     ]
-    stops += _cooldowns(policy, subject, standing)
+    stops += _cooldowns(policy, subject, situation)
     gate = chosen.gate or loosest(subject.tier)
     stop = next((each for each in stops if each.reason is not None), None)
     decides = chosen if stop is None or gate.strictness >= Gate.PROPOSE.strictness else stop
     return Judgement(
         subject=subject,
-        at=standing.now,
+        at=situation.now,
         gate=gate,
         because=f"{chosen.rule}: {chosen.gate}{over}",
         decides=decides,
@@ -143,7 +143,7 @@ def _stricter(policy: Policy, subject: Subject) -> Iterator[Ruling]:
     yield Ruling(rule=f"tier {subject.tier}: {why_not_looser(subject.tier)}", says=f"at the loosest {bound}", gate=bound)
 
 
-def _trust(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Ruling]:
+def _trust(policy: Policy, subject: Subject, situation: Situation) -> Iterator[Ruling]:
     """`auto` holds only for what has earned it; what has not is approved."""
     rule, wanted = "trust.verified_in_a_row", policy.trust.verified_in_a_row
     if loosest(subject.tier) is not Gate.AUTO or subject.tier is Tier.READ:
@@ -152,7 +152,7 @@ def _trust(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Rul
         )
         return
     for part in subject.remediations:
-        record = Record.of(part, standing.trials)
+        record = Record.of(part, situation.trials)
         if record.trusted(policy.trust):
             yield Ruling(rule=rule, says=f"{part} has earned auto: {record.in_a_row} verified in a row", gate=Gate.AUTO)
         else:
@@ -164,17 +164,17 @@ def _trust(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Rul
 # ---- what keeps it from beginning now ---------------------------------------------------------------------------------
 
 
-def _pauses(standing: Standing) -> Iterator[Ruling]:
-    for switch, why in standing.paused.items():
+def _pauses(situation: Situation) -> Iterator[Ruling]:
+    for switch, why in situation.paused.items():
         if why is None:
             yield Ruling(rule=f"pause: {switch}", says="does not pause")
         else:
             yield Ruling(rule=f"pause: {switch}", says=why, reason=Reason.PAUSED)
 
 
-def _breakers(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Ruling]:
+def _breakers(policy: Policy, subject: Subject, situation: Situation) -> Iterator[Ruling]:
     for part in subject.remediations:
-        there = next((each for each in standing.breakers if each.remediation == part), None)
+        there = next((each for each in situation.breakers if each.remediation == part), None)
         if there is None:
             most, hours = policy.breaker.failures, policy.breaker.within_hours
             yield Ruling(rule="breaker", says=f"{part}: closed; {most} failures within {hours:g} hours open it")
@@ -184,33 +184,33 @@ def _breakers(policy: Policy, subject: Subject, standing: Standing) -> Iterator[
             yield Ruling(rule="breaker", says=says, reason=Reason.BREAKER_OPEN)
 
 
-def _window(policy: Policy, subject: Subject, standing: Standing) -> Ruling:
+def _window(policy: Policy, subject: Subject, situation: Situation) -> Ruling:
     tier, rule = subject.tier, f"windows.{int(subject.tier)}"
     if tier not in policy.windows:
         return Ruling(rule=rule, says="no entry: at any time")
     if subject.retry:
         return Ruling(rule=rule, says="the move that had failed was asked for before: it needs no window of its own")
-    if policy.in_window(tier, standing.now):
+    if policy.in_window(tier, situation.now):
         return Ruling(rule=rule, says="a maintenance window is open")
-    opens = policy.next_opening(tier, standing.now)
+    opens = policy.next_opening(tier, situation.now)
     says = f"tier {tier} is applied in its maintenance windows only (policy.yaml); the next opens {opens:%a %d %b %H:%M %Z}"
     return Ruling(rule=rule, says=says, reason=Reason.OUTSIDE_WINDOW)
 
 
 def over_cap(policy: Policy, subject: Subject, changed: Sequence[Changed], now: datetime) -> Refused | None:
     """The first cap that these changes leave no room under for `subject`, as a refusal; None if all do."""
-    rulings = _caps(policy, subject, Standing(now=now, paused={}, changed=changed))
+    rulings = _caps(policy, subject, Situation(now=now, paused={}, changed=changed))
     return next((Refused(each.reason, each.says) for each in rulings if each.reason is not None), None)
 
 
-def _caps(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Ruling]:
+def _caps(policy: Policy, subject: Subject, situation: Situation) -> Iterator[Ruling]:
     """How much was changed lately of what it touches. One change is one plan of which something was sent."""
 
     def cap(entry: str, what: str, changed: list[Changed]) -> Iterator[Ruling]:
         for span, words, name in ((HOUR, "the hour", "hour"), (DAY, "24 hours", "day")):
             rule = f"{entry}_per_{name}" if entry else f"per_{name}"
             most = getattr(policy.caps, rule)
-            found = sum(each.at >= standing.now - span for each in changed)
+            found = sum(each.at >= situation.now - span for each in changed)
             if found >= most:
                 says = f"{what} had {most} changes within {words} (policy.yaml, caps.{rule})"
                 yield Ruling(rule=f"caps.{rule}", says=says, reason=Reason.CAP_REACHED)
@@ -220,20 +220,20 @@ def _caps(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Ruli
     for host in subject.hosts:
         if host in subject.controllers:
             continue
-        yield from cap("per_host", host, [each for each in standing.changed if _touches(each, (host,))])
+        yield from cap("per_host", host, [each for each in situation.changed if _touches(each, (host,))])
     for cluster, nodes in subject.clusters.items():
-        yield from cap("per_cluster", cluster, [each for each in standing.changed if _touches(each, nodes)])
+        yield from cap("per_cluster", cluster, [each for each in situation.changed if _touches(each, nodes)])
     for cause in subject.causes:
-        same = [each for each in standing.changed if each.causes is None or cause in each.causes]
+        same = [each for each in situation.changed if each.causes is None or cause in each.causes]
         yield from cap("per_cause", cause.value, same)
-    yield from cap("", "the site", list(standing.changed))
+    yield from cap("", "the site", list(situation.changed))
 
 
 def _touches(changed: Changed, hosts: tuple[str, ...]) -> bool:
     return any(short_name(host).casefold() in changed.hosts for host in hosts)
 
 
-def _cooldowns(policy: Policy, subject: Subject, standing: Standing) -> Iterator[Ruling]:
+def _cooldowns(policy: Policy, subject: Subject, situation: Situation) -> Iterator[Ruling]:
     """A cause that was mended on one of its targets a moment ago and is back: a person should look."""
     rule, rest = "cooldown_minutes", timedelta(minutes=policy.cooldown_minutes)
     if subject.aims is None:
@@ -243,7 +243,7 @@ def _cooldowns(policy: Policy, subject: Subject, standing: Standing) -> Iterator
     else:
         for cause in subject.causes:
             for aim in subject.aims:
-                yield _cooldown(cause, aim.name, standing.mended.get((cause, aim.id)), rest, standing.now)
+                yield _cooldown(cause, aim.name, situation.mended.get((cause, aim.id)), rest, situation.now)
 
 
 def _cooldown(cause: Cause, name: str, last: datetime | None, rest: timedelta, now: datetime) -> Ruling:

@@ -12,8 +12,9 @@ import yaml
 from law_bench import Bench, incident_of
 from law_faults import FAULTS
 
-from remediations.engine.bundle import Bundle, BundleError, differences, findings_of
+from remediations.engine.bundle import Bundle, BundleError
 from remediations.engine.collect import CHANNELS, collect
+from remediations.engine.findings import differences, findings_of
 from remediations.engine.redact import redacted
 from remediations.model.contract import Effect, contracts
 from remediations.model.outcome import Ending

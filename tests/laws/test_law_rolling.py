@@ -10,7 +10,7 @@ import pytest
 from breaking import LEDGER_WRITES, Died, Life, Mortal, Suspended, Suspending
 from law_bench import ANYTIME, Bench, never
 
-from remediations.engine import Answer, Ask, Engine, Over, Report, rounds
+from remediations.engine import Answer, Ask, Engine, Over, Report, looking
 from remediations.ledger import Ledger
 from remediations.model.maintenance import Maintenance
 from remediations.model.outcome import Ending, Reason
@@ -303,7 +303,7 @@ def test_killed_once_it_goes_on_where_it_was(bench: Bench, at: int, after: bool,
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks ahead before a drain: that only reads, and takes most of a roll's time here."""
-    monkeypatch.setattr(rounds, "foresee", lambda *_: None)
+    monkeypatch.setattr(looking, "foresee", lambda *_: None)
 
 
 def fresh(bench: Bench, number: int) -> Bench:

@@ -10,13 +10,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from remediations.ledger import Decision, Lease, Ledger, Sealed
+from remediations.model.causes import Cause
 from remediations.model.command import command
 from remediations.model.fact import Change
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Close, Plan, Satisfied, Step, Target
 from remediations.model.policy import Needed, Proven
-from remediations.model.standing import Room, unlimited
+from remediations.model.situation import Room, unlimited
 from remediations.model.tier import Proof, Reversal, Tier
 
 ENDED = Outcome(ending=Ending.MENDED, summary="It moves again.")
@@ -104,6 +105,14 @@ def refused(reason: Reason, *words: str) -> Iterator[None]:
 def started(ledger: Ledger, run: str = "run-1", *, requested_by: str = "anna") -> str:
     ledger.start_run(run, kind="remediate-migration", incident_id=None, requested_by=requested_by)
     return run
+
+
+def tried(ledger: Ledger, run: str, *, verified: bool) -> None:
+    """A mend of `mend-it`, and whether it helped; one that did not opens its breaker."""
+    started(ledger, run)
+    breaks = (1, timedelta(days=1))
+    told = {"detail": "", "causes": [Cause.SPN_MISSING], "targets": ["x"]}
+    ledger.tried(run, "d" * 64, ["mend-it"], verified=verified, breaks=breaks, **told)
 
 
 def sealed(ledger: Ledger, wanted: Plan, *, run: str = "run-1", number: int = 1, hours: float = 8) -> Sealed:

@@ -11,7 +11,7 @@ from ledger_examples import FakeClock, intend, limit_step, plan, refused, result
 from remediations.ledger import Ledger
 from remediations.model.causes import Cause
 from remediations.model.outcome import Reason, Refused
-from remediations.model.standing import Changed
+from remediations.model.situation import Changed
 from remediations.model.trust import Record, Trial
 
 LIMIT, SPN = Cause.MIGRATION_LIMIT_REACHED, Cause.SPN_MISSING

@@ -11,7 +11,7 @@ from remediations.model.fact import Change
 from remediations.model.judgement import Judgement, judge
 from remediations.model.plan import Plan, Step, Target
 from remediations.model.policy import Policy
-from remediations.model.standing import Standing, Subject
+from remediations.model.situation import Situation, Subject
 from remediations.model.tier import Reversal, Tier
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -46,12 +46,12 @@ def subject(tier: int = 1, hosts: Sequence[str] = ("HV01",), clusters: Sequence[
     return Subject.model_validate(given | more)
 
 
-def standing(**known: Any) -> Standing:
+def situation(**known: Any) -> Situation:
     """Nothing is paused and nothing was done before, but for what is given."""
     at: Mapping[str, Any] = {"now": NOON, "paused": {"policy.yaml": None}}
-    return Standing(**{**at, **known})
+    return Situation(**{**at, **known})
 
 
 def judged(policy: Policy, which: Subject, **known: Any) -> Judgement:
     """What policy says."""
-    return judge(policy, which, standing(**known))
+    return judge(policy, which, situation(**known))

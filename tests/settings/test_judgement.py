@@ -15,7 +15,7 @@ from remediations.model.judgement import Judgement
 from remediations.model.outcome import Reason
 from remediations.model.plan import Plan
 from remediations.model.policy import Gate, Policy
-from remediations.model.standing import Aim, Changed, Subject
+from remediations.model.situation import Aim, Changed, Subject
 from remediations.model.tier import Tier
 from remediations.settings import load_site, packaged
 

@@ -147,7 +147,7 @@ def unlimited(changed: Sequence[Changed], now: datetime) -> Refused | None:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Situation:
     """What the switches and the ledger say at one moment, as far as it bears on one subject."""
 
     now: datetime

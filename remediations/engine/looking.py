@@ -1,0 +1,135 @@
+"""What a run reads and finds: the plan of a request, the proposal for a failure, and the evidence that it keeps of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from remediations.catalogue.remediation import Remediation
+from remediations.engine.account import Account
+from remediations.engine.bundle import forget
+from remediations.engine.collect import completed
+from remediations.engine.foresight import Foresight, foresee
+from remediations.engine.gather import read_for
+from remediations.engine.propose import Proposal, gather_evidence, propose
+from remediations.engine.recording import Recording
+from remediations.engine.symptom import nowhere
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Evidence, Sighting
+from remediations.model.incident import Incident
+from remediations.model.plan import Plan
+from remediations.remoting import RemotingError
+
+if TYPE_CHECKING:
+    from remediations.engine.runbook import Engine
+
+EVIDENCE_HOURS = 2.0
+"""How far back a run's own evidence goes; `remediate collect --hours` reads further."""
+
+NOTHING = Evidence()
+"""What an operation stands on beside its request."""
+
+OURSELVES = "the run itself"
+"""Who reports that a move failed again once its fault was mended."""
+_OF_ONE_FAILURE = ("message", "event_id", "channel", "provider", "occurred_at", "reported_by")
+
+log = structlog.get_logger(__name__)
+
+
+class Looking(Account):
+    """The part of a run that only reads."""
+
+    def __init__(self, engine: Engine, run: str) -> None:
+        super().__init__(engine, run)
+        self.reported: Incident | None = None
+        """What was reported, as it came."""
+        self.absent = ""
+        """Why the virtual machine of a request does not exist, if it does not."""
+        self.foreseen: Foresight | None = None
+
+    def planned(self, remediation: Remediation, evidence: Evidence = NOTHING) -> Plan:
+        """One remediation's plan on facts read now, and what to expect of it."""
+
+        def work() -> Plan:
+            (inputs,) = read_for(self.engine.hosts, self.site, evidence, [remediation])
+            self.absent = nowhere(inputs)
+            plan = remediation.planned(inputs)
+            if plan.appliable:
+                hosts, clock, drains = self.engine.hosts, self.engine.clock, self.ledger.drains
+                self.foreseen = foresee(hosts, self.site, remediation, inputs, clock, drains)
+                self.expected = self.foreseen.markdown if self.foreseen is not None else ""
+            return plan
+
+        return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.id}", work))
+
+    def proposed(self, incident: Incident, tried: frozenset[Cause]) -> Proposal:
+        """What is found of a failure, and what is proposed; causes `tried` before count as that."""
+        recording, now, sightings = Recording(self.engine.hosts), self.engine.clock(), self._sightings(incident)
+
+        def work() -> Proposal:
+            return propose(
+                recording,
+                self.site,
+                incident,
+                now=now,
+                sightings=sightings,
+                tried=tried,
+                tried_again=incident.reported_by == OURSELVES,
+            )
+
+        proposal = self.phase("read and plan", partial(self.watch, f"read and plan: {incident.title}", work))
+        if incident.reported_by == OURSELVES and self.reported is not None:
+            # The report tells of the failure that somebody had reported, whatever failed since.
+            first = {name: getattr(self.reported, name) for name in _OF_ONE_FAILURE}
+            proposal = replace(proposal, incident=proposal.incident.model_copy(update=first))
+        proposal = self.with_override(proposal, proposal.plan)
+        self.proposal, self.considered = proposal, proposal.considered
+        self.plan, self.retry = proposal.plan, proposal.retry
+        self.title = proposal.incident.title
+        if self.incident_id is not None:
+            looked_at = [each.model_copy(update={"plan": None}).model_dump(mode="json") for each in proposal.considered]
+            self.ledger.note(self.run, "considered", {"incident": proposal.incident.to_json(), "causes": looked_at})
+            if self.engine.keeps is not None and not self.kept_evidence():
+                keep = partial(self._keep, self.engine.keeps / "evidence", recording, proposal, incident, now, sightings)
+                self.phase("collect evidence", partial(self.watch, "collect evidence", keep))
+        return proposal
+
+    def with_override(self, proposal: Proposal, plan: Plan | None) -> Proposal:
+        """The proposal, with what it means that its plan had been carried out and verified a short time ago."""
+        return replace(proposal, override=self.engine.judging.override(self.run, plan)) if plan and plan.steps else proposal
+
+    def _keep(  # noqa: PLR0917 - what a bundle is made of, once
+        self,
+        directory: Path,
+        recording: Recording,
+        proposal: Proposal,
+        incident: Incident,
+        now: datetime,
+        sightings: Sequence[Sighting],
+    ) -> None:
+        """Keep what was read, and the rest of the guide's list, before anything is changed. Nothing here stops a run."""
+        path = directory / f"{self.incident_id}-{now:%Y%m%d-%H%M%S}.zip"
+        try:
+            bundle = completed(recording, self.site, proposal, incident, now=now, sightings=sightings, hours=EVIDENCE_HOURS)
+            kept = f"{path} (SHA-256 {bundle.write(path)})"
+            forget(directory)
+        except (OSError, RemotingError, TimeoutError) as error:
+            log.warning("the evidence could not be kept", run=self.run, file=str(path), error=str(error))
+            kept = f"could not be kept in {path} ({error})"
+        self.ledger.note(self.run, "evidence", {"kept": kept})
+
+    def _sightings(self, incident: Incident) -> list[Sighting]:
+        since = self.engine.clock() - timedelta(hours=self.policy.waits.look_back_hours)
+        found = (self.ledger.sightings(cause, incident.vm or incident.source or "", since) for cause in Cause)
+        return [each for each in found if each is not None and each.times >= self.policy.waits.times]
+
+    def evidence_of(self, incident: Incident) -> Evidence:
+        """What speaks for which cause, read now."""
+        ours = incident.reported_by == OURSELVES
+        return gather_evidence(self.engine.hosts, self.site, incident, now=self.engine.clock(), tried_again=ours)
