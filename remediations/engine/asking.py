@@ -13,7 +13,7 @@ from remediations.engine.ports import Ask, Gate, StepOf, no_codes
 from remediations.engine.render import plan_markdown
 from remediations.ledger import POLICY, Head, Ledger, Sealed
 from remediations.model.judgement import Judgement
-from remediations.model.outcome import AnswerRefused, Ending, Outcome, Reason
+from remediations.model.outcome import AnswerRefused, Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan
 from remediations.model.policy import Gate as Gating
 from remediations.model.policy import Needed, Policy, Retry
@@ -132,6 +132,11 @@ class Asking:
             except AnswerRefused as error:
                 self.ledger.note(self.run, NOT_COUNTED, {**told, "detail": error.detail})
                 if len(refused) + 1 >= MISTAKES:
+                    raise
+            except Refused:
+                # Another process of this run, or the terminal, was quicker with a yes: this one changes nothing about it.
+                decided = self.ledger.decision(asked)
+                if answer.decision != "approve" or decided is None or decided.decision != "approve":
                     raise
             else:
                 self.ledger.note(self.run, COUNTED, told)

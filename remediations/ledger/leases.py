@@ -8,6 +8,7 @@ bracket is open, of another holder.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from remediations.model.outcome import Reason, Refused
 
 _lease, _step, _bracket = schema.lease, schema.step, schema.bracket
 
-_INSTANCE = uuid4().hex
+_IMPORTED = uuid4().hex[:20]
 
 
 class Leases(Store):
@@ -117,12 +118,17 @@ def lengthen(conn: Connection, lease: Lease, deadline: float) -> None:
     conn.execute(update(_lease).where(mine).values(longest=deadline))
 
 
+def _instance() -> str:
+    """The name of this process, and of no other: a forked child is not its parent, and a system's numbers come again."""
+    return f"{_IMPORTED}-{os.getpid()}"
+
+
 def _take(writing: Writing, row: Row[Any] | None, name: str, holder: str, until: datetime) -> tuple[int, datetime]:
-    values = {"holder": holder, "instance": _INSTANCE, "until": until}
+    values = {"holder": holder, "instance": _instance(), "until": until}
     if row is None:
         writing.conn.execute(insert(_lease).values(resource=name, token=1, longest=0.0, **values))
         return 1, until
-    if row.holder == holder and row.instance == _INSTANCE and row.until > writing.now:
+    if row.holder == holder and row.instance == _instance() and row.until > writing.now:
         return row.token, row.until
     # What this holder sent before may still be in flight, so its longest deadline goes on counting.
     longest = row.longest if row.holder == holder else 0.0

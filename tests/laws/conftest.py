@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
@@ -56,3 +61,14 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         ledger = stack.enter_context(Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", clock=clock))
         remoting = stack.enter_context(Remoting(lab.site(), resolve, settings=RemotingSettings(in_flight=1)))
         yield Bench(lab, ledger, remoting, clock, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def processes() -> BaseContext:
+    """How processes are started: forked from one that has imported everything, and nothing else."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["law_killed", "law_two"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
+    return context

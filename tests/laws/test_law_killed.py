@@ -6,13 +6,9 @@ Between the end of one write and the beginning of the next nothing lasting happe
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import sys
 from collections import Counter
 from contextlib import ExitStack
 from datetime import timedelta
-from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -40,17 +36,6 @@ SAFE_TWICE = frozenset({"Clear-RemediationTicket"})
 
 NAMES = (*REQUESTS, UNDO)
 WAYS = ("resumed", "recovered")
-
-
-@pytest.fixture(scope="module")
-def processes() -> BaseContext:
-    """How processes are started: forked from one that has imported everything, and nothing else."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["law_killed"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        forkserver.ensure_running()
-    return context
 
 
 def killed(processes: BaseContext, path: Path, name: str, at: int | None, way: str) -> list[str]:

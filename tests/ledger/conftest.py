@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from ledger_examples import FakeClock
-from own_postgres import absent, own_postgres
+from own_postgres import own_postgres, own_schema, require
 
 from remediations.ledger import Ledger, schema
-
-_schemas = count(1)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server of our own, ended with the tests."""
-    if why := absent():
-        if os.environ.get("REQUIRE_POSTGRES") == "1":
-            pytest.fail(f"REQUIRE_POSTGRES=1, but {why}")
-        pytest.skip(why)
+    require()
     with own_postgres() as url:
         yield url
-
-
-def _schema_of(server: str) -> str:
-    """The URL of a part of the server that no other test uses."""
-    import psycopg
-
-    name = f"test_{next(_schemas)}"
-    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as conn:
-        conn.execute(f"CREATE SCHEMA {name}")
-    return f"{server}&options={quote(f'-c search_path={name}')}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -44,7 +26,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An address at which there is no ledger yet."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.db'}"
-    return _schema_of(request.getfixturevalue("postgres"))
+    return own_schema(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +40,7 @@ def blank_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def blank_schema(postgres: str) -> str:
     """A PostgreSQL ledger, to empty: quicker than making one for each test."""
-    address = _schema_of(postgres)
+    address = own_schema(postgres)
     Ledger(address).close()
     return address
 

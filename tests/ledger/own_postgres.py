@@ -11,8 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import glob
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
+
+import pytest
+
+_schemas = count(1)
 
 
 def program(name: str) -> str | None:
@@ -28,6 +33,24 @@ def absent() -> str | None:
     except ImportError:
         return "psycopg is not installed: pip install 'hyperv-remediation[postgresql]'"
     return None
+
+
+def require() -> None:
+    """Skip the test where there can be no PostgreSQL; fail it where CI says that there must be."""
+    if why := absent():
+        if os.environ.get("REQUIRE_POSTGRES") == "1":
+            pytest.fail(f"REQUIRE_POSTGRES=1, but {why}")
+        pytest.skip(why)
+
+
+def own_schema(server: str) -> str:
+    """The URL of a part of the server that no other test uses."""
+    import psycopg
+
+    name = f"test_{next(_schemas)}"
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as conn:
+        conn.execute(f"CREATE SCHEMA {name}")
+    return f"{server}&options={quote(f'-c search_path={name}')}"
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def test_a_process_that_was_replaced_can_start_nothing_more(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     which, old = under_way(ledger, plan())
-    monkeypatch.setattr(leases_module, "_INSTANCE", "another process")
+    monkeypatch.setattr(leases_module, "_IMPORTED", "another process")
     new = ledger.lease(old.resources, holder="run-1", seconds=600)
     assert new.tokens == {"host:hv07": 2}
     with refused(Reason.RESOURCE_BUSY, "taken over"):
