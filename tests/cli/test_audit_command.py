@@ -15,18 +15,13 @@ from remediations.ledger import Ledger
 from remediations.ledger.published import Published
 
 RUNNER = CliRunner()
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path))
-    monkeypatch.setenv("REMEDIATE_CONFIG", str(CONFIGS))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+def _five_lines(state: Path) -> None:
+    with Ledger(f"sqlite:///{state / 'ledger.db'}") as ledger:
         for number in range(5):
             ledger.note("run-1", "take back", {"number": number})
-    return tmp_path
 
 
 def run(*arguments: str) -> Result:

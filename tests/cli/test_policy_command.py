@@ -15,15 +15,7 @@ from remediations.lab.lab import Lab
 from remediations.ledger import Ledger
 
 RUNNER = CliRunner()
-CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path))
-    monkeypatch.setenv("REMEDIATE_CONFIG", str(CONFIGS))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("state")
 
 
 def explain(*arguments: str) -> Result:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from remediations.cli import app
-from remediations.engine import Answer, Ask, Engine, Report, rounds
+from remediations.engine import Answer, Ask, Engine, Report, looking
 from remediations.lab.lab import Lab
 from remediations.ledger import Ledger
 from remediations.model.outcome import Ending
@@ -19,7 +18,6 @@ from remediations.remoting import Remoting
 from remediations.settings import load_policy, resolve
 
 RUNNER = CliRunner()
-POLICY = "windows: {}\nproof: {3: name}\n"
 
 
 class Suspended(BaseException):
@@ -27,17 +25,10 @@ class Suspended(BaseException):
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """A lab whose inventory, policy and ledger are where the command line looks for them."""
-    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path))
-    monkeypatch.setenv("REMEDIATE_CONFIG", str(tmp_path))
-    monkeypatch.setenv("REMEDIATE_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    monkeypatch.setattr(rounds, "foresee", lambda *_: None)
-    (tmp_path / "policy.yaml").write_text(POLICY)
-    with Lab() as started:
-        started.write_site(tmp_path / "site.yaml")
-        yield started
+def policy_of_the_site(monkeypatch: pytest.MonkeyPatch) -> str:
+    """At any time, by a name; and what to expect is not worked out."""
+    monkeypatch.setattr(looking, "foresee", lambda *_: None)
+    return "windows: {}\nproof: {3: name}\n"
 
 
 def run(*arguments: str) -> Result:

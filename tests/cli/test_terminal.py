@@ -16,13 +16,7 @@ from remediations.model.outcome import Ending, Outcome, Reason
 
 RUNNER = CliRunner()
 CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("REMEDIATE_CONFIG", str(CONFIGS))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+pytestmark = pytest.mark.usefixtures("state")
 
 
 def run(*arguments: str, stdin: str = "") -> Result:

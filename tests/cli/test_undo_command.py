@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,19 +24,6 @@ RUNNER = CliRunner()
 
 class Died(BaseException):
     """The process is gone."""
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """A lab whose inventory, policy and ledger are where the command line looks for them."""
-    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path))
-    monkeypatch.setenv("REMEDIATE_CONFIG", str(tmp_path))
-    monkeypatch.setenv("REMEDIATE_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    (tmp_path / "policy.yaml").write_text("own_approval_tier: 2\n")
-    with Lab() as started:
-        started.write_site(tmp_path / "site.yaml")
-        yield started
 
 
 def mend(lab: Lab, tmp_path: Path, run: str, *, die: str = "") -> None:
