@@ -154,16 +154,6 @@ class Repair(Remediation):
     causes: ClassVar[tuple[Cause, ...]]
     proof: ClassVar[Proof]
 
-    def glance(self, site: Site) -> Reads | None:
-        """A cheaper question that is put first where many are planned at once; None where there is none."""
-        del site
-        return None
-
-    def clear(self, **seen: Seen) -> bool:
-        """Whether what `glance` read shows that its plan would find nothing; anything in doubt is not clear."""
-        del seen
-        return False
-
     @classmethod
     @abstractmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:

@@ -12,8 +12,8 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
-from remediations.facts.names import NameSeen, NameView, name_seen, name_view
+from remediations.catalogue.remediation import Reads, Repair, unread
+from remediations.facts.names import NameView, name_view
 from remediations.facts.network import Interfaces, interfaces
 from remediations.model.causes import Cause
 from remediations.model.command import command
@@ -62,16 +62,6 @@ class RepairNameResolution(Repair):
         del evidence
         host, peer = site.host(self.host).name, site.host(self.peer).name
         return Reads({"peer": peer}, view=name_view(host, peer, site), adapters=interfaces(peer))
-
-    def glance(self, site: Site) -> Reads:
-        """Only what programs on the host get for the name."""
-        host, peer = site.host(self.host).name, site.host(self.peer).name
-        return Reads(name=name_seen(host, peer, site), adapters=interfaces(peer))
-
-    def clear(self, **seen: Seen) -> bool:
-        """Whether the name leads to addresses of the peer's, and to nothing else."""
-        name, adapters = seen["name"], seen["adapters"]
-        return isinstance(name, NameSeen) and isinstance(adapters, Interfaces) and _right(name.seen, adapters.ips)
 
     def plan(self, *, peer: str, view: NameView, adapters: Interfaces | Unknown | NotApplicable) -> Iterator[Item]:
         """One item: the name leads to the peer, or what has to be mended."""

@@ -47,6 +47,10 @@ class Gathered:
         """Whether it was part of the sweep."""
         return query.id in self._seen
 
+    def get(self, query: Query[Any]) -> Seen | None:
+        """What one query found; None if it was not part of the sweep."""
+        return self._seen.get(query.id)
+
     def of(self, query: Query[Any]) -> Seen:
         """What one query found. Raises `KeyError` if it was not part of the sweep."""
         return self._seen[query.id]

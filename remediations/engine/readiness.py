@@ -1,129 +1,31 @@
 """Know before it fails: every by-state repair and every check, planned for every way between hosts, before anything moves.
 
 Facts are declared by the repairs and read once: a command goes to a host once, however many ways need its answer, all of a
-host's in one batch. Deciding is `plan()` in memory. So requests grow with hosts, and only memory grows with ways.
+host's in one batch. Deciding is `plan()` in memory, and only for what is not plainly right (`readiness_plain`). So requests
+grow with hosts, and only memory grows with ways.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from remediations.catalogue import CATALOGUE
-from remediations.catalogue.explain_cluster_health import ExplainClusterHealth
-from remediations.catalogue.explain_integration_services import ExplainIntegrationServices
-from remediations.catalogue.explain_memory import ExplainMemory
-from remediations.catalogue.explain_patch_level import ExplainPatchLevel
-from remediations.catalogue.explain_speculation_control import ExplainSpeculationControl
-from remediations.catalogue.match_virtual_switches import MatchVirtualSwitches
-from remediations.catalogue.release_backing_up import ReleaseBackingUp
-from remediations.catalogue.remediation import Reads, Repair
-from remediations.catalogue.retry_drain import RetryDrain
-from remediations.catalogue.wait_until_free import WaitUntilFree
+from remediations.catalogue.remediation import Repair
+from remediations.catalogue.repair_name_resolution import RepairNameResolution
 from remediations.engine.gather import Gathered, gather
 from remediations.engine.ports import Clock, Observe, Reading, quietly
-from remediations.engine.propose import asked_for
-from remediations.engine.readiness_findings import ANY_VM, Asked, by_silence, each_once, finding_of, ids_of, silence_of, way_of
+from remediations.engine.readiness_findings import ANY_VM, by_silence, each_once, finding_of, ids_of, silence_of, way_of
+from remediations.engine.readiness_plain import Group, names, questions, tests
 from remediations.engine.readiness_scope import Machines, Scope
+from remediations.engine.readiness_sweep import Sweep, queries_left
+from remediations.engine.readiness_ways import Home, by_pair, by_vm, entries, homes, incident_of, of_two_hosts, ways
 from remediations.facts.host import guests
-from remediations.facts.query import Query
-from remediations.facts.switches import Connections
-from remediations.model.contract import Hop
-from remediations.model.diagnosis import Evidence
-from remediations.model.fact import Fact, NotApplicable, Unknown
-from remediations.model.incident import Incident, What
+from remediations.model.fact import Unknown
 from remediations.model.names import same_host
 from remediations.model.readiness import ORDER, Finding, HostSeen, Readiness, VmSeen, Way, worst
 from remediations.model.site import Site
-from remediations.model.tier import Proof
 
-BY_PAIR: tuple[type[Repair], ...] = (ExplainClusterHealth,)
-"""Repairs whose request names a virtual machine, though its facts are those of the two hosts."""
-
-PAIR_CHECKS: tuple[type[Repair], ...] = (ExplainPatchLevel,)
-VM_CHECKS: tuple[type[Repair], ...] = (
-    ExplainMemory,
-    ExplainSpeculationControl,
-    ExplainIntegrationServices,
-    ReleaseBackingUp,
-    WaitUntilFree,
-)
-"""Checks of the guide's list whose cause no fact alone proves: what they find is noted, and a way stays what it is."""
-
-NOT_A_WAY: tuple[type[Repair], ...] = (RetryDrain,)
-"""By-state repairs of something else than a way: a drain that failed is the node's own matter."""
-
-
-@dataclass
-class _Sweep:
-    """Everything that is to be planned, by what it is planned for."""
-
-    site: Site
-    asked: dict[Repair, Asked] = field(default_factory=dict)
-    queries: dict[str, Query[Any]] = field(default_factory=dict)
-
-    def ask(self, repairs: Iterable[tuple[Repair, bool]], incident: Incident) -> tuple[Repair, ...]:
-        """Have these planned. Those that were asked for before are not asked for again."""
-        evidence = Evidence(incident=incident)
-        found: list[Repair] = []
-        for repair, check in repairs:
-            found.append(repair)
-            if repair in self.asked:
-                continue
-            new = self.asked[repair] = Asked(repair, check)
-            told = asked_for(repair).model_copy(update={"incident": incident}) if check else evidence
-            try:
-                wanted = _expected_switches(repair, repair.reads(self.site, told), self.site)
-                new.glance = self._known(glance) if (glance := repair.glance(self.site)) is not None else None
-                fewer = self._of_one_witness(repair, wanted)
-                new.more = wanted if fewer else None
-                new.reads = wanted if new.glance else self._known(fewer or wanted)
-            except LookupError as error:
-                new.cannot = str(error)
-        return tuple(dict.fromkeys(found))
-
-    def look_closer(self, found: Gathered) -> None:
-        """Ask in full what the cheaper questions, or one witness alone, have left in doubt."""
-        for each in self.asked.values():
-            if each.glance is not None and each.reads is not None:
-                each.clear = each.repair.clear(**found.inputs(each.glance))
-                if not each.clear:
-                    each.reads = self._known(each.reads)
-            elif each.more is not None and (_unanswered(each.reads, found) or finding_of(each, found) is not None):
-                each.reads, each.more = self._known(each.more), None
-
-    def _known(self, reads: Reads) -> Reads:
-        """`reads` with one object for each query, however many ask it; comparing by a second hop is left out."""
-        given: dict[str, Any] = dict(reads.given)
-        kept: dict[str, Query[Any] | Mapping[str, Query[Any]]] = {}
-        for name, asked in reads.queries.items():
-            if isinstance(asked, Query):
-                kept[name] = self.queries.setdefault(asked.id, asked)
-            elif any(_compares(each) for each in asked.values()):
-                given[name] = NotApplicable(reason="a look ahead lets no host ask another one about a virtual machine")
-            else:
-                kept[name] = {host: self.queries.setdefault(each.id, each) for host, each in asked.items()}
-        return Reads(given, **kept)
-
-    def _of_one_witness(self, repair: Repair, reads: Reads) -> Reads | None:
-        """`reads` with each question about a cluster put to one of its nodes, the same for all ways; None if there is none.
-
-        A node that is in the cluster shows what every other one would: membership is agreed upon. Asked of every node, a
-        cluster's resources would come once from each, the virtual machines of all of them every time.
-        """
-        kept: dict[str, Query[Any] | Mapping[str, Query[Any]]] = {}
-        fewer = False
-        for name, asked in reads.queries.items():
-            of_cluster = not isinstance(asked, Query) and all(_is_of_cluster(each) for each in asked.values())
-            if isinstance(asked, Query) or not of_cluster or len(asked) < 2 or not repair.takes_any(name):
-                kept[name] = asked
-                continue
-            fewer = True
-            known = next(((host, each) for host, each in asked.items() if each.id in self.queries), None)
-            kept[name] = dict([known or next(iter(asked.items()))])
-        return Reads(reads.given, **kept) if fewer else None
+Pair = tuple[str, str]
 
 
 def assess(
@@ -134,136 +36,160 @@ def assess(
     `now` counts seconds. Raises `LookupError` for a name that the inventory does not have.
     """
     began, at = now(), clock()
-    names = scope.names(site)
-    pairs = tuple(_ways(names, site, across=scope.across))
-    sweep = _Sweep(site)
-    needs = {(here, there): sweep.ask(_by_pair(here, there, site), _incident(here, there, site)) for here, there in pairs}
+    chosen = scope.names(site)
+    pairs = tuple(ways(chosen, site, across=scope.across))
+    sweep, needs = Sweep(site), Needs(homes(chosen, site), across=scope.across)
+    needs.ask_hosts(sweep, pairs)
     wants_vms = bool(scope.vms) or scope.all_vms
     # A host that no way needs is read all the same: whether it answers is part of the report.
-    listed = {name: guests(name) for name in names} if wants_vms or not pairs else {}
-    for query in listed.values():
+    listed = {name: guests(name) for name in chosen} if wants_vms or not pairs else {}
+    for query in (*questions(site, needs.neighbours), *listed.values()):
         sweep.queries.setdefault(query.id, query)
-    found = observe(f"read {len(names)} hosts", lambda: gather(hosts, site, sweep.queries.values()))
-    machines = Machines(site, names, {name: found.of(query) for name, query in listed.items()}, scope)
+    found = observe(f"read {len(chosen)} hosts", lambda: gather(hosts, site, sweep.queries.values()))
+    machines = Machines(site, chosen, {name: found.of(query) for name, query in listed.items()}, scope)
+    doubts = needs.ask_doubts(sweep, pairs, found)
     sweep.look_closer(found)
     vm_needs = {each: _vm_ways(each, pairs, sweep) for each in machines.chosen}
-    known = machines.known_absent(query for query in sweep.queries.values() if not found.has(query))
+    known = machines.known_absent(queries_left(sweep, found))
     # Who has said nothing is not asked again: one silence, one reason.
     known |= {each.id: Unknown(reason=found.silent[each.host]) for each in sweep.queries.values() if each.host in found.silent}
     found += Gathered(known, {})
-    if more := [query for query in sweep.queries.values() if not found.has(query)]:
+    if more := list(queries_left(sweep, found)):
         closer = f"look closer: {len(more)} questions about {len(vm_needs)} virtual machines and what was in doubt"
         found += observe(closer, lambda: gather(hosts, site, more))
-    ways, vms, findings = observe(
+    seen_ways, vms, findings = observe(
         f"plan {len(sweep.asked)} repairs and checks for {len(pairs)} ways",
-        lambda: _judged(sweep, found, needs, vm_needs, machines),
+        lambda: _judged(sweep, found, pairs, doubts, needs, vm_needs, machines),
     )
     seen = (
         HostSeen(name=name, cluster=home.name if (home := site.cluster_of(name)) else "", silent=found.silent.get(name, ""))
-        for name in names
+        for name in chosen
     )
     took = round(now() - began, 3)
-    report = Readiness(at=at, seconds=took, across=scope.across, hosts=tuple(seen), ways=ways, vms=vms, findings=findings)
+    report = Readiness.model_construct(
+        at=at, seconds=took, across=scope.across, hosts=tuple(seen), ways=seen_ways, vms=vms, findings=findings
+    )
     ordered = sorted(findings, key=lambda each: (ORDER[each.level], -report.concerned.get(each.id, 0)))
     return Readiness.model_construct(**{**dict(report), "findings": tuple(ordered)})
 
 
-def _judged(
-    sweep: _Sweep,
+# ---- what each way needs ---------------------------------------------------------------------------------------------
+
+
+class Needs:
+    """The repairs of every way: those of one host once for each host, those of two only where a test leaves doubt."""
+
+    def __init__(self, among: Sequence[Home], *, across: bool) -> None:
+        self.homes = tuple(among)
+        self.home_of = {host: home for home in among for host in home.hosts}
+        self.neighbours: tuple[tuple[str, ...], ...] = (tuple(self.home_of),) if across else tuple(each.hosts for each in among)
+        """Hosts that have to find each other by name."""
+        self.leaving: dict[str, tuple[Repair, ...]] = {}
+        """The repairs of a way that are about its source alone."""
+        self.entering: dict[str, tuple[Repair, ...]] = {}
+        """Those about its destination alone."""
+
+    def ask_hosts(self, sweep: Sweep, pairs: Iterable[Pair]) -> None:
+        """Have planned what is about one host, and everything of ways between homes; read what the tests stand on."""
+        site = sweep.site
+        # All names are asked for by one question of each host.
+        others = frozenset(entries()) - {RepairNameResolution}
+        for home in self.homes:
+            for here, there in home.sample:
+                asked = sweep.ask(by_pair(here, there, site, others), incident_of(here, there, site))
+                alone = [each for each in asked if type(each) not in of_two_hosts()]
+                self.leaving[here] = tuple(each for each in alone if same_host(_host(each), here))
+                self.entering[there] = tuple(each for each in alone if not same_host(_host(each), here))
+        for here, there in pairs:
+            if self.home_of[here] is not self.home_of[there]:
+                sweep.ask(by_pair(here, there, site, others), incident_of(here, there, site))
+
+    def ask_doubts(self, sweep: Sweep, pairs: Iterable[Pair], found: Gathered) -> dict[Pair, tuple[Repair, ...]]:
+        """Have planned what no test vouches for; of ways between homes, all but the names. Nothing where all is well."""
+        site = sweep.site
+        vouching = {home: tests(Group(site, home.hosts, home.cluster, found.get)) for home in self.homes}
+        untested = {home: of_two_hosts() - {RepairNameResolution} - set(known) for home, known in vouching.items()}
+        everything = frozenset(entries()) - {RepairNameResolution}
+        named = {host: names(Group(site, hosts, None, found.get)) for hosts in self.neighbours for host in hosts[:1]}
+        finds = {host: named[hosts[0]] for hosts in self.neighbours for host in hosts}
+        doubts: dict[Pair, tuple[Repair, ...]] = {}
+        for here, there in pairs:
+            home = self.home_of[here]
+            if home is self.home_of[there]:
+                wanted = untested[home].union([repair for repair, sure in vouching[home].items() if not sure(here, there)])
+            else:
+                wanted = everything
+            if not finds[here](here, there):
+                wanted = wanted | {RepairNameResolution}
+            if wanted and (asked := sweep.ask(by_pair(here, there, site, wanted), incident_of(here, there, site))):
+                doubts[here, there] = asked
+        return doubts
+
+    def of(self, here: str, there: str, doubts: Mapping[Pair, tuple[Repair, ...]]) -> tuple[Repair, ...]:
+        """The repairs that a way is judged by, in the order in which they are told."""
+        own = doubts.get((here, there), ())
+        if self.home_of[here] is not self.home_of[there]:
+            return own
+        places = entries()
+        return tuple(sorted((*own, *self.entering[there], *self.leaving[here]), key=lambda each: places[type(each)]))
+
+
+def _host(repair: Repair) -> str:
+    return str(repair.host)  # type: ignore[attr-defined] # the one field of what is about one host
+
+
+# ---- judging ---------------------------------------------------------------------------------------------------------
+
+
+def _judged(  # noqa: PLR0917 - all that was asked and found, once
+    sweep: Sweep,
     found: Gathered,
-    needs: Mapping[tuple[str, str], tuple[Repair, ...]],
-    vm_needs: Mapping[tuple[str, str], _VmWays],
+    pairs: Sequence[Pair],
+    doubts: Mapping[Pair, tuple[Repair, ...]],
+    needs: Needs,
+    vm_needs: Mapping[Pair, _VmWays],
     machines: Machines,
 ) -> tuple[tuple[Way, ...], tuple[VmSeen, ...], tuple[Finding, ...]]:
     """Plan everything, once, and say of every way what it comes to."""
     silent = {name: silence_of(name, why) for name, why in found.silent.items()}
-    planned = {repair: by_silence(finding_of(asked, found), found.silent, silent) for repair, asked in sweep.asked.items()}
-    every = {each.id: each for each in (*silent.values(), *planned.values(), *machines.lost) if each is not None}
+    planned: dict[Repair, Finding | None] = {}
+    every = {each.id: each for each in (*silent.values(), *machines.lost)}
+
+    def of(repair: Repair) -> Finding | None:
+        if repair not in planned:
+            planned[repair] = by_silence(finding_of(sweep.asked[repair], found), found.silent, silent)
+        return planned[repair]
 
     def judged(here: str, there: str, repairs: Iterable[Repair]) -> tuple[Finding, ...]:
         mute = [silent[host] for host in (here, there) if host in silent]
-        own = [each for repair in repairs if (each := planned[repair]) is not None]
-        return each_once((*mute, *own))
+        return each_once((*mute, *(each for repair in repairs if (each := of(repair)) is not None)))
 
-    by_pair = {(here, there): judged(here, there, repairs) for (here, there), repairs in needs.items()}
-    ways = tuple(way_of(here, there, findings) for (here, there), findings in by_pair.items())
+    troubled = {host for host in needs.home_of if host in silent} | {
+        host
+        for side in (needs.leaving, needs.entering)
+        for host, repairs in side.items()
+        if any(of(repair) is not None for repair in repairs)
+    }
+    found_of: dict[Pair, tuple[Finding, ...]] = {}
+    seen_ways = []
+    for here, there in pairs:
+        if here in troubled or there in troubled or (here, there) in doubts:
+            found_of[here, there] = judged(here, there, needs.of(here, there, doubts))
+        seen_ways.append(way_of(here, there, found_of.get((here, there), ())))
     vms = []
     for (vm, host), need in vm_needs.items():
         always = judged(host, host, need.always)
         onward = tuple(
-            way_of(host, there, (*always, *by_pair[host, there], *judged(host, there, own))) for there, own in need.ways.items()
+            way_of(host, there, (*always, *found_of.get((host, there), ()), *judged(host, there, own)))
+            for there, own in need.ways.items()
         )
         best = max((way.level for way in onward), key=ORDER.__getitem__, default=worst(each.level for each in always))
         vms.append(VmSeen(name=vm, host=host, level=best, findings=ids_of(always), ways=onward))
     vms += machines.unplaced
-    used = {each for way in ways for each in way.findings} | {each for vm in vms for each in vm.findings}
+    every |= {each.id: each for each in planned.values() if each is not None}
+    used = {each for way in seen_ways for each in way.findings} | {each for vm in vms for each in vm.findings}
     used |= {each for vm in vms for way in vm.ways for each in way.findings}
-    return ways, tuple(vms), tuple(each for key, each in every.items() if key in used)
-
-
-# ---- ways ------------------------------------------------------------------------------------------------------------
-
-
-def _ways(names: Sequence[str], site: Site, *, across: bool) -> Iterator[tuple[str, str]]:
-    """Ordered pairs that a virtual machine could move between: within a cluster, and from one standalone host to another.
-
-    A clustered virtual machine moves live only within its cluster. What is no role of its cluster may leave a node like a
-    standalone host's: `across` takes all pairs.
-    """
-    home = {name: cluster.name if (cluster := site.cluster_of(name)) else "" for name in names}
-    return ((here, there) for here in names for there in names if here != there and (across or home[here] == home[there]))
-
-
-def _incident(here: str, there: str, site: Site, vm: str | None = None) -> Incident:
-    """What would be reported if the move failed; without a virtual machine, what both ends share."""
-    home = site.cluster_of(here)
-    return Incident.model_construct(
-        what=What.MIGRATION if vm else What.DRAIN, vm=vm, source=here, destination=there, cluster=home.name if home else None
-    )
-
-
-def _by_pair(here: str, there: str, site: Site) -> Iterator[tuple[Repair, bool]]:
-    """What is planned for a way whatever moves on it; whether each is only a check."""
-    incident, some_vm = _incident(here, there, site), _incident(here, there, site, ANY_VM)
-    for entry in BY_PAIR:
-        yield from ((each, False) for each in entry.for_incident(some_vm, site))
-    for entry in PAIR_CHECKS:
-        yield from ((each, True) for each in entry.for_incident(some_vm, site))
-    if site.expect(there).switches:
-        yield MatchVirtualSwitches(vm=ANY_VM, source=here, destination=there), False
-    for entry, both in _of_hosts():
-        # The way back is a way of its own.
-        yield from ((each, False) for each in entry.for_incident(incident, site) if not (both and each.way_back))
-
-
-@cache
-def _of_hosts() -> tuple[tuple[Any, bool], ...]:
-    """The repairs by state of hosts and pairs of them, and whether each has requests for the way back as well."""
-    return tuple(
-        (entry, "way_back" in entry.model_fields)
-        for entry in CATALOGUE.values()
-        if issubclass(entry, Repair) and entry.proof is Proof.STATE
-        if "vm" not in entry.model_fields and entry not in NOT_A_WAY
-    )
-
-
-def _expected_switches(repair: Repair, reads: Reads, site: Site) -> Reads:
-    """For any virtual machine: what site.yaml expects of the destination stands for the switches that it uses."""
-    if not isinstance(repair, MatchVirtualSwitches) or repair.vm != ANY_VM:
-        return reads
-    names = frozenset(site.expect(repair.destination).switches or ())
-    used = Connections(subject=ANY_VM, name=ANY_VM, host=repair.source, switches=names)
-    return Reads({**reads.given, "used": used}, **{name: each for name, each in reads.queries.items() if name != "used"})
-
-
-def _by_vm(vm: str, here: str, there: str, site: Site) -> Iterator[tuple[Repair, bool]]:
-    """What is planned for one virtual machine on a way, beside what is planned for the way itself."""
-    incident = _incident(here, there, site, vm)
-    for entry in CATALOGUE.values():
-        if not issubclass(entry, Repair) or "vm" not in entry.model_fields or entry in (*BY_PAIR, *PAIR_CHECKS):
-            continue
-        if entry.proof is Proof.STATE or entry in VM_CHECKS:
-            yield from ((each, entry in VM_CHECKS) for each in entry.for_incident(incident, site))
+    return tuple(seen_ways), tuple(vms), tuple(each for key, each in every.items() if key in used)
 
 
 # ---- virtual machines ------------------------------------------------------------------------------------------------
@@ -277,35 +203,20 @@ class _VmWays:
     ways: Mapping[str, tuple[Repair, ...]]
 
 
-def _vm_ways(one: tuple[str, str], pairs: Sequence[tuple[str, str]], sweep: _Sweep) -> _VmWays:
+def _vm_ways(one: Pair, pairs: Sequence[Pair], sweep: Sweep) -> _VmWays:
     """Have a virtual machine's repairs planned, to everywhere that it could go from where it is."""
     vm, host = one
-    ways = {
-        there: sweep.ask(_by_vm(vm, here, there, sweep.site), _incident(here, there, sweep.site, vm))
+    onward = {
+        there: sweep.ask(by_vm(vm, here, there, sweep.site), incident_of(here, there, sweep.site, vm))
         for here, there in pairs
         if same_host(here, host)
     }
     always = tuple(
         each
-        for each in dict.fromkeys(repair for repairs in ways.values() for repair in repairs)
-        if len(ways) > 1 and all(each in repairs for repairs in ways.values())
+        for each in dict.fromkeys(repair for repairs in onward.values() for repair in repairs)
+        if len(onward) > 1 and all(each in repairs for repairs in onward.values())
     )
-    return _VmWays(always, {there: tuple(each for each in own if each not in always) for there, own in ways.items()})
-
-
-def _compares(query: Query[Any]) -> bool:
-    return any(each.contract.hop is Hop.PEER for each in query.commands)
-
-
-def _is_of_cluster(query: Query[Any]) -> bool:
-    """Whether it asks what every node of a cluster knows."""
-    return all("Cluster" in each.name for each in query.commands)
-
-
-def _unanswered(reads: Reads | None, found: Gathered) -> bool:
-    """Whether a node that was asked for all of its cluster did not tell: it may be the one that is out of it."""
-    asked = (each for each in reads.queries.values() if not isinstance(each, Query)) if reads else ()
-    return any(not isinstance(found.of(query), Fact) for several in asked for query in several.values())
+    return _VmWays(always, {there: tuple(each for each in own if each not in always) for there, own in onward.items()})
 
 
 __all__ = ["ANY_VM", "Scope", "assess"]

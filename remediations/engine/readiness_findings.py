@@ -24,21 +24,15 @@ class Asked:
     repair: Repair
     check: bool
     reads: Reads | None = None
-    glance: Reads | None = None
-    """A cheaper question that is put first."""
     more: Reads | None = None
     """What is asked if `reads`, which ask only one node of a cluster, leave anything in doubt."""
     cannot: str = ""
     """Why its facts cannot even be asked for."""
-    clear: bool = False
-    """Whether the cheaper question has shown that there is nothing to plan."""
 
 
 def finding_of(asked: Asked, found: Gathered) -> Finding | None:
     """What a repair's plan says, unless it says that all is well."""
     repair = asked.repair
-    if asked.clear:
-        return None
     if asked.reads is None:
         return _told(repair, asked, Verdict.UNKNOWN, (asked.cannot,))
     inputs = found.inputs(asked.reads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from remediations.facts.query import Query, Unreadable
@@ -39,17 +39,17 @@ class NameView(Fact):
         return Target(kind="host", name=self.host, id=self.host.casefold())
 
 
-class NameSeen(Fact):
-    """What programs on one host get for one name; `subject` is host/name."""
+class NamesSeen(Fact):
+    """What programs on one host get for many names; `subject` is the host."""
 
-    seen: frozenset[str]
-    """Addresses; none if the name is not found."""
+    found: Mapping[str, frozenset[str]]
+    """Full name → addresses, none if it is not found. A name that could not be asked for is left out."""
 
 
-def name_seen(host: str, peer: str, site: Site) -> Query[NameSeen]:
-    """Asks `host` for `peer`'s full name as its programs would, once: the first of what `name_view` asks."""
-    name = site.fqdn(peer)
-    return Query(host, (command("Resolve-DnsName", Name=name),), partial(_name_seen, host, name))
+def names_seen(host: str, peers: tuple[str, ...], site: Site) -> Query[NamesSeen]:
+    """Asks `host` for its peers' full names as its programs would, each once: the first of what `name_view` asks."""
+    names = tuple(map(site.fqdn, peers))
+    return Query(host, tuple(command("Resolve-DnsName", Name=name) for name in names), partial(_names_seen, host, names))
 
 
 def name_view(host: str, peer: str, site: Site) -> Query[NameView]:
@@ -62,8 +62,9 @@ def name_view(host: str, peer: str, site: Site) -> Query[NameView]:
     return Query(host, tuple(reads), partial(_name_view, host, name))
 
 
-def _name_seen(host: str, name: str, replies: Sequence[Reply]) -> NameSeen:
-    return NameSeen(subject=f"{host}/{name}", seen=_addresses(replies[0]))
+def _names_seen(host: str, names: tuple[str, ...], replies: Sequence[Reply]) -> NamesSeen:
+    answered = (pair for pair in zip(names, replies, strict=True) if pair[1].ok or _is_answer(pair[1]))
+    return NamesSeen(subject=host, found={name: _addresses(reply) for name, reply in answered})
 
 
 def _name_view(host: str, name: str, replies: Sequence[Reply]) -> NameView:

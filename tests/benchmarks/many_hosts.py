@@ -18,7 +18,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from recorded import Recorded
+
 from remediations.lab.lab import Lab, shipped_module
+from remediations.lab.protocol import server
 from remediations.lab.world.clock import Agenda, Clock
 from remediations.lab.world.cluster import Cluster, ClusterNetwork, Node, Role, Volume
 from remediations.lab.world.contoso import DOMAIN, NETBIOS, OPERATOR
@@ -195,6 +198,8 @@ def main() -> None:
     """Run one until the input ends."""
     hosts, vms, nodes, round_trip, directory = sys.argv[1:]
     world = many(int(hosts), int(vms), int(nodes))
+    server.Endpoint = Recorded  # type: ignore[misc] # the lab's own hosts, with a memory
+    Recorded.homes = {name: cluster.name for name, cluster in world.clusters.items()}
     with Lab(world, round_trip=float(round_trip)) as lab:
         Path(directory, "site.json").write_text(site_of(lab, world).model_dump_json(), "utf-8")
         print("up", flush=True)

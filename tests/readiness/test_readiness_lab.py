@@ -202,14 +202,14 @@ def test_a_second_look_tells_what_changed(lab: Lab, look: Look) -> None:
 
 def test_every_repair_by_state_is_planned_for_ways_or_for_virtual_machines(lab: Lab) -> None:
     from remediations.catalogue.remediation import Repair
-    from remediations.engine.readiness import NOT_A_WAY, _by_pair, _by_vm
+    from remediations.engine.readiness_ways import NOT_A_WAY, by_pair, by_vm
     from remediations.model.tier import Proof
 
     site = lab.site()
     asked = {
         repair.id
         for here, there in (("HV01", "HV02"), ("HV03", "HV04"))
-        for repair, _ in (*_by_pair(here, there, site), *_by_vm("VM1", here, there, site))
+        for repair, _ in (*by_pair(here, there, site), *by_vm("VM1", here, there, site))
     }
     by_state = {each.id for each in CATALOGUE.values() if issubclass(each, Repair) and each.proof is Proof.STATE}
     assert by_state - asked == {each.id for each in NOT_A_WAY}
