@@ -15,7 +15,7 @@ from pydantic import Field
 
 from flows.artifacts import safe
 from flows.running import Tasks
-from flows.runtime import configure_logs, engine
+from flows.runtime import configure_logs, engine, readers
 from remediations.engine.readiness import Scope, assess
 from remediations.engine.readiness_page import page
 from remediations.engine.readiness_text import headline, markdown
@@ -58,8 +58,9 @@ def readiness(
     scope = Scope(tuple(hosts), tuple(clusters), tuple(virtual_machines), all_vms=all_virtual_machines, across=across)
     tasks = Tasks()
     try:
-        with engine(tasks) as built:
-            report = assess(built.hosts, built.site, scope, clock=built.clock, now=time.monotonic, observe=tasks)
+        with engine(tasks) as built, readers(built.site) as several:
+            clock = built.clock
+            report = assess(built.hosts, built.site, scope, clock=clock, now=time.monotonic, observe=tasks, read=several.read)
             before = built.ledger.last_readiness(report)
             if before is not None:
                 report = report.model_copy(update={"changed": compare(report, before)})

@@ -17,10 +17,11 @@ from remediations.catalogue import CATALOGUE
 from remediations.codes import Codes
 from remediations.engine import Engine, Observe
 from remediations.engine.ports import StepOf, quietly
+from remediations.engine.readers import Readers
 from remediations.ledger import Head, Ledger
 from remediations.ledger.published import Published
 from remediations.model.outcome import Reason, Refused
-from remediations.model.site import SecretRef
+from remediations.model.site import SecretRef, Site
 from remediations.remoting import Remoting
 
 log = structlog.get_logger(__name__)
@@ -54,6 +55,11 @@ def engine(observe: Observe = quietly) -> Iterator[Engine]:
             step_of=step_of(own),
             keeps=own.state,
         )
+
+
+def readers(site: Site) -> Readers:
+    """The processes that read many hosts at a time, as many as this machine's settings say. To be closed."""
+    return Readers(site, settings.resolve, most=settings.Settings.load().readers)
 
 
 def _keep(published: Published, head: Head) -> None:

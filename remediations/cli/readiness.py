@@ -50,7 +50,7 @@ def readiness(
 
     Exit code 0 if every way is ready, 3 if one is not or is not known.
     """
-    from flows.runtime import configure_logs, engine
+    from flows.runtime import configure_logs, engine, readers
     from remediations.engine.readiness import Scope, assess
     from remediations.engine.readiness_page import page
     from remediations.engine.readiness_text import all_well
@@ -58,8 +58,16 @@ def readiness(
     earlier = _read(Path(since)) if since is not None and since != LAST else None
     scope = Scope(tuple(host or ()), tuple(cluster or ()), tuple(vm or ()), all_vms=all_vms, across=across)
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), engine(progress) as built:
-        report = assess(built.hosts, built.site, scope, clock=built.clock, now=time.monotonic, observe=built.observe)
+    with plain_errors(), engine(progress) as built, readers(built.site) as several:
+        report = assess(
+            built.hosts,
+            built.site,
+            scope,
+            clock=built.clock,
+            now=time.monotonic,
+            observe=built.observe,
+            read=several.read,
+        )
         report = _compared(report, earlier, built.ledger, wanted=since is not None)
         built.ledger.keep_readiness(report)
     if html is not None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,6 +39,11 @@ class Gathered:
         self._seen, self.seen_as = dict(seen), dict(seen_as)
         self.silent = dict(silent or {})
         """Reading that answered nothing at all, and why."""
+
+    @property
+    def seen(self) -> Mapping[str, Seen]:
+        """Everything that was found, by the queries' ids."""
+        return MappingProxyType(self._seen)
 
     def __add__(self, other: Gathered) -> Gathered:
         """Both sweeps as one; what the later one saw counts."""

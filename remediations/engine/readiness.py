@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from remediations.catalogue.remediation import Repair
 from remediations.catalogue.repair_name_resolution import RepairNameResolution
@@ -20,20 +21,30 @@ from remediations.engine.readiness_scope import Machines, Scope
 from remediations.engine.readiness_sweep import Sweep, queries_left
 from remediations.engine.readiness_ways import Home, by_pair, by_vm, entries, homes, incident_of, of_two_hosts, ways
 from remediations.facts.host import guests
+from remediations.facts.query import Query
 from remediations.model.fact import Unknown
 from remediations.model.names import same_host
 from remediations.model.readiness import ORDER, Finding, HostSeen, Readiness, VmSeen, Way, worst
 from remediations.model.site import Site
 
 Pair = tuple[str, str]
+Read = Callable[[Reading, Site, Iterable[Query[Any]]], Gathered]
 
 
 def assess(
-    hosts: Reading, site: Site, scope: Scope, *, clock: Clock, now: Callable[[], float], observe: Observe = quietly
+    hosts: Reading,
+    site: Site,
+    scope: Scope,
+    *,
+    clock: Clock,
+    now: Callable[[], float],
+    observe: Observe = quietly,
+    read: Read = gather,
 ) -> Readiness:
     """Look ahead. Sends nothing but reads. Never raises for a host: what cannot be read makes its ways unknown, and says why.
 
-    `now` counts seconds. Raises `LookupError` for a name that the inventory does not have.
+    `now` counts seconds. `read` puts queries to the hosts; `Readers.read` does so in several processes. Raises `LookupError`
+    for a name that the inventory does not have.
     """
     began, at = now(), clock()
     chosen = scope.names(site)
@@ -45,7 +56,7 @@ def assess(
     listed = {name: guests(name) for name in chosen} if wants_vms or not pairs else {}
     for query in (*questions(site, needs.neighbours), *listed.values()):
         sweep.queries.setdefault(query.id, query)
-    found = observe(f"read {len(chosen)} hosts", lambda: gather(hosts, site, sweep.queries.values()))
+    found = observe(f"read {len(chosen)} hosts", lambda: read(hosts, site, sweep.queries.values()))
     machines = Machines(site, chosen, {name: found.of(query) for name, query in listed.items()}, scope)
     doubts = needs.ask_doubts(sweep, pairs, found)
     sweep.look_closer(found)
@@ -56,7 +67,7 @@ def assess(
     found += Gathered(known, {})
     if more := list(queries_left(sweep, found)):
         closer = f"look closer: {len(more)} questions about {len(vm_needs)} virtual machines and what was in doubt"
-        found += observe(closer, lambda: gather(hosts, site, more))
+        found += observe(closer, lambda: read(hosts, site, more))
     seen_ways, vms, findings = observe(
         f"plan {len(sweep.asked)} repairs and checks for {len(pairs)} ways",
         lambda: _judged(sweep, found, pairs, doubts, needs, vm_needs, machines),

@@ -104,7 +104,8 @@ class Dialogue:
 
     def _read(self, commands: Sequence[Command], until: float, text: str, reveal: bool) -> list[Reply]:
         session = self._ready(until, text, idle_for=self.settings.probe_after)
-        markers = [uuid4().hex for _ in commands]
+        read = uuid4().hex  # nobody can guess it, so no answer can pretend to be a marker
+        markers = [f"{read}{number:04x}" for number in range(len(commands))]
         statements = [
             each
             for command_, marker in zip(commands, markers, strict=True)

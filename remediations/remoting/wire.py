@@ -1,7 +1,7 @@
 """pypsrp, with what it lacks: a deadline for every request, typed output, and outputs and errors in the order they came.
 
 The only module that touches pypsrp's private names (`_receive`, `_get_shell`, `_serializer`, `_fragmenter`, `_command_id`,
-`_selector_set`, `_deserialize_secure_string`, `_get_statements`, `_invoke`; 0.9.x, pinned).
+`_selector_set`, `_deserialize_secure_string`, `_invoke`; 0.9.x, pinned).
 A RunspacePool and its WSMan belong to one thread: shared, they return other callers' objects.
 """
 
@@ -16,9 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import SecretStr
-from pypsrp.complex_objects import Command as WireCommand
-from pypsrp.complex_objects import CommandParameter, ComplexObject, ObjectMeta, PSInvocationState, RunspacePoolState
-from pypsrp.complex_objects import Pipeline as WirePipeline
+from pypsrp.complex_objects import ComplexObject, ObjectMeta, PSInvocationState, RunspacePoolState
 from pypsrp.exceptions import WSManFaultError
 from pypsrp.messages import CreatePipeline, MessageType
 from pypsrp.powershell import PowerShell, RunspacePool
@@ -29,6 +27,7 @@ from pypsrp.wsman import NAMESPACES, OptionSet, SelectorSet, WSMan, WSManAction
 from remediations.model.command import Command
 from remediations.remoting.clixml import decode
 from remediations.remoting.encode import encode
+from remediations.remoting.statements import Statement, Statements, pipeline
 
 # It logs whole messages, and a traceback for each failure that we turn into an error of our own.
 logging.getLogger("pypsrp").setLevel(logging.CRITICAL)
@@ -37,6 +36,9 @@ OPERATION_TIMEOUT = 2150858793
 """ERROR_WSMAN_OPERATION_TIMEDOUT: no output yet."""
 NO_SUCH = 2150858843
 """ERROR_WSMAN_UNEXPECTED_SELECTORS: the shell or the command is not there (never was, or is over and done with)."""
+
+_NEWEST = "2.3"
+"""The protocol's version where a host has named none."""
 
 _CONSTRUCTING = threading.Lock()
 
@@ -111,9 +113,16 @@ class Connection(WSMan):
 
 
 class _TypedSerializer(Serializer):
-    """Pipeline output goes through our decoder; the protocol's own messages stay pypsrp's."""
+    """Statements and pipeline output go through code of ours; the protocol's own messages stay pypsrp's."""
 
     reveals = False
+
+    def serialize(
+        self, value: Any, metadata: ObjectMeta | None = None, parent: ET.Element | None = None, clear: bool = True
+    ) -> ET.Element | None:
+        if isinstance(value, Statements):
+            value = pipeline(value, self)
+        return super().serialize(value, metadata, parent, clear)
 
     def deserialize(self, element: ET.Element | str, metadata: ObjectMeta | None = None, clear: bool = True) -> Any:
         if metadata is None and clear and isinstance(element, str):
@@ -171,25 +180,6 @@ class Pool(RunspacePool):
         self.state = RunspacePoolState.CLOSED
 
 
-class _Statements(WirePipeline):
-    """The statements of a pipeline, one command each. pypsrp would copy them deeply, twice: most of what sending them costs."""
-
-    def _get_statements(self) -> list[list[WireCommand]]:
-        """Each command anew: being serialised changes it."""
-        return [[self._anew(each)] for each in self.commands or ()]
-
-    @staticmethod
-    def _anew(command: WireCommand) -> WireCommand:
-        arguments = [CommandParameter(each.name, each.value) for each in command.args]
-        return WireCommand(
-            command.cmd,
-            protocol_version=command.protocol_version,
-            is_script=command.is_script,
-            use_local_scope=command.use_local_scope,
-            args=arguments,
-        )
-
-
 class Pipeline(PowerShell):
     """Statements for one CommandId, and what came back: `said` holds (kind, thing) in the host's order.
 
@@ -202,32 +192,30 @@ class Pipeline(PowerShell):
         super().__init__(pool)
         if command_id is not None:
             self.id = str(command_id).upper()
+        self.statements: list[Statement] = []
         self.said: list[tuple[str, Any]] = []
         self.accepted = False
         self._errors = self._warnings = 0
 
     def add(self, command: Command, secret: Callable[[str], str]) -> None:
         """Append one statement."""
-        self.add_cmdlet(command.name).add_parameters(encode(command, secret)).add_statement()
+        self.statements.append(Statement(command.name, encode(command, secret)))
 
     def start(self) -> None:
         """Send it: one Command request (and a Send for each further envelope that it fills)."""
         try:
+            self.add_cmdlet(self.statements[0].cmd)  # pypsrp wants one before it begins; ours are what goes out
             # Without invocation info: error records are smaller, and bound parameters do not travel back.
             self.begin_invoke(remote_stream_options=0)
         finally:
-            self.commands.clear()  # a secret lives until it has been sent, and a pipeline whose answer was lost is kept
+            self.statements.clear()  # a secret lives until it has been sent, and a pipeline whose answer was lost is kept
         self.accepted = True
 
     def _invoke(self, msg: ComplexObject) -> None:
-        if isinstance(msg, CreatePipeline) and msg.pipeline is not None:
-            given = msg.pipeline
-            msg.pipeline = _Statements(
-                is_nested=given.is_nested,
-                cmds=given.commands,
-                history=given.history,
-                redirect_err_to_out=given.redirect_err_to_out,
-            )
+        if isinstance(msg, CreatePipeline):
+            # pypsrp has made all of the message's other parts; those of the statements it would make far more slowly.
+            protocol = self.runspace_pool.protocol_version or _NEWEST
+            msg.pipeline = Statements(tuple(self.statements), protocol)  # type: ignore[assignment] # our serializer knows it
         super()._invoke(msg)
 
     def resume(self) -> None:

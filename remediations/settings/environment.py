@@ -74,6 +74,10 @@ class Settings(BaseSettings):
         default=60, ge=0, le=86_400, description="Seconds between looks at the hosts' event logs by serve; 0 for none"
     )
 
+    readers: int = Field(
+        default=0, ge=0, le=64, description="Processes that a look ahead reads many hosts with; 0: one for each processor core"
+    )
+
     @classmethod
     def load(cls) -> Self:
         """The settings of this process's environment. Raises `ConfigError` naming each variable that is wrong."""

@@ -9,6 +9,7 @@ processor seconds and its requests for every line that it reads, and ends with i
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import subprocess
 import sys
@@ -197,6 +198,7 @@ def elsewhere(hosts: int, vms: int, nodes: int, round_trip: float, directory: Pa
 def main() -> None:
     """Run one until the input ends."""
     hosts, vms, nodes, round_trip, directory = sys.argv[1:]
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # it tells of each connection that is cut
     world = many(int(hosts), int(vms), int(nodes))
     server.Endpoint = Recorded  # type: ignore[misc] # the lab's own hosts, with a memory
     Recorded.homes = {name: cluster.name for name, cluster in world.clusters.items()}

@@ -14,20 +14,23 @@ import re
 import struct
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar
 
 from remediations.lab.protocol import wsman
-from remediations.lab.protocol.endpoint import Alive, Endpoint
+from remediations.lab.protocol.endpoint import Endpoint
 from remediations.lab.protocol.shells import Command
 from remediations.lab.protocol.wsman import NS, Request
+from remediations.lab.world.directory import guid
 
 FRAGMENT = 32000
 _HEADER = struct.Struct(">QQBI")
 _OUTPUT, _STATE = 0x00041004, 0x00041006
 _STATEMENT = re.compile(rb'<S N="Cmd">')
 _REFERENCE = re.compile(rb' RefId="\d+"')
-_MARKER = re.compile(rb'N="V">([0-9a-f]{32})<')
-_OWN_NAME = re.compile(rb"(?i)hv(\d{4})")
+_MARKER = re.compile(rb'N="V">([0-9a-f]{36})<')
+_NAME = re.compile(rb"(?i)hv\d{4}")
 
 Message = tuple[int, bytes]
 """Type and payload of a PSRP message."""
@@ -44,38 +47,64 @@ class Silent:
 
 
 class Host:
-    """Which host an answer is for: how its own words are taken out of an answer, and put into another's."""
+    """Which host an answer is about: how its own words are taken out of an answer, and put into another's."""
 
     def __init__(self, name: str) -> None:
-        found = _OWN_NAME.fullmatch(name.encode())
-        self.number = int(found[1]) if found else 0
+        self.number = int(name[2:])
         place = f"{(self.number - 1) // 250}.{(self.number - 1) % 250 + 1}"
-        self.words = (name.encode(), name.lower().encode(), f"10.1.{place}".encode(), f"10.2.{place}".encode())
+        account = str(guid(f"account {name.upper()}"))
+        words = (name.upper(), name.lower(), f"10.1.{place}", f"10.2.{place}", account)
+        self.words = tuple(each.encode() for each in words)
         # An address ends where no digit follows: 10.1.0.1 is not the beginning of 10.1.0.12.
         self._find = re.compile(b"|".join(re.escape(each) + (b"(?![0-9])" if b"." in each else b"") for each in self.words))
 
     def blank(self, text: bytes) -> bytes:
         """`text` with this host's words as placeholders."""
-        return self._find.sub(lambda found: b"\x00%d\x00" % self.words.index(found[0]), text) if self.number else text
+        return self._find.sub(lambda found: b"\x00%d\x00" % self.words.index(found[0]), text)
 
     def fill(self, text: bytes) -> bytes:
         """The opposite of `blank`."""
-        for place, word in enumerate(self.words):
-            text = text.replace(b"\x00%d\x00" % place, word)
+        if b"\x00" in text:
+            for place, word in enumerate(self.words):
+                text = text.replace(b"\x00%d\x00" % place, word)
         return text
+
+
+@cache
+def about(name: str) -> Host:
+    """The host of this name."""
+    return Host(name)
+
+
+@dataclass(frozen=True)
+class Key:
+    """What an answer is remembered by."""
+
+    among: str
+    """The cluster or controller that only speaks for itself; empty where all hosts answer alike."""
+    statement: bytes
+    host: Host | None = field(default=None, compare=False)
+    """Whose words were taken out of the statement."""
+
+    def taken(self, text: bytes) -> bytes:
+        """An answer, to be remembered."""
+        return self.host.blank(text) if self.host else text
+
+    def given(self, text: bytes) -> bytes:
+        """An answer that was remembered."""
+        return self.host.fill(text) if self.host else text
 
 
 class Recorded(Endpoint):
     """One host's WS-Management service. What was never asked of its kind goes to the real one, and is remembered."""
 
-    memory: dict[tuple[str, bytes], list[Message]] = {}
-    learning = asyncio.Lock()
-    homes: dict[str, str] = {}
+    memory: ClassVar[dict[Key, list[Message]]] = {}
+    learning: ClassVar[asyncio.Lock] = asyncio.Lock()
+    homes: ClassVar[dict[str, str]] = {}
     """Host → its cluster: what is said of a cluster is remembered for that cluster."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self._self = Host(self.host)
         self._partly: dict[str, bytes] = {}
         self._objects = 0
 
@@ -99,9 +128,6 @@ class Recorded(Endpoint):
             await self._take(command, base64.b64decode(stream.text or ""), request, principal)
         return wsman.answer(request, "<rsp:SendResponse/>")
 
-    async def _receive(self, request: Request, principal: str, alive: Alive) -> bytes:
-        return await super()._receive(request, principal, alive)
-
     async def _take(self, command: Command, data: bytes, request: Request, principal: str) -> None:
         """Fragments of a pipeline; once they are whole, its answer waits to be received."""
         whole, ended = _joined(data)
@@ -120,22 +146,23 @@ class Recorded(Endpoint):
         for marker, key in zip(markers, keys, strict=True):
             found = [(_OUTPUT, b"<S>" + marker + b"</S>")] if marker else self.memory[key]
             for kind, payload in found:
-                self._put(command, kind, pool + pipeline, self._self.fill(payload))
+                self._put(command, kind, pool + pipeline, key.given(payload))
         self._put(command, _STATE, pool + pipeline, _COMPLETED)
         command.out.finish()
 
-    def _key(self, statement: bytes) -> tuple[str, bytes]:
-        if not self._self.number:
-            return self.host, statement
-        if b"Cluster" in statement.partition(b"<")[0]:
-            return self.homes.get(self.host, self.host), statement
-        if statement.startswith(b"Resolve-DnsName"):
-            return "", statement
-        return "any", self._self.blank(statement)
+    def _key(self, statement: bytes) -> Key:
+        name = statement.partition(b"<")[0]
+        own = _NAME.fullmatch(self.host.encode())
+        if own and b"Cluster" in name:
+            return Key(self.homes.get(self.host, self.host), statement)
+        if not own and not self.homes:
+            return Key(self.host, statement)  # accounts of standalone hosts name all others
+        # What a controller says, and what a name leads to, is about the host that is asked for.
+        asked = _NAME.search(statement) if name == b"Resolve-DnsName" or not own else own
+        host = about(asked[0].decode().upper()) if asked else None
+        return Key("" if own else self.host, host.blank(statement) if host else statement, host)
 
-    async def _learn(
-        self, message: bytes, keys: list[tuple[str, bytes]], markers: list[bytes], request: Request, principal: str
-    ) -> None:
+    async def _learn(self, message: bytes, keys: list[Key], markers: list[bytes], request: Request, principal: str) -> None:
         """Put a pipeline to the real host, and remember what it says to each statement."""
         shell = self._shell(request, principal)
         identity = uuid.uuid4()
@@ -155,8 +182,7 @@ class Recorded(Endpoint):
                 place += 1
             if place < len(markers) and kind == _OUTPUT and markers[place] in payload:
                 key = keys[place - 1]
-                blank = self._self.blank if key[0] == "any" else bytes
-                self.memory[key] = [(each, blank(text)) for each, text in said]
+                self.memory[key] = [(each, key.taken(text)) for each, text in said]
                 said, place = [], place + 1
             else:
                 said.append((kind, payload))
