@@ -218,7 +218,8 @@ def _vm_ways(one: Pair, pairs: Sequence[Pair], sweep: Sweep) -> _VmWays:
     """Have a virtual machine's repairs planned, to everywhere that it could go from where it is."""
     vm, host = one
     onward = {
-        there: sweep.ask(by_vm(vm, here, there, sweep.site), incident_of(here, there, sweep.site, vm))
+        # Nobody looks closer after this: whoever may know is asked at once.
+        there: sweep.ask(by_vm(vm, here, there, sweep.site), incident_of(here, there, sweep.site, vm), by_one_witness=False)
         for here, there in pairs
         if same_host(here, host)
     }

@@ -27,8 +27,13 @@ class Sweep:
     asked: dict[Repair, Asked] = field(default_factory=dict)
     queries: dict[str, Query[Any]] = field(default_factory=dict)
 
-    def ask(self, repairs: Iterable[tuple[Repair, bool]], incident: Incident) -> tuple[Repair, ...]:
-        """Have these planned. Those that were asked for before are not asked for again."""
+    def ask(
+        self, repairs: Iterable[tuple[Repair, bool]], incident: Incident, *, by_one_witness: bool = True
+    ) -> tuple[Repair, ...]:
+        """Have these planned. Those that were asked for before are not asked for again.
+
+        `by_one_witness`: of what every node of a cluster knows, one is asked first, and `look_closer` asks the others.
+        """
         evidence = Evidence(incident=incident)
         found: list[Repair] = []
         for repair, check in repairs:
@@ -39,7 +44,7 @@ class Sweep:
             told = asked_for(repair).model_copy(update={"incident": incident}) if check else evidence
             try:
                 wanted = expected_switches(repair, repair.reads(self.site, told), self.site)
-                fewer = self._of_one_witness(repair, wanted)
+                fewer = self._of_one_witness(repair, wanted) if by_one_witness else None
                 new.more = wanted if fewer else None
                 new.reads = self._known(fewer or wanted)
             except LookupError as error:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
+from remediations.engine import readiness_plain as plain
 from remediations.engine.gather import Gathered, gather
 from remediations.engine.ports import Reading
 from remediations.engine.readiness import Scope, assess
-from remediations.engine import readiness_plain as plain
 from remediations.engine.readiness_ways import homes, of_two_hosts
 from remediations.facts.query import Query
 from remediations.lab.lab import Lab
