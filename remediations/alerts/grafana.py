@@ -1,10 +1,7 @@
 """Grafana alerting's webhook contact point (grafana.com/docs/grafana/latest/alerting, "Configure webhook notifications").
 
-Its body is Alertmanager's with more beside it. Labels: `vm` (the virtual machine that would not move) or `node` (the node
-whose drain failed; only looked at where there is no `vm`), `source`, `destination`, `cluster`, `event_id`, `channel`,
-`provider`, `computer`, `code`. The message is the annotation `message`, else `description`, else `summary`. An alert that
-is not firing starts nothing, nor does one by which Grafana says that it could not ask its data source.
-A contact point with a payload of its own belongs to `/alerts/event`.
+Its body is Alertmanager's with more beside it. An alert by which Grafana says that it could not ask its data source starts
+nothing. A contact point with a payload of its own belongs to `/alerts/event`.
 """
 
 from __future__ import annotations
@@ -12,33 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from remediations.alerts.labelled import Alert, found
+from remediations.alerts.labelled import Alert, Group, found
 from remediations.alerts.report import Found
 from remediations.alerts.shape import shaped
 
 
-class Webhook(BaseModel):
+class Webhook(Group):
     """A group of alerts. Fields that are not named here are Grafana's own and are left alone."""
 
-    receiver: str = Field(default="", max_length=150, description="The contact point's name")
     orgId: int | None = Field(default=None, description="Grafana's organization")  # noqa: N815 (Grafana's name)
-    truncatedAlerts: int | None = Field(default=None, ge=0, description="Alerts that Max Alerts left out")  # noqa: N815 (as above)
-    alerts: list[Alert] = Field(min_length=1, description="Taken all together, or not at all")
 
 
 def read(value: Any, headers: Mapping[str, str]) -> Found:
     """The incidents of a webhook. Raises `BadAlert` with what is wrong with any of its alerts."""
     del headers
-    webhook = shaped(Webhook, value)
-    return found(
-        webhook.alerts,
-        sender=f"Grafana ({webhook.receiver})" if webhook.receiver else "Grafana",
-        truncated=webhook.truncatedAlerts or 0,
-        more="raise Max Alerts of its contact point",
-        says_nothing=_says_nothing,
-    )
+    more = "raise Max Alerts of its contact point"
+    return found(shaped(Webhook, value), sender="Grafana", more=more, says_nothing=_says_nothing)
 
 
 _NO_ANSWER = frozenset({"DatasourceNoData", "DatasourceError"})

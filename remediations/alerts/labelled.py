@@ -1,21 +1,23 @@
-"""Alerts with labels and annotations, as Prometheus' Alertmanager and Grafana send them: what is read of them, and how.
-
-Labels: `vm` (the virtual machine that would not move) or `node` (the node whose drain failed; only looked at where there
-is no `vm`, since many rules carry it for other ends), `source`, `destination`, `cluster`, `event_id`, `channel`,
-`provider`, `computer` (who logged the event), `code` (an error code, as 0x8009030E). The message is the annotation
-`message`, else `description`, else `summary`; where labels name no virtual machine and no node, it is read for them.
-Other labels are left alone. An alert that is not firing starts nothing.
-"""
+"""Alerts with labels and annotations, as Prometheus' Alertmanager and Grafana send them: what is read of them, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from remediations.alerts.report import BadAlert, Ended, Found, Ignored, Mistake, Report, report
 from remediations.alerts.shape import path
+
+READ = """
+Labels: `vm` (the virtual machine that would not move) or `node` (the node whose drain failed; only looked at where there
+is no `vm`, since many rules carry it for other ends), `source`, `destination`, `cluster`, `event_id`, `channel`,
+`provider`, `computer` (who logged the event), `code` (an error code, as 0x8009030E). The message is the annotation
+`message`, else `description`, else `summary`; where labels name no virtual machine and no node, it is read for them.
+Other labels are left alone. An alert that is not firing starts nothing.
+"""
+"""What people who set up such a sender have to know."""
 
 
 class Alert(BaseModel):
@@ -29,15 +31,22 @@ class Alert(BaseModel):
     startsAt: AwareDatetime | None = Field(default=None, description="When it began to fire")  # noqa: N815 (the senders' name)
 
 
+class Group(BaseModel):
+    """A group of alerts. Fields that are not named here are the sender's own and are left alone."""
+
+    receiver: str = Field(default="", max_length=150, description="The sender's name for this receiver")
+    truncatedAlerts: int | None = Field(default=None, ge=0, description="Alerts that the sender left out")  # noqa: N815 (as above)
+    alerts: list[Alert] = Field(min_length=1, description="Taken all together, or not at all")
+
+
 def found(
-    alerts: Sequence[Alert],
+    group: Group,
     *,
     sender: str,
-    truncated: int,
     more: str,
     says_nothing: Callable[[Alert], str | None] = lambda alert: None,
 ) -> Found:
-    """What a group of alerts reports. Raises `BadAlert` with what is wrong with any that fires.
+    """What a group of alerts of such a sender reports. Raises `BadAlert` with what is wrong with any that fires.
 
     `says_nothing` gives the reason for which an alert is no report of ours; `more` is how to get alerts that the sender
     left out. A resolved alert that cannot be read ends nothing and is no mistake: it must not keep the others out.
@@ -46,14 +55,15 @@ def found(
     ended: list[Ended] = []
     ignored: list[Ignored] = []
     mistakes: list[Mistake] = []
-    for index, alert in enumerate(alerts):
+    reporter = f"{sender} ({group.receiver})" if group.receiver else sender
+    for index, alert in enumerate(group.alerts):
         at = path("alerts", index)
         why = says_nothing(alert)
         if why is not None:
             ignored.append(Ignored(at, why))
             continue
         try:
-            read = _report(at, alert, sender)
+            read = _report(at, alert, reporter)
         except BadAlert as bad:
             if alert.status == "firing":
                 mistakes += bad.mistakes
@@ -66,8 +76,8 @@ def found(
                 ended.append(Ended(read, alert.status))
     if mistakes:
         raise BadAlert(mistakes)
-    if truncated:
-        ignored.append(Ignored("truncatedAlerts", f"{truncated} more alerts were left out by the sender; {more}"))
+    if group.truncatedAlerts:
+        ignored.append(Ignored("truncatedAlerts", f"{group.truncatedAlerts} more alerts were left out by the sender; {more}"))
     return Found(tuple(reports), tuple(ended), tuple(ignored))
 
 
@@ -76,18 +86,15 @@ _NOTHING = "<no value>"
 """What both senders' templates make of a label that is not there."""
 
 
-def _report(at: str, alert: Alert, sender: str) -> Report:
-    labels, annotations = ({name: text for name, text in each.items() if text != _NOTHING} for each in _both(alert))
+def _report(at: str, alert: Alert, reporter: str) -> Report:
+    both = (alert.labels, alert.annotations)
+    labels, annotations = ({name: text for name, text in each.items() if text != _NOTHING} for each in both)
     values: dict[str, Any] = {name: labels.get(name) for name in _LABELS}
     fields = {name: path(at, "labels", name) for name in _LABELS} | {"occurred_at": path(at, "startsAt")}
     if not labels.get("vm") and labels.get("node"):
         values |= {"what": "drain", "source": labels["node"]}
         fields["source"] = path(at, "labels", "node")
     text = next((name for name in ("message", "description", "summary") if annotations.get(name)), "message")
-    values |= {"message": annotations.get(text), "occurred_at": alert.startsAt, "reported_by": sender}
+    values |= {"message": annotations.get(text), "occurred_at": alert.startsAt, "reported_by": reporter}
     fields |= {"message": path(at, "annotations", text), "reported_by": "receiver"}
     return report(at, values, fields, computer=labels.get("computer"), code=labels.get("code"))
-
-
-def _both(alert: Alert) -> tuple[dict[str, str], dict[str, str]]:
-    return alert.labels, alert.annotations

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from remediations.alerts import alertmanager, azure, event, grafana
+from remediations.alerts import alertmanager, azure, event, grafana, labelled
 from remediations.alerts.edge import Edge, Limits, TooLarge, too_large, unavailable
 from remediations.alerts.report import Adapter, BadAlert, Found, Mistake
 from remediations.alerts.senders import SIGNATURE, Secret, Senders
@@ -97,8 +97,8 @@ def receiver(
 
 
 _ADAPTERS: tuple[tuple[str, Adapter, type[BaseModel], str], ...] = (
-    ("alertmanager", alertmanager.read, alertmanager.Webhook, str(alertmanager.__doc__)),
-    ("grafana", grafana.read, grafana.Webhook, str(grafana.__doc__)),
+    ("alertmanager", alertmanager.read, alertmanager.Webhook, f"{alertmanager.__doc__}\n{labelled.READ}"),
+    ("grafana", grafana.read, grafana.Webhook, f"{grafana.__doc__}\n{labelled.READ}"),
     ("azure", azure.read, azure.Webhook, str(azure.__doc__)),
     ("event", event.read, event.Event, str(event.__doc__)),
 )
