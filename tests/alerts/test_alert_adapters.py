@@ -193,3 +193,26 @@ def test_an_answer_never_sends_a_huge_value_back() -> None:
     answer = post(app(Intake()), AM, webhook(alert(vm="*" * 100_000)))
     assert answer.status_code == 400
     assert len(answer.content) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        ({"vm": "VM1", "source": "HV03", "destination": "HV04"}, ("VM1", "HV03", "HV04")),
+        ({"vm": "VM1", "source": "HV03"}, ("VM1", "HV03", "HV02")),
+        ({"vm": "VM1"}, ("VM1", "HV01", "HV02")),
+        ({"source": "HV03", "destination": "HV04"}, ("VM42", "HV03", "HV04")),
+        ({}, ("VM42", "HV01", "HV02")),
+    ],
+)
+def test_a_text_is_read_for_whom_the_fields_leave_out_and_for_nobody_else(
+    fields: dict[str, str], read: tuple[str, ...]
+) -> None:
+    intake = Intake()
+    text = (
+        "Virtual machine migration operation for 'VM42' failed at migration source 'HV01'. The Virtual Machine Management "
+        "Service failed to establish a connection for a Virtual machine migration with host 'HV02': (0x8009030E)."
+    )
+    assert post(app(intake), EVENT, {**fields, "message": text}).status_code == 202
+    (taken,) = intake.incidents
+    assert (taken.vm, taken.source, taken.destination) == read
