@@ -198,3 +198,41 @@ def test_hosts_without_a_cluster(ask: Ask, cluster: Cluster) -> None:
         ask("HV03", "Get-Cluster")  # its tools are not installed
     cluster.nodes["HV02"].state, cluster.witness_online = "Down", False
     assert ask("HV01", "Get-Cluster").ids == ["ClusterEndpointNotRegistered"]  # no quorum
+
+
+def weights(ask: Ask) -> tuple[dict[str, object], object]:
+    """What counts now: each node's DynamicWeight, and the witness's."""
+    nodes = {each["Name"]: each["DynamicWeight"] for each in ask("HV01", "Get-ClusterNode").all}
+    return nodes, ask("HV01", "Get-Cluster").only["WitnessDynamicWeight"]
+
+
+def test_votes_are_counted_anew_as_nodes_come_and_go(world: World, ask: Ask, cluster: Cluster) -> None:
+    assert weights(ask) == ({"HV01": 1, "HV02": 1}, 1)
+    cluster.nodes["HV02"].state = "Paused"
+    assert weights(ask) == ({"HV01": 1, "HV02": 1}, 1)  # a paused node votes
+    cluster.nodes["HV02"].state = "Down"
+    assert weights(ask) == ({"HV01": 1, "HV02": 0}, 0)  # beside one node the witness does not
+    cluster.nodes["HV02"].state, cluster.witness_online = "Up", False
+    assert weights(ask) == ({"HV01": 1, "HV02": 0}, 0)  # one of two gives its vote up where no witness can decide
+    cluster.dynamic_quorum = False
+    assert weights(ask) == ({"HV01": 1, "HV02": 1}, 0)
+    assert ask("HV01", "Get-Cluster").only["DynamicQuorum"] == 0
+
+
+def test_a_cluster_without_a_witness_shows_none(ask: Ask, cluster: Cluster) -> None:
+    cluster.witness = ""
+    shown = ask("HV01", "Get-ClusterQuorum").only
+    assert (shown["QuorumResource"], str(shown["QuorumType"])) == (None, "NodeMajority")
+    assert not [each for each in ask("HV01", "Get-ClusterResource").all if each["ResourceType"] == "Physical Disk"]
+    cluster.nodes["HV02"].weight = 0
+    cluster.nodes["HV02"].state = "Down"
+    assert ask("HV01", "Get-ClusterNode", Name=["HV02"]).only["NodeWeight"] == 0  # quorum does not need it
+
+
+def test_a_drain_goes_where_most_memory_is_free(world: World, ask: Ask, cluster: Cluster) -> None:
+    from remediations.lab.world import drain
+    from remediations.lab.world.cluster import Node
+
+    cluster.nodes["HV03"] = Node("HV03", 3)
+    goals = drain._goals(world, cluster, cluster.nodes["HV01"])
+    assert [each.name for each in goals] == ["HV03", "HV02"]
