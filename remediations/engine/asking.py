@@ -38,6 +38,13 @@ class Asking:
     hours: float | None = None
     """How long a question may wait for its answer; policy's `approval_hours` unless it is given."""
 
+    follows: int = 0
+    """Changes of the same hosts that have to follow an approved one: caps that leave no room for them refuse it too."""
+
+    def leading(self, follows: int) -> Asking:
+        """The same, for a plan that so many others have to follow."""
+        return replace(self, follows=follows)
+
     def within(self, hours: float) -> Asking:
         """The same, with so many hours for an answer."""
         return replace(self, hours=hours)
@@ -68,6 +75,8 @@ class Asking:
         if not decided.offered:
             return Outcome(ending=Ending.PROPOSED, summary=f"Proposed only: {decided.because}. Nothing was changed.")
         decided.refuse()
+        if self.follows:
+            self.judging.refuse_crowded(wanted, self.follows)
         joint = retry is not None and retry.appliable and self._goes_with(decided, retry)
         first = self._seal(plan, number, "repair")
         second = self._seal(retry, number, "retry") if plan is None or joint else None

@@ -12,11 +12,12 @@ from remediations.engine.ports import Clock, Switches
 from remediations.ledger import Ledger
 from remediations.model.causes import Cause
 from remediations.model.judgement import DAY, Judgement, judge, over_cap
+from remediations.model.names import short_name
 from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Plan
 from remediations.model.policy import Policy
 from remediations.model.site import Site
-from remediations.model.situation import Room, Situation, Subject
+from remediations.model.situation import Changed, Room, Situation, Subject
 
 PAUSED_BY_POLICY = "policy.yaml says pause: true; nothing is changed until it is taken out"
 
@@ -98,6 +99,15 @@ class Judging:
     def room(self, plan: Plan) -> Room:
         """Whether policy's caps leave room for a plan, to be asked again in the very transaction that begins it."""
         return partial(over_cap, self.policy, Subject.of(plan, self.site, causes_of(plan)))
+
+    def refuse_crowded(self, plan: Plan, more: int) -> None:
+        """Raise `Refused` (CapReached) unless the caps leave room for a plan and for `more` of the same hosts after it."""
+        now, subject = self.clock(), Subject.of(plan, self.site, causes_of(plan))
+        hosts = frozenset(short_name(host).casefold() for host in subject.hosts)
+        follows = [Changed(at=now, hosts=hosts, causes=frozenset())] * more
+        refused = self.room(plan)([*self.ledger.changes_since(now - DAY), *follows], now)
+        if refused is not None:
+            raise Refused(refused.reason, f"counting what has to follow it, {refused.detail}")
 
     def why_paused(self) -> str | None:
         """Why every change is paused, by the first switch that pauses; None while none does."""

@@ -116,7 +116,11 @@ class Rolling(Account):
         return None
 
     def _drain(self, turn: Turn) -> Outcome | None:
-        outcome = self._child(turn, "drain", lambda work: work.operate(DrainNode(node=turn.node), dry_run=False))
+        def drain(work: Run) -> Outcome:
+            work.asking = work.asking.leading(1)  # a cap must not be what keeps the node from coming back
+            return work.operate(DrainNode(node=turn.node), dry_run=False)
+
+        outcome = self._child(turn, "drain", drain)
         return None if outcome.ending in _WELL else outcome
 
     def _resume(self, roll: Roll, turn: Turn, cluster: Cluster) -> Outcome | None:

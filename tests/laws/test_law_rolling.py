@@ -14,7 +14,7 @@ from remediations.engine import Answer, Ask, Engine, Over, Report, looking
 from remediations.ledger import Ledger
 from remediations.model.maintenance import Maintenance
 from remediations.model.outcome import Ending, Reason
-from remediations.model.policy import Policy
+from remediations.model.policy import Caps, Policy
 from remediations.model.roll import RollingMaintenance, Stage
 
 ROLL = RollingMaintenance(cluster="CLUSTER1")
@@ -196,6 +196,14 @@ def test_policy_stops_the_roll_before_its_first_node(bench: Bench) -> None:
     report = roll(bench, never, policy=policy)
     assert report.outcome.ending is Ending.NEEDS_PERSON, report.markdown
     assert "1 other nodes would stay up, 2 have to" in report.outcome.summary
+    assert bench.changes() == []
+
+
+def test_no_node_is_drained_that_a_cap_would_keep_from_coming_back(bench: Bench) -> None:
+    policy = ANYTIME.model_copy(update={"caps": Caps(per_host_per_hour=1)})
+    report = roll(bench, never, policy=policy)
+    assert report.outcome.reason is Reason.CAP_REACHED, report.markdown
+    assert "counting what has to follow it, HV0" in report.outcome.summary
     assert bench.changes() == []
 
 
