@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
 from remediations.ledger import schema
 from remediations.ledger.audit import Store
-from remediations.ledger.records import parsed
+from remediations.ledger.records import Undone, parsed
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Sighting
 from remediations.model.names import short_name
+from remediations.model.outcome import Ending, Outcome, Reason
 from remediations.model.plan import Step
 from remediations.model.situation import Changed, touched
 
-_sighting, _step = schema.sighting, schema.step
+_sighting, _step, _run = schema.sighting, schema.step, schema.run
 
 
 class History(Store):
@@ -47,16 +49,25 @@ class History(Store):
     def last_remediation(self, cause: Cause, target: str) -> datetime | None:
         """When a step of a repair for this cause was last sent at a target (`Target.id`); None if never.
 
-        A plan that was sealed without its causes counts for every cause: a cooldown may be too long, never forgotten.
+        A plan that was sealed without its causes counts for every cause: a cooldown may be too long, never forgotten. What a
+        pause stopped and its run took back does not count: it mended nothing, and may begin anew once nothing pauses.
         """
-        steps = select(_step.c.intended_at, _step.c.causes).where(
-            _step.c.target_id == target.casefold(), _step.c.part == "repair"
-        )
+        mine = (_step.c.target_id == target.casefold()) & (_step.c.part == "repair")
+        steps = select(_step.c.intended_at, _step.c.causes, _step.c.undone, _run.c.outcome)
         with self._database.reading() as conn:
-            for row in conn.execute(steps.order_by(_step.c.intended_at.desc())):
-                if row.causes is None or cause.value in row.causes:
+            rows = conn.execute(steps.join(_run, _run.c.run == _step.c.run).where(mine).order_by(_step.c.intended_at.desc()))
+            for row in rows:
+                if (row.causes is None or cause.value in row.causes) and not _stopped_by_a_pause(row.undone, row.outcome):
                     return row.intended_at  # type: ignore[no-any-return] # a Core row's column is untyped
         return None
+
+
+def _stopped_by_a_pause(undone: Any, outcome: Any) -> bool:
+    """Whether a step was taken back, by its own run, which a pause had stopped."""
+    if undone is None or outcome is None or not parsed(Undone, undone, "a step that was taken back").ok:
+        return False
+    ended = parsed(Outcome, outcome, "an outcome")
+    return ended.ending is Ending.UNDONE and ended.reason is Reason.PAUSED
 
 
 def changes(conn: Connection, since: datetime) -> list[Changed]:

@@ -9,6 +9,7 @@ import pytest
 from law_bench import ANYTIME, Bench, incident_of, never
 
 from remediations.engine import Answer, Ask
+from remediations.engine.ports import no_switches
 from remediations.model.causes import Cause
 from remediations.model.outcome import Ending, Reason
 from remediations.model.policy import Policy
@@ -68,6 +69,13 @@ def test_a_pause_between_two_steps_begins_no_other_and_leaves_nothing_half_way(b
     assert bench.ledger.open_brackets() == []
     assert bench.lab.world.state_hash() == before
     assert Record.of("enable-processor-compatibility", bench.ledger.trials()).failed == 0, "a pause is nobody's failure"
+
+    # Once nothing pauses any more it may begin anew: nothing was mended that could have come back.
+    bench.switches = no_switches
+    if switch == "the ledger":
+        bench.ledger.resume("bert")
+    again = bench.mend(failure, run="run-2")
+    assert again.outcome.ending is Ending.MENDED, again.outcome
 
 
 @pytest.mark.long

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from ledger_examples import FakeClock, approve, intend, limit_step, plan, result, started, under_way
 
 from remediations.ledger import Ledger
 from remediations.model.causes import Cause
+from remediations.model.outcome import Ending, Outcome, Reason
 from remediations.model.plan import Target
 
 LIMIT, SPN = Cause.MIGRATION_LIMIT_REACHED, Cause.SPN_MISSING
@@ -87,3 +89,25 @@ def test_the_last_remediation_is_known_by_cause_and_target(ledger: Ledger, clock
     assert ledger.last_remediation(LIMIT, "id-of-HV07") == first
     mend("run-3", "repair", None)
     assert ledger.last_remediation(LIMIT, "id-of-HV07") == ledger.last_remediation(SPN, "id-of-HV07") == clock.now
+
+
+@pytest.mark.parametrize(
+    ("outcome", "taken_back", "counts"),
+    [
+        (Outcome(ending=Ending.UNDONE, reason=Reason.PAUSED, summary="A pause."), True, False),
+        (Outcome(ending=Ending.UNDONE, reason=Reason.PAUSED, summary="A pause, in a later round."), False, True),
+        (Outcome(ending=Ending.UNDONE, summary="It failed half-way."), True, True),
+        (Outcome(ending=Ending.MENDED, summary="It moves again."), True, True),  # an undo, by another run
+    ],
+)
+def test_what_a_pause_stopped_and_was_taken_back_mended_nothing(
+    ledger: Ledger, outcome: Outcome, taken_back: bool, counts: bool
+) -> None:
+    which, lease = under_way(ledger, plan())
+    sent = intend(ledger, which, lease)
+    result(ledger, which)
+    if taken_back:
+        ledger.mark_undone("run-1", which.digest, 1, sent, ok=True, detail="taken back")
+    assert ledger.last_remediation(LIMIT, "id-of-HV07") is not None, "while it is at work it counts"
+    ledger.finish_run("run-1", outcome)
+    assert (ledger.last_remediation(LIMIT, "id-of-HV07") is not None) == counts
