@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 ENOUGH = 64
 """Hosts that are worth a process of their own: starting one takes as much processor time as reading some twenty hosts."""
 
+BRIEFLY = RemotingSettings(close_after=20)
+"""A host that was read is seldom asked again: hundreds of sessions kept open would be hundreds of open files."""
+
 PATIENCE = 5.0
 """Seconds that a reader has to close its sessions."""
 
@@ -63,7 +66,7 @@ class Readers:
     """
 
     def __init__(
-        self, site: Site, secrets: Callable[[SecretRef], str], *, most: int = 0, settings: RemotingSettings | None = None
+        self, site: Site, secrets: Callable[[SecretRef], str], *, most: int = 0, settings: RemotingSettings = BRIEFLY
     ) -> None:
         if most < 0:
             raise ValueError(f"most: {most} is no number of processes; 0 takes one for each core")
@@ -155,7 +158,7 @@ def _heard(reader: _Reader) -> Gathered | None:
 # ---- in the reading process ------------------------------------------------------------------------------------------
 
 
-def _serve(line: Connection, site: Site, secrets: Callable[[SecretRef], str], settings: RemotingSettings | None) -> None:
+def _serve(line: Connection, site: Site, secrets: Callable[[SecretRef], str], settings: RemotingSettings) -> None:
     """Answer what comes down the line until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(level="WARNING", stream=sys.stderr)

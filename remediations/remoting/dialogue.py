@@ -14,7 +14,7 @@ import structlog
 from pydantic import SecretStr
 from pypsrp.exceptions import WSManFaultError
 
-from remediations.model.command import Command, command
+from remediations.model.command import Command
 from remediations.model.reply import HostError, Reply
 from remediations.model.site import Endpoint
 from remediations.remoting.check import missing_extra
@@ -106,11 +106,7 @@ class Dialogue:
         session = self._ready(until, text, idle_for=self.settings.probe_after)
         read = uuid4().hex  # nobody can guess it, so no answer can pretend to be a marker
         markers = [f"{read}{number:04x}" for number in range(len(commands))]
-        statements = [
-            each
-            for command_, marker in zip(commands, markers, strict=True)
-            for each in (command_, command("Write-Output", InputObject=marker))
-        ]
+        statements = [each for command_, marker in zip(commands, markers, strict=True) for each in (command_, _mark(marker))]
         pipeline = None
         try:
             session.tidy(until, busy=lambda: False, keep=self.settings.leftovers - 1)
@@ -348,6 +344,11 @@ def _result(pipeline: Pipeline) -> Reply:
     if pipeline.failed and answer.ok:
         return answer.model_copy(update={"errors": (HostError(message="the host says only that it failed"),)})
     return answer
+
+
+def _mark(marker: str) -> Command:
+    """The command that writes a marker. Never checked: it is always the same, and there is one for each command that reads."""
+    return Command.model_construct(name="Write-Output", parameters={"InputObject": marker})
 
 
 def _summary(commands: Sequence[Command]) -> str:
