@@ -90,3 +90,21 @@ def test_case_quotes_and_line_breaks_do_not_matter(row: dict[str, str]) -> None:
     curly = row["text"].replace("\n", "\r\n  ").replace(" '", " “").replace("'", "’")
     shouted = asked({**row, "text": curly.upper() if row["text"].isascii() else curly})
     assert labels(shouted)[0] == labels(asked(row))[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SQL Server: the maximum number of simultaneous connections was reached.",
+        "The CORP\\admin user is allowed a maximum number of 30 concurrent shells, which has been exceeded.",
+        "elasticsearch: the cluster lost quorum, no master was elected.",
+        "Pacemaker: node fencing, quorum lost.",
+        "The TPM is not ready: the BitLocker key protector is missing.",
+        "Cluster service failed to start the cluster log trace session. The error code was '5'.",
+        "Resource 'Virtual Machine VM01' moved from group 'VM01' on node 'NODE1' to group 'VM02' on node 'NODE2'.",
+        "CPU incompatible: this program needs AVX2.",
+        "Docker: the switch 'DockerNAT' does not exist.",
+    ],
+)
+def test_the_same_words_of_other_programs_are_no_cause(text: str) -> None:
+    assert diagnose(ReportedEvent(text=text)).verdict is not TextVerdict.CAUSES
