@@ -48,7 +48,19 @@ MOVES = "moves"
 
 _BUILT_IN_MARKS = frozenset({TROUBLE, MOVES, MIGRATION, HYPER_V, OTHER, PEER, CODE, MOVING, WINDOWS, OPEN})
 _EVENT_WORDS = ("event", "events", "eventid", "ereignis", "événement", "evento", "イベント", "イベントid", "事件", "事件id")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast, where it is built in
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast, where it is built in
+
+
+class _Loader(_Safe):  # type: ignore[misc]
+    """Refuses what is written twice; YAML itself would let the last one count."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value}: is written twice, keep one", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 class SignatureError(ValueError):

@@ -50,6 +50,8 @@ def test_a_sites_file_adds_and_replaces(tmp_path: Path) -> None:
         ("signatures: [{id: abc, source: us, says: {spn_missing: 0.5}, phrase: [x]}]", r"entry 1 \(abc\): phrase: Extra inputs"),
         ("signatures: [{id: A B, source: us, says: {spn_missing: 0.5}, phrases: [x]}]", r"entry 1 \(A B\): id"),
         (GOOD + GOOD.partition("signatures:")[2], r"entry 2 \(our-firewall\) is there twice"),
+        ("signatures: [{id: abc, id: abd}]", "id: is written twice, keep one"),
+        ("signatures: [{[a]: b}]", "is no YAML"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_file_and_entry(text: str, said: str) -> None:
