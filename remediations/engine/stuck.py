@@ -35,7 +35,7 @@ class Stuck(Frozen):
     @property
     def words(self) -> str:
         """In one line."""
-        return "; ".join([*(f"{vm}: {why}" for vm, why in self.left), *self.said])
+        return "; ".join([*(f"{vm}: {why}" for vm, why in self.left), *(each.rstrip(".") for each in self.said)])
 
     @property
     def markdown(self) -> str:
