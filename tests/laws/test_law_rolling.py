@@ -134,6 +134,7 @@ def test_a_failing_drain_stops_the_roll_is_told_and_taken_back(bench: Bench) -> 
     assert [turn.stage for turn in there.turns] == [Stage.BEGUN, Stage.WAITS]
     bench.lab.world.cluster.roles["VM42"].possible = ()  # type: ignore[union-attr]
     bench.lab.world.cluster.roles["VM42"].possible_configuration = ()  # type: ignore[union-attr]
+    bench.clock.ahead += timedelta(hours=2)  # caps leave room for four changes of a host within the hour
     again = roll(bench, bench.approving, run="roll-2")
     assert again.outcome.ending is Ending.MENDED, again.markdown
     assert sent(bench)[2:] == WHOLE
