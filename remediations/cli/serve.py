@@ -95,6 +95,8 @@ def serving(
     Raises `ChildFailed` if one of them does not come up, `Refused` if the ledger is older than what was published of it. At
     the end all of it is stopped, within about half a minute.
     """
+    from prefect.context import refresh_global_settings_context
+
     from flows.answering import desk_of, hearing
     from remediations.alerts.approvals import approvals
     from remediations.alerts.metrics import Metrics, shown_in
@@ -113,6 +115,7 @@ def serving(
             server, api = start_server(home, port=port, log=logs_in / "prefect-server.log")
             stack.callback(server.stop)
         os.environ.update(client_environment(api, home))
+        refresh_global_settings_context()  # Prefect read its settings when it was imported: its own server was not known then
         observe("start Prefect", lambda: wait_ready(api, server))
         deployment = observe("register the flows", lambda: _register(api))
         _check_blocks(configuration)

@@ -20,6 +20,7 @@ from remediations.engine.asking import Asking
 from remediations.engine.render import plan_markdown
 from remediations.model.command import command
 from remediations.model.fact import Change
+from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan, Satisfied, Step, Target
 from remediations.model.site import Notify
@@ -121,10 +122,11 @@ class LedgerEngine:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def remediate(self, run: str, host: str, gate: Gate) -> Report:
+    def remediate(self, run: str, host: str, vm: str | None, gate: Gate) -> Report:
         ledger, notes = self.engine.ledger, Path(os.environ["GATED_NOTES"]) / run
         asked = plan(Tier.IRREVERSIBLE, host=host)
-        ledger.start_run(run, kind="proven", incident_id=None, requested_by="alerting")
+        incident = None if vm is None else ledger.open_incident(Incident(vm=vm, source="HV03"), run).id
+        ledger.start_run(run, kind="proven", incident_id=incident, requested_by="alerting")
         asking = Asking(run, self.engine.judging, gate, self.engine.head, self.engine.step_of)
         try:
             outcome = asking.approved(asked, None, number=1, why="")
@@ -140,10 +142,11 @@ class LedgerEngine:
 
 
 @flow(name="proven", persist_result=False)
-def proven(host: str) -> State[Any]:
+def proven(host: str, vm: str | None = None) -> State[Any]:
     """Ask for an approval that proves who approved.
 
     Args:
         host: What for.
+        vm: The virtual machine whose incident the run owns, if it owns one.
     """
-    return running.conclude(lambda engine, run, gate: LedgerEngine(engine).remediate(run, host, gate))
+    return running.conclude(lambda engine, run, gate: LedgerEngine(engine).remediate(run, host, vm, gate))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import UUID, uuid4
 
 import pytest
 from gated import ask
 from hypothesis import given
 from hypothesis import strategies as st
+from inbox import inbox_of
 from pytest_mock import MockerFixture
 from served_prefect import Served, eventually
 
@@ -114,32 +113,11 @@ def test_prefect_that_does_not_answer_stops_nothing(mocker: MockerFixture) -> No
 # ---- with a real Prefect and a real web server -------------------------------------------------------------------------
 
 
-class Inbox(BaseHTTPRequestHandler):
-    """Where a webhook goes."""
-
-    got: list[dict[str, str]]
-
-    def do_POST(self) -> None:
-        self.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def inbox(served: Served) -> Iterator[list[dict[str, str]]]:
     """What a custom webhook block `gated`, which the gated flow tells, has received."""
-    got: list[dict[str, str]] = []
-    server = HTTPServer(("127.0.0.1", 0), type("Own", (Inbox,), {"got": got}))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    served.webhook_block("gated", url=f"http://127.0.0.1:{server.server_port}/")
-    yield got
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with inbox_of(served, "gated") as got:
+        yield got
 
 
 @pytest.mark.long

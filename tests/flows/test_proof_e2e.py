@@ -9,39 +9,17 @@ from uuid import UUID
 
 import gated
 import httpx
-import pyotp
 import pytest
 from prefect.states import Scheduled
+from proving import asked, enrolled
 from served_prefect import Served, eventually
 
-from flows import approvals
 from flows.deployments import POOL, deploy
 from remediations.model.tier import Tier
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(420)]
 
 DIGEST = gated.plan(Tier.IRREVERSIBLE, host="HV02").digest[:8]
-
-
-def enrolled(served: Served, name: str) -> pyotp.TOTP:
-    """Somebody's authenticator, which took what enrolling them showed."""
-    shown = served.cli("approvers", "add", name)
-    assert shown.returncode == 0, shown.stderr
-    (uri,) = (line for line in shown.stdout.splitlines() if line.startswith("otpauth://"))
-    found = pyotp.parse_uri(uri)
-    assert isinstance(found, pyotp.TOTP)
-    return found
-
-
-def asked(served: Served, run: UUID, *approved_by: str) -> approvals.Waiting:
-    """The run's question, once it is asked of somebody beside those."""
-
-    def look() -> approvals.Waiting | None:
-        with served.client() as client:
-            waiting = approvals.waiting(client)
-        return next((each for each in waiting if each.run == run and each.approved_by == approved_by), None)
-
-    return eventually(look, 150, f"the question of {run}", lambda: served.told(run))
 
 
 def form_of(served: Served, run: UUID) -> tuple[dict[str, str], str]:

@@ -1,0 +1,163 @@
+"""Prefect's server and worker are killed in the middle of a stream of alerts: all that was answered 202 gets its run, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+from pathlib import Path
+
+import httpx
+import pytest
+from served_prefect import Served, eventually
+
+from remediations.cli.children import Child
+from remediations.cli.prefect_server import free_port, start_server, wait_ready
+from remediations.ledger import Ledger, OpenIncident
+
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+HOSTS = ("P1", "P2", "P3", "P4", "P5", "P6")
+PAIRS = list(combinations(HOSTS, 2))
+"""Each alert is of another pair, so that none goes with the run of another."""
+
+SITE = """
+domain: contoso.com
+defaults: {endpoint: {address: 127.0.0.1, port: 9, username: CONTOSO\\svc, password: {env: REMEDIATE_PASSWORD}}}
+controllers: [{name: DC1}]
+hosts: [%s]
+""" % ", ".join(f"{{name: {host}}}" for host in HOSTS)  # noqa: UP031 (full of braces)
+
+
+class Prefect:
+    """A Prefect server of our own, apart from `serve`, that can be killed and started again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.port = home, free_port()
+        self.child: Child | None = None
+        self.api = ""
+
+    def start(self) -> None:
+        """Start it, after whatever end, and wait until it answers."""
+        self.child, self.api = start_server(self.home, port=self.port, log=self.home / "server.log")
+        wait_ready(self.api, self.child)
+
+    def kill(self) -> None:
+        """All of it at once, with no chance to write anything."""
+        assert self.child is not None
+        os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.stop()
+
+
+@pytest.fixture
+def prefect(tmp_path: Path) -> Iterator[Prefect]:
+    server = Prefect(tmp_path / "prefect")
+    server.home.mkdir()
+    server.start()
+    yield server
+    assert server.child is not None
+    server.child.stop()
+
+
+@pytest.fixture
+def serving(prefect: Prefect, tmp_path: Path) -> Iterator[Served]:
+    """`remediate serve` over that server; its hosts refuse every connection, so each run ends soon, in words."""
+    configs, state = tmp_path / "configs", tmp_path / "state"
+    shutil.copytree(CONFIGS, configs)
+    (configs / "site.yaml").write_text(SITE)
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "REMEDIATE_"))}
+    env |= {
+        "HOME": str(tmp_path),
+        "PREFECT_API_URL": prefect.api,
+        "REMEDIATE_STATE": str(state),
+        "REMEDIATE_CONFIG": str(configs),
+        "REMEDIATE_RECEIVER_PORT": "0",
+        "REMEDIATE_WATCH_SECONDS": "0",
+        "REMEDIATE_PASSWORD": "none-is-asked-for-it",
+    }
+    log = tmp_path / "serve.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "remediations.cli", "serve"]
+        process = subprocess.Popen(command, env=env, stdout=output, stderr=output, start_new_session=True)
+    running = Served(process, state, tmp_path, env, log, api=prefect.api)
+    try:
+        note = state / "serving.json"
+        eventually(lambda: note.exists() or None, 120, "remediate serve", lambda: log.read_text()[-3000:])
+        running.receiver = json.loads(note.read_text())["receiver"]
+        yield running
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        for each in running.processes():
+            os.kill(each, signal.SIGKILL)
+
+
+def test_all_that_was_answered_gets_its_run_once(prefect: Prefect, serving: Served) -> None:
+    with ThreadPoolExecutor(1) as sender, Ledger(f"sqlite:///{serving.state / 'ledger.db'}") as ledger:
+        sending = sender.submit(send, serving, range(5))
+        eventually(lambda: ledger.not_begun() or started(ledger) or None, 60, "a first run", serving.log.read_text)
+        prefect.kill()
+        sending.result()
+        sender.submit(send, serving, range(5, 8)).result()  # with no Prefect at all
+        prefect.start()
+        eventually(lambda: started(ledger) or None, 240, "a run that has begun", lambda: tail(serving))
+        sending = sender.submit(send, serving, range(8, 12))
+        os.kill(worker(serving), signal.SIGKILL)
+        sending.result()
+        prefect.kill()
+        prefect.start()
+        sender.submit(send, serving, range(12, len(PAIRS))).result()
+
+        eventually(lambda: None if ledger.open_incidents() else True, 600, "the end of all", lambda: tail(serving))
+        opened = [note.data["incident"] for note in ledger.trail(None) if note.kind == "incident opened"]
+        found = [ledger.incident(each) for each in opened]
+        ledger.verify()
+    assert sorted(str(each.incident.vm) for each in found) == sorted(map(vm, range(len(PAIRS)))), "each once, none lost"
+    assert {each.reports for each in found} == {2}
+    for each in found:
+        assert runs_of(prefect, each.id) == [each.run], f"{each.id} has one flow run, and that one took it"
+
+
+def vm(number: int) -> str:
+    return f"KILL-{number}"
+
+
+def send(serving: Served, numbers: range) -> None:
+    """Each alert twice, as two Alertmanagers would; whatever happens to Prefect, it is taken at the first attempt."""
+    for number in numbers:
+        source, destination = PAIRS[number]
+        for _ in range(2):
+            event = {"vm": vm(number), "source": source, "destination": destination}
+            answer = httpx.post(f"{serving.receiver}/event", json=event, timeout=60)
+            assert answer.status_code == 202, answer.text
+
+
+def started(ledger: Ledger) -> list[OpenIncident]:
+    """Open incidents that a run works on."""
+    return [each for each in ledger.open_incidents() if each.run is not None]
+
+
+def worker(serving: Served) -> int:
+    return next(
+        each for each in serving.processes() if b"flows.worker" in Path(f"/proc/{each}/cmdline").read_bytes()
+    )  # serve itself has no such argument
+
+
+def runs_of(prefect: Prefect, incident_id: str) -> list[str]:
+    body = {"flow_runs": {"tags": {"all_": [incident_id]}}}
+    return [each["id"] for each in httpx.post(f"{prefect.api}/flow_runs/filter", json=body, timeout=60).json()]
+
+
+def tail(serving: Served) -> str:
+    logs = (serving.log, serving.state / "logs" / "prefect-worker.log")
+    return "\n".join(each.read_text(errors="replace")[-3000:] for each in logs if each.exists())
