@@ -48,7 +48,7 @@ def audited(versions: list[str]) -> Mapping[str, Any] | None:
         try:
             subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
             subprocess.run([python, "-m", "pip", "install", "--quiet", PIP_AUDIT], check=True)
-            found = subprocess.run([*asking, "--progress-spinner", "off"], check=False, stdout=subprocess.PIPE, timeout=600)
+            found = subprocess.run([*asking, "--progress-spinner", "off"], check=False, stdout=subprocess.PIPE, timeout=180)
             report: Mapping[str, Any] = json.loads(found.stdout)
         except (subprocess.SubprocessError, OSError, ValueError) as error:
             print(f"pip-audit gave no report: {error}", file=sys.stderr)
