@@ -1,4 +1,7 @@
-"""A real browser for the tests of pages: Debian's chromium, driven by Playwright. Pictures are kept in test-output/."""
+"""For all tests: examples without a clock, and a real browser for pages (Debian's chromium, driven by Playwright).
+
+Pictures are kept in test-output/.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page, sync_playwright
+
+# A busy machine is no defect: how long an example takes decides nothing.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 OUTPUT = Path(__file__).parents[1] / "test-output"
 

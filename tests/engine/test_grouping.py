@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from grouping_examples import TEXTS, World, failure, plan
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remediations.catalogue.eject_media import EjectMedia
@@ -151,7 +151,7 @@ def lawful(world: World) -> None:
     assert world.arrange() == [], "decided once is decided"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.integers(1, 4), st.lists(ACTION, max_size=40))
 def test_every_decision_is_lawful_and_everything_comes_to_an_end(most: int, actions: list[tuple[object, ...]]) -> None:
     world = World(most)
@@ -166,7 +166,7 @@ def test_every_decision_is_lawful_and_everything_comes_to_an_end(most: int, acti
     assert len(world.begun) == len(set(world.begun)), "none has two runs"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.permutations(range(60)), st.integers(1, 10))
 def test_a_storm_of_few_groups_makes_few_runs(order: list[int], most: int) -> None:
     """Twelve pairs that share no host, five failures each, in any order: twelve runs."""

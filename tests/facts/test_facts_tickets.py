@@ -122,7 +122,7 @@ SERVERS = (
 
 
 @pytest.mark.parametrize("culture", CULTURES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     starts=st.lists(
         st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(lambda moment: moment.replace(microsecond=0, tzinfo=UTC)),  # noqa: DTZ001 the zone is added here

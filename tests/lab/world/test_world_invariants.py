@@ -34,7 +34,7 @@ ACTS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(ACTS, st.floats(0, 1)), max_size=12), st.sampled_from([None, *FAULTS]))
 def test_every_machine_is_in_one_place_and_its_role_with_it(acts: list[Any], cause: str | None) -> None:
     world = World.contoso(clock=ManualClock(), module=CURRENT)
