@@ -26,7 +26,7 @@ def held_to(**wanted: object) -> Policy:
     [
         (held_to(least_nodes_up=2), "1 other nodes would stay up, 2 have to (policy.yaml, maintenance.least_nodes_up)"),
         (held_to(quorum_survives_one_more="always"), "one more failure would leave 0 of the 1 votes that quorum needs"),
-        (held_to(least_free_memory_percent=90), "beyond the 90 % that stay free"),
+        (held_to(least_free_memory_percent=90), "48.0 GiB of memory free, and 57.6 GiB (90 %) have to stay free"),
         (held_to(clusters={"CLUSTER1": {"least_nodes_up": 2}}), "1 other nodes would stay up, 2 have to"),
     ],
 )

@@ -167,11 +167,19 @@ def test_two_engines_have_plans_for_one_host(site: Callable[..., Site], one: str
         reports = here.race(lag, ("run-1", one), ("run-2", other))
         assert Ending.MENDED in [each.outcome.ending for each in reports], reports
         for report in reports:
-            if report.outcome.ending is not Ending.MENDED:
-                met += 1
+            if report.outcome.ending is Ending.MENDED:
+                continue
+            if report.outcome.ending is Ending.NEEDS_PERSON:
+                # It looked while the other had the machine off: that is in its way, so it has nothing to carry out.
+                assert report.plan is not None, report.markdown
+                assert not report.plan.appliable, report.markdown
+            else:
                 assert report.outcome.ending in (Ending.REFUSED, Ending.UNDONE), report.markdown
                 assert report.outcome.reason in AT_THE_SAME_TIME, report.markdown
-                assert here.sent(report.run) == 0, report.markdown
+            sent = here.sent(report.run)
+            # A drain that came first fails by the machine that the other mends after it, and takes back what it did.
+            assert sent == 0 or report.outcome.ending is Ending.UNDONE, report.markdown
+            met += sent == 0
         here.at_rest()
     assert met, "they never met: the law shows nothing"
 
