@@ -103,10 +103,18 @@ class Run(Looking):
             applier.undone(of, by=self.run)
         return outcome
 
-    def _carry(self, planned: Callable[[], Plan], evidence: Evidence, *, dry_run: bool) -> Outcome:
+    def _begun(self) -> Plan | None:
+        """The plan of this run that a step of was sent, or is about to be; none if nothing was begun."""
         sealed = self.ledger.sealed(self.run, round=1, part="repair")
-        started = not dry_run and sealed is not None and bool(self.ledger.journal(self.run, sealed.digest))
-        plan = sealed.plan if sealed is not None and started else planned()
+        return sealed.plan if sealed is not None and self.ledger.journal(self.run, sealed.digest) else None
+
+    def _carry(self, planned: Callable[[], Plan], evidence: Evidence, *, dry_run: bool) -> Outcome:
+        begun = None if dry_run else self._begun()
+        plan = begun or planned()
+        if begun is None and not dry_run and (begun := self._begun()):
+            # Another process of this run began meanwhile: what was read is of the middle of its work, and decides nothing.
+            plan = begun
+        started = begun is not None
         self.plan, self.title = plan, self.title or plan.title
         if not started:
             if self.absent:
