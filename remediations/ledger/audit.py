@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select
 
-from remediations.ledger import schema
+from remediations.ledger import columns, schema
 from remediations.ledger.database import Database
 from remediations.ledger.records import Head, Note
 from remediations.model.outcome import Reason, Refused
@@ -43,9 +43,9 @@ class Writing:
 
     def append(self, told: Sequence[tuple[str | None, str, Mapping[str, Any]]]) -> str:
         """Append a row for each run, kind and data, in order, and return the new head."""
-        at, rows = schema.written(self.now), []
+        at, rows = columns.written(self.now), []
         for run, kind, data in told:
-            text, previous = schema.dumps(data), self.head
+            text, previous = columns.dumps(data), self.head
             self.seq += 1
             self.head = _hash(previous, (self.seq, at, run, kind, text))
             row = {"seq": self.seq, "at": self.now, "run": run, "kind": kind}
@@ -152,11 +152,11 @@ _last = select(_note.c.seq).order_by(_note.c.seq.desc()).limit(1).scalar_subquer
 _ENDS = select(_note.c.seq, _note.c.hash).where(or_(_note.c.seq == _last, _note.c.seq == bindparam("seen")))
 """The trail's last row, and the one that this process saw last; made once, since every transaction begins with it."""
 
-_raw_at = schema.raw(_note.c.at).label("raw_at")
+_raw_at = columns.raw(_note.c.at).label("raw_at")
 
 
 def _hash(previous: str, row: tuple[int, str, str | None, str, str]) -> str:
-    return hashlib.sha256(schema.dumps([previous, *row]).encode()).hexdigest()
+    return hashlib.sha256(columns.dumps([previous, *row]).encode()).hexdigest()
 
 
 def _read(row: Row[Any]) -> Note:

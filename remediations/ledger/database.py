@@ -20,7 +20,7 @@ from uuid import uuid4
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
 
-from remediations.ledger import schema
+from remediations.ledger import versions
 from remediations.model.outcome import Reason, Refused
 
 _LOCK = 0x4C6564676572
@@ -80,12 +80,12 @@ class Database:
 
     def _bring_up_to_date(self, clock: Callable[[], datetime], *, may_create: bool) -> None:
         with self.reading() as conn:
-            if schema.version(conn) == schema.newest():
+            if versions.version(conn) == versions.newest():
                 return
         with self.writing() as conn:
-            if may_create and schema.version(conn) is None:
-                schema.create(conn, clock())
-            schema.migrate(conn, self.where)
+            if may_create and versions.version(conn) is None:
+                versions.create(conn, clock())
+            versions.migrate(conn, self.where)
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
@@ -139,7 +139,7 @@ def _make_if_absent(path: Path, clock: Callable[[], datetime]) -> None:
         engine = _sqlite(fresh, 0)
         try:
             with engine.begin() as conn:
-                schema.create(conn, clock())
+                versions.create(conn, clock())
         finally:
             engine.dispose()
         with suppress(FileExistsError):  # another process was first: its file is as good

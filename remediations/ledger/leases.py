@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from remediations.ledger import schema
+from remediations.ledger import columns, schema
 from remediations.ledger.audit import Store, Writing
 from remediations.ledger.records import Lease
 from remediations.model.outcome import Reason, Refused
@@ -55,7 +55,7 @@ class Leases(Store):
                 until = max(until, until_here)
             # One time for all: a lease is as long as its longest part, never shorter than it was.
             writing.conn.execute(update(_lease).where(_lease.c.resource.in_(wanted)).values(until=until))
-            writing.note(None, "lease taken", {"holder": holder, "tokens": tokens, "until": schema.written(until)})
+            writing.note(None, "lease taken", {"holder": holder, "tokens": tokens, "until": columns.written(until)})
             return Lease(resources=tuple(wanted), holder=holder, tokens=tokens, until=until)
 
     def renew(self, lease: Lease, seconds: float) -> Lease:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, select, update
 
-from remediations.ledger import schema
+from remediations.ledger import columns, schema
 from remediations.ledger.audit import Store, Writing
 from remediations.ledger.incidents import known_run
 from remediations.ledger.records import Decision, Part, Sealed, State, Void, parsed
@@ -43,7 +43,7 @@ class Plans(Store):
         not say counts for every cause. Refused (Drift) once the plan before it has begun: that one is resumed; (SymptomGone)
         if its incident was reported over and nothing was asked yet.
         """
-        until = schema.written(expires_at)
+        until = columns.written(expires_at)
         with self._writing() as writing:
             known_run(writing.conn, run)
             there = _latest(writing, run, round, part)
@@ -204,7 +204,7 @@ def _survives(plan: Plan) -> dict[str, Any]:
     """A plan as JSON. Raises `ValueError` for one that could not be read back as the same plan when it is to be applied."""
     value: dict[str, Any] = plan.model_dump(mode="json")
     try:
-        same = Plan.model_validate(json.loads(schema.dumps(value))).digest == plan.digest
+        same = Plan.model_validate(json.loads(columns.dumps(value))).digest == plan.digest
     except ValueError as error:
         raise ValueError(f"plan {plan.title!r} could not be read back from the ledger: {error}") from error
     if not same:

@@ -1,19 +1,13 @@
-"""The ledger's tables, their version, and how an older ledger becomes a newer one."""
+"""The ledger's tables."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
-    Dialect,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -23,65 +17,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     event,
-    insert,
-    inspect,
-    select,
-    type_coerce,
-    update,
 )
 
-from remediations.model.outcome import Reason, Refused
-
-
-class Utc(TypeDecorator[datetime]):
-    """An aware time, kept as ISO 8601 text in UTC with microseconds: the same in every database, and its order is time's."""
-
-    impl = String(32)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        """Text for the database. Raises `ValueError` for a time without an offset: it would be nobody's noon."""
-        return None if value is None else written(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        """The time again."""
-        return None if value is None else datetime.fromisoformat(value)
-
-
-class Json(TypeDecorator[Any]):
-    """A JSON value, kept as text in one spelling."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        """Text for the database; None becomes NULL."""
-        return None if value is None else dumps(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        """The value again."""
-        return None if value is None else json.loads(value)
-
-
-def written(value: datetime) -> str:
-    """A time as the ledger writes it. Raises `ValueError` for a time without an offset."""
-    if value.tzinfo is None:
-        raise ValueError(f"{value!r} has no UTC offset: the ledger keeps aware times only")
-    return value.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def dumps(value: Any) -> str:
-    """JSON text in one spelling. Hosts may send half a surrogate pair, which UTF-8 cannot hold: it is kept as an escape."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def raw(column: Column[Any]) -> ColumnElement[str]:
-    """A column as the database holds it, not turned into a Python value."""
-    return type_coerce(column, String)
-
+from remediations.ledger.columns import Json, Utc
 
 metadata = MetaData()
 
@@ -375,43 +314,3 @@ _ONLY_GROWS = {
         "FOR EACH STATEMENT EXECUTE FUNCTION ledger_note_only_grows()",
     ),
 }
-
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
-"""The n-th makes a ledger of version n + 1 of one of version n. Only ever appended to; `metadata` is the newest version."""
-
-
-def newest() -> int:
-    """The version of the schema that this program reads and writes."""
-    return 1 + len(MIGRATIONS)
-
-
-def version(conn: Connection) -> int | None:
-    """The version of the ledger behind a connection; None if there is no ledger."""
-    if not inspect(conn).has_table(meta.name):
-        return None
-    return int(conn.execute(select(meta.c.version)).scalar_one())
-
-
-def create(conn: Connection, now: datetime) -> None:
-    """Lay out a new, empty ledger."""
-    metadata.create_all(conn)
-    conn.execute(insert(meta).values(id=str(uuid4()), version=newest(), created_at=now))
-
-
-def migrate(conn: Connection, where: str) -> None:
-    """Bring a ledger to the newest version, in the caller's transaction. Refuses one of a newer program."""
-    found = version(conn)
-    if found is None:
-        detail = f"{where} holds something else than a ledger: name an unused file, or the ledger's own"
-        raise Refused(Reason.LEDGER_UNAVAILABLE, detail)
-    if found > newest():
-        detail = (
-            f"{where} has schema version {found}, this program knows versions up to {newest()}: "
-            "install the newer program again, or restore the backup made before it was upgraded"
-        )
-        raise Refused(Reason.LEDGER_UNAVAILABLE, detail)
-    if found == newest():
-        return
-    for step_up in MIGRATIONS[found - 1 :]:
-        step_up(conn)
-    conn.execute(update(meta).values(version=newest()))

@@ -31,7 +31,7 @@ from ledger_examples import (
 )
 from sqlalchemy import Connection, create_engine, text
 
-from remediations.ledger import Head, Ledger, schema
+from remediations.ledger import Head, Ledger, columns
 from remediations.ledger.audit import BEGINNING
 from remediations.model.causes import Cause
 from remediations.model.outcome import Reason, Refused
@@ -313,7 +313,7 @@ def test_a_trail_that_was_written_anew_from_some_row_is_told_by_the_published_he
     def forge(rows: list[Row]) -> list[Row]:
         made, previous = rows[:first], rows[first][5]
         for seq, at, run, _, data, *_rest in rows[first:]:
-            hashed = hashlib.sha256(schema.dumps([previous, seq, at, run, kind, data]).encode()).hexdigest()
+            hashed = hashlib.sha256(columns.dumps([previous, seq, at, run, kind, data]).encode()).hexdigest()
             made.append((seq, at, run, kind, data, previous, hashed))
             previous = hashed
         return made

@@ -20,7 +20,7 @@ from ledger_examples import (
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy import inspect as inspect_database
 
-from remediations.ledger import Ledger, State, schema
+from remediations.ledger import Ledger, State, versions
 from remediations.model.outcome import Reason
 
 HERE = Path(__file__).parent
@@ -61,12 +61,12 @@ def _look(url: str) -> tuple[int, set[str]]:
 def test_an_older_ledger_is_brought_up_in_one_transaction_and_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with Ledger(url) as ledger:
         started(ledger)
-    monkeypatch.setattr(schema, "MIGRATIONS", (_add_a_column, _fill_it, _fail))
+    monkeypatch.setattr(versions, "MIGRATIONS", (_add_a_column, _fill_it, _fail))
     with refused(UNAVAILABLE, "no_such_table"):
         Ledger(url)
     version, columns = _look(url)
     assert (version, "colour" in columns) == (1, False)
-    monkeypatch.setattr(schema, "MIGRATIONS", (_add_a_column, _fill_it))
+    monkeypatch.setattr(versions, "MIGRATIONS", (_add_a_column, _fill_it))
     for _ in range(2):
         with Ledger(url) as ledger:
             assert ledger.run("run-1") is not None
@@ -121,7 +121,7 @@ def _shape(url: str) -> dict[str, object]:
 def test_an_old_ledger_brought_up_has_the_shape_of_a_new_one(version_1: str, tmp_path: Path) -> None:
     Ledger(version_1).close()
     Ledger(f"sqlite:///{tmp_path / 'new.db'}").close()
-    assert _shape(version_1) == _shape(f"sqlite:///{tmp_path / 'new.db'}"), "the tables changed: append to schema.MIGRATIONS"
+    assert _shape(version_1) == _shape(f"sqlite:///{tmp_path / 'new.db'}"), "the tables changed: append to versions.MIGRATIONS"
 
 
 def test_a_record_that_this_version_cannot_read_is_never_guessed(ledger: Ledger, blank: str) -> None:
