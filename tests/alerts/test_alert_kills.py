@@ -9,18 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from glob import glob
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import httpx
 import pytest
 from alert_examples import alert, webhook
+from own_postgres import Postgres, own_server, require
 from real_stack import eventually, free_port
 
 from remediations.ledger import Ledger
@@ -32,59 +29,12 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 SENDERS, GROUP, ROUNDS = 6, 5, 40
 
 
-class Postgres:
-    """A PostgreSQL server of our own that can be killed and started again."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        programs = {name: sorted(glob(f"/usr/lib/postgresql/*/bin/{name}"))[-1:] for name in ("initdb", "postgres")}
-        if not all(programs.values()):
-            if os.environ.get("REQUIRE_POSTGRES") == "1":
-                pytest.fail("REQUIRE_POSTGRES=1, but PostgreSQL's server programs are not installed")
-            pytest.skip("PostgreSQL's server programs are not installed")
-        self._postgres = programs["postgres"][0]
-        # PostgreSQL refuses to run as root.
-        self._who: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-        if self._who:
-            shutil.chown(home, "nobody", "nogroup")
-        make = [programs["initdb"][0], "-D", home / "data", "-U", "ledger", "-A", "trust", "--locale=C", "-E", "UTF8"]
-        subprocess.run(make, check=True, capture_output=True, cwd=home, **self._who)
-        self.url = f"postgresql+psycopg://ledger@/postgres?host={quote(str(home))}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, after whatever end; as an administrator leaves it: what is committed is on disk."""
-        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.home}"]
-        with (self.home / "log").open("ab") as log:
-            command = [self._postgres, "-D", self.home / "data", *options]
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self.home, start_new_session=True, **self._who
-            )
-
-    def stop(self) -> None:
-        """End it as one should."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(30)
-
-    def kill(self) -> None:
-        """All of it at once, with no chance to write anything."""
-        assert self._process is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    home = Path(tempfile.mkdtemp(prefix="kills-pg-"))
-    try:
-        server = Postgres(home)
+    require()
+    with own_server() as server:
         server.start()
         yield server
-        server.stop()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 class Receiver:
@@ -174,7 +124,7 @@ def streamed(receiver: Receiver, url: str, kills: list[Callable[[], None]]) -> S
     whole = SENDERS * ROUNDS * GROUP
     for number, kill in enumerate(kills, start=1):
         stream.share = (number + 0.5) / (len(kills) + 1)
-        eventually(lambda n=number: len(stream.answered) >= n * whole // (len(kills) + 1), "the stream", receiver.told)  # type: ignore[misc]
+        eventually(lambda n=number: len(stream.answered) >= n * whole // (len(kills) + 1), "the stream", receiver.told)
         kill_and_look(kill, url, stream, receiver)
     stream.share = 1.0
     stream.join()

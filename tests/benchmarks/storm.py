@@ -26,6 +26,7 @@ from pathlib import Path
 import structlog
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ledger"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 
 import intake
 import storming

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from served_prefect import Served, eventually
+from served_prefect import Served, serving
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "configs"
@@ -23,50 +18,13 @@ CONFIGS = HERE.parents[1] / "configs"
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`remediate serve`, started once; at the end it is told to stop, and nothing of it may be left."""
     base = tmp_path_factory.mktemp("served")
-    configs, notes, state = base / "configs", base / "notes", base / "state"
-    shutil.copytree(CONFIGS, configs)
-    notes.mkdir()
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "REMEDIATE_"))}
-    env |= {
-        "HOME": str(base),
-        "REMEDIATE_STATE": str(state),
-        "REMEDIATE_CONFIG": str(configs),
-        "REMEDIATE_RECEIVER_PORT": "0",
-        "REMEDIATE_WATCH_SECONDS": "0",  # there is no host of these names
-        "GATED_NOTES": str(notes),
-        "PYTHONPATH": str(HERE),
-    }
-    log = base / "serve.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "remediations.cli", "serve"], env=env, stdout=output, stderr=output, start_new_session=True
-        )
-    running = Served(process, state, notes, env, log)
-    try:
-        where = eventually(lambda: _serving(running), 90, "remediate serve")
-        running.api, running.receiver = where["api"], where["receiver"]
+    shutil.copytree(CONFIGS, base / "configs")
+    (base / "notes").mkdir()
+    with serving(base, GATED_NOTES=str(base / "notes"), PYTHONPATH=str(HERE)) as running:
         yield running
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(45)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        left = running.processes()
-        for each in left:
-            os.kill(each, signal.SIGKILL)
-    assert process.returncode == 0, log.read_text()[-3000:]
-    assert left == []
-    assert not (state / "serving.json").exists()
-
-
-def _serving(running: Served) -> dict[str, str] | None:
-    assert running.process.poll() is None, running.log.read_text()[-3000:]
-    try:
-        found: dict[str, str] = json.loads((running.state / "serving.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return found
+    assert running.process.returncode == 0, running.log.read_text()[-3000:]
+    assert running.left == []
+    assert not (running.state / "serving.json").exists()
 
 
 @pytest.fixture(scope="session")

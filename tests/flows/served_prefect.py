@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +32,8 @@ class Served:
     log: Path
     api: str = ""
     receiver: str = ""
+    left: Sequence[int] = ()
+    """Processes that were still there after its end."""
 
     def client(self) -> SyncPrefectClient:
         """A client of its Prefect."""
@@ -83,6 +89,50 @@ def _in(served: Served, run: UUID, states: tuple[str, ...]) -> FlowRun | None:
     with served.client() as client:
         found = client.read_flow_run(run)
     return found if found.state is not None and found.state.name in states else None
+
+
+@contextmanager
+def serving(base: Path, **env: str) -> Iterator[Served]:
+    """`remediate serve` with its files under `base` and these settings beside; told to stop at the end, nothing of it is left.
+
+    Whoever wants to know how it ended asks `process` and `left` afterwards.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "REMEDIATE_"))}
+    own |= {
+        "HOME": str(base),
+        "REMEDIATE_STATE": str(base / "state"),
+        "REMEDIATE_CONFIG": str(base / "configs"),
+        "REMEDIATE_RECEIVER_PORT": "0",
+        "REMEDIATE_WATCH_SECONDS": "0",  # there is no host of these names
+        **env,
+    }
+    log = base / "serve.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "remediations.cli", "serve"]
+        process = subprocess.Popen(command, env=own, stdout=output, stderr=output, start_new_session=True)
+    running = Served(process, base / "state", base / "notes", own, log)
+    try:
+        where = eventually(lambda: _serving(running), 120, "remediate serve", lambda: log.read_text()[-3000:])
+        running.api, running.receiver = where["api"], where["receiver"]
+        yield running
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        running.left = running.processes()
+        for each in running.left:
+            os.kill(each, signal.SIGKILL)
+
+
+def _serving(running: Served) -> dict[str, str] | None:
+    assert running.process.poll() is None, running.log.read_text()[-3000:]
+    try:
+        found: dict[str, str] = json.loads((running.state / "serving.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return found
 
 
 def eventually(look: Callable[[], Any], seconds: float, what: str, told: Callable[[], str] = str) -> Any:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
@@ -15,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from served_prefect import Served, eventually
+from served_prefect import Served, eventually, serving
 
 from remediations.cli.children import Child
 from remediations.cli.prefect_server import free_port, start_server, wait_ready
@@ -67,58 +64,31 @@ def prefect(tmp_path: Path) -> Iterator[Prefect]:
 
 
 @pytest.fixture
-def serving(prefect: Prefect, tmp_path: Path) -> Iterator[Served]:
+def apart(prefect: Prefect, tmp_path: Path) -> Iterator[Served]:
     """`remediate serve` over that server; its hosts refuse every connection, so each run ends soon, in words."""
-    configs, state = tmp_path / "configs", tmp_path / "state"
-    shutil.copytree(CONFIGS, configs)
-    (configs / "site.yaml").write_text(SITE)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "REMEDIATE_"))}
-    env |= {
-        "HOME": str(tmp_path),
-        "PREFECT_API_URL": prefect.api,
-        "REMEDIATE_STATE": str(state),
-        "REMEDIATE_CONFIG": str(configs),
-        "REMEDIATE_RECEIVER_PORT": "0",
-        "REMEDIATE_WATCH_SECONDS": "0",
-        "REMEDIATE_PASSWORD": "none-is-asked-for-it",
-    }
-    log = tmp_path / "serve.log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "remediations.cli", "serve"]
-        process = subprocess.Popen(command, env=env, stdout=output, stderr=output, start_new_session=True)
-    running = Served(process, state, tmp_path, env, log, api=prefect.api)
-    try:
-        note = state / "serving.json"
-        eventually(lambda: note.exists() or None, 120, "remediate serve", lambda: log.read_text()[-3000:])
-        running.receiver = json.loads(note.read_text())["receiver"]
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    (tmp_path / "configs" / "site.yaml").write_text(SITE)
+    with serving(tmp_path, PREFECT_API_URL=prefect.api, REMEDIATE_PASSWORD="none-is-asked-for-it") as running:
         yield running
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        for each in running.processes():
-            os.kill(each, signal.SIGKILL)
 
 
-def test_all_that_was_answered_gets_its_run_once(prefect: Prefect, serving: Served) -> None:
-    with ThreadPoolExecutor(1) as sender, Ledger(f"sqlite:///{serving.state / 'ledger.db'}") as ledger:
-        sending = sender.submit(send, serving, range(5))
-        eventually(lambda: ledger.not_begun() or started(ledger) or None, 60, "a first run", serving.log.read_text)
+def test_all_that_was_answered_gets_its_run_once(prefect: Prefect, apart: Served) -> None:
+    with ThreadPoolExecutor(1) as sender, Ledger(f"sqlite:///{apart.state / 'ledger.db'}") as ledger:
+        sending = sender.submit(send, apart, range(5))
+        eventually(lambda: ledger.not_begun() or started(ledger) or None, 60, "a first run", apart.log.read_text)
         prefect.kill()
         sending.result()
-        sender.submit(send, serving, range(5, 8)).result()  # with no Prefect at all
+        sender.submit(send, apart, range(5, 8)).result()  # with no Prefect at all
         prefect.start()
-        eventually(lambda: started(ledger) or None, 240, "a run that has begun", lambda: tail(serving))
-        sending = sender.submit(send, serving, range(8, 12))
-        os.kill(worker(serving), signal.SIGKILL)
+        eventually(lambda: started(ledger) or None, 240, "a run that has begun", lambda: tail(apart))
+        sending = sender.submit(send, apart, range(8, 12))
+        os.kill(worker(apart), signal.SIGKILL)
         sending.result()
         prefect.kill()
         prefect.start()
-        sender.submit(send, serving, range(12, len(PAIRS))).result()
+        sender.submit(send, apart, range(12, len(PAIRS))).result()
 
-        eventually(lambda: None if ledger.open_incidents() else True, 600, "the end of all", lambda: tail(serving))
+        eventually(lambda: None if ledger.open_incidents() else True, 600, "the end of all", lambda: tail(apart))
         opened = [note.data["incident"] for note in ledger.trail(None) if note.kind == "incident opened"]
         found = [ledger.incident(each) for each in opened]
         ledger.verify()
@@ -132,13 +102,13 @@ def vm(number: int) -> str:
     return f"KILL-{number}"
 
 
-def send(serving: Served, numbers: range) -> None:
+def send(served: Served, numbers: range) -> None:
     """Each alert twice, as two Alertmanagers would; whatever happens to Prefect, it is taken at the first attempt."""
     for number in numbers:
         source, destination = PAIRS[number]
         for _ in range(2):
             event = {"vm": vm(number), "source": source, "destination": destination}
-            answer = httpx.post(f"{serving.receiver}/event", json=event, timeout=60)
+            answer = httpx.post(f"{served.receiver}/event", json=event, timeout=60)
             assert answer.status_code == 202, answer.text
 
 
@@ -147,9 +117,9 @@ def started(ledger: Ledger) -> list[OpenIncident]:
     return [each for each in ledger.open_incidents() if each.run is not None]
 
 
-def worker(serving: Served) -> int:
+def worker(served: Served) -> int:
     return next(
-        each for each in serving.processes() if b"flows.worker" in Path(f"/proc/{each}/cmdline").read_bytes()
+        each for each in served.processes() if b"flows.worker" in Path(f"/proc/{each}/cmdline").read_bytes()
     )  # serve itself has no such argument
 
 
@@ -158,6 +128,6 @@ def runs_of(prefect: Prefect, incident_id: str) -> list[str]:
     return [each["id"] for each in httpx.post(f"{prefect.api}/flow_runs/filter", json=body, timeout=60).json()]
 
 
-def tail(serving: Served) -> str:
-    logs = (serving.log, serving.state / "logs" / "prefect-worker.log")
+def tail(served: Served) -> str:
+    logs = (served.log, served.state / "logs" / "prefect-worker.log")
     return "\n".join(each.read_text(errors="replace")[-3000:] for each in logs if each.exists())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ import pytest
 from breaking import Life
 from law_bench import Bench, MovableClock
 from law_two import Signalled, begun
+from own_postgres import own_postgres, own_schema, require
 
 from remediations.engine import Over, Report
 from remediations.lab.lab import Failure, Lab
@@ -30,10 +30,6 @@ from remediations.model.causes import Cause
 from remediations.model.outcome import Ending, Reason
 from remediations.remoting import Remoting, RemotingSettings
 from remediations.settings import resolve
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "ledger"))
-
-from own_postgres import own_postgres, own_schema, require
 
 CAUSES = (Cause.CPU_INCOMPATIBLE, Cause.ACCESS_DENIED_DELEGATION, Cause.SPN_MISSING)
 LAGS = (0.0, 0.3, 0.7, 1.5)

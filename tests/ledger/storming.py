@@ -71,7 +71,7 @@ class CountingPrefect:
 
 def dispatcher(ledger: Ledger, folder: Path, max_open_runs: int) -> Dispatcher:
     policy = Policy(caps=Caps(max_open_runs=max_open_runs))
-    return Dispatcher(ledger, lambda: CountingPrefect(folder), uuid4(), site=SITE, policy=policy)  # type: ignore[arg-type,return-value]
+    return Dispatcher(ledger, lambda: CountingPrefect(folder), uuid4(), site=SITE, policy=policy)
 
 
 def accept(url: str, folder: str, incidents: Sequence[Incident], max_open_runs: int) -> tuple[int, float]:
@@ -106,7 +106,7 @@ def finish(url: str, folder: str, max_open_runs: int) -> dict[str, int]:
         mine = dispatcher(ledger, Path(folder), max_open_runs)
         while ledger.open_incidents():
             mine.dispatch()
-            mine.read_again(AllOver())  # type: ignore[arg-type]
+            mine.read_again(AllOver())
             for run, incident_id in prefect.runs().items():
                 if ledger.run(run) is None:
                     ledger.start_run(run, kind="remediate-migration", incident_id=incident_id, requested_by="alerting")

@@ -27,7 +27,7 @@ def report(ledger: Ledger, *vms: str) -> list[OpenIncident]:
     found = []
     for vm in vms:
         found.append(ledger.open_incident(incident(vm), None))
-        ledger._clock.tick(1)  # type: ignore[attr-defined] # the tests' own clock
+        ledger._clock.tick(1)  # the tests' own clock
     return found
 
 
