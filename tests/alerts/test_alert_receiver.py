@@ -272,11 +272,13 @@ def test_what_is_not_there(method: str, path: str, status: int) -> None:
 def test_openapi_names_every_path_answer_and_field() -> None:
     document = ask(app(Intake()), "GET", "/openapi.json").json()
     assert set(document["paths"]) == {*ALL, "/health"}
-    assert document["components"]["securitySchemes"]["Token"] == {"type": "http", "scheme": "bearer"}
+    in_url = {"type": "apiKey", "in": "query", "name": "token", "description": "For senders that cannot set headers"}
+    bearer = {"type": "http", "scheme": "bearer"}
+    assert document["components"]["securitySchemes"] == {"Token": bearer, "TokenInUrl": in_url}
     for path in ALL:
         operation = document["paths"][path]["post"]
         assert {"200", "202", "400", "401", "413", "415", "429", "503"} <= set(operation["responses"])
-        assert {"Token": []} in operation["security"]
+        assert operation["security"] == [{"Token": []}, *([{"TokenInUrl": []}] if path == "/alerts/azure" else [])]
     shape = document["paths"]["/alerts/event"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert {"vm", "node", "source", "destination", "occurred_at"} <= set(shape["properties"])
     assert all(field["description"] for field in shape["properties"].values())
