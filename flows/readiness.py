@@ -37,8 +37,8 @@ PAGE = "readiness.html"
 @flow(name="readiness", persist_result=False, retries=0, validate_parameters=True)
 def readiness(
     hosts: Annotated[list[HostName], Field(description="Only these hosts; empty for all")] = [],  # noqa: B006 - a form's default
-    clusters: Annotated[list[ClusterName], Field(description="Only the nodes of these clusters")] = [],  # noqa: B006
-    virtual_machines: Annotated[list[VmName], Field(description="These virtual machines too")] = [],  # noqa: B006
+    clusters: Annotated[list[ClusterName], Field(description="Only the nodes of these clusters")] = [],  # noqa: B006 - as above
+    virtual_machines: Annotated[list[VmName], Field(description="These virtual machines too")] = [],  # noqa: B006 - as above
     all_virtual_machines: bool = False,
     across: bool = False,
 ) -> State[Any]:

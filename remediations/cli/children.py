@@ -37,7 +37,7 @@ class Child:
                 start_new_session=True,
                 pass_fds=keep_open,
                 # Even if we are killed outright. Safe: it only calls the kernel, and no other thread of ours forks.
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - as said
             )
 
     @property

@@ -51,7 +51,7 @@ _EVENT_WORDS = ("event", "events", "eventid", "ereignis", "événement", "evento
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast, where it is built in
 
 
-class _Loader(_Safe):  # type: ignore[misc]
+class _Loader(_Safe):  # type: ignore[misc] # whichever of the two there is
     """Refuses what is written twice; YAML itself would let the last one count."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:

@@ -56,7 +56,7 @@ def lived(ledger: Ledger, clock: Clock) -> None:
     ledger.open_incident(Incident(vm="VM9"), None)
     ledger.start_run("run-1", kind="remediate-migration", incident_id=None, requested_by="a person")
     told = {"detail": "", "causes": [Cause.SPN_MISSING], "targets": ["x"], "breaks": (1, timedelta(days=1))}
-    ledger.tried("run-1", "d" * 64, ["register-spns"], verified=False, **told)  # type: ignore[arg-type] # as keywords
+    ledger.tried("run-1", "d" * 64, ["register-spns"], verified=False, **told)  # as keywords
     ledger.pause("anna", "looking at it")
     hosts = (HostSeen(name="HV01"), HostSeen(name="HV02"))
     ways = (

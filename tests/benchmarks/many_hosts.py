@@ -200,7 +200,7 @@ def main() -> None:
     hosts, vms, nodes, round_trip, directory = sys.argv[1:]
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # it tells of each connection that is cut
     world = many(int(hosts), int(vms), int(nodes))
-    server.Endpoint = Recorded  # type: ignore[misc] # the lab's own hosts, with a memory
+    server.Endpoint = Recorded  # the lab's own hosts, with a memory
     Recorded.homes = {name: cluster.name for name, cluster in world.clusters.items()}
     with Lab(world, round_trip=float(round_trip)) as lab:
         Path(directory, "site.json").write_text(site_of(lab, world).model_dump_json(), "utf-8")

@@ -77,7 +77,7 @@ def run(hosts: int, vms: int, nodes: int, *, readers: int, all_vms: bool) -> Non
         def timed(name: str, work: object) -> object:
             started = time.perf_counter()
             try:
-                return work()  # type: ignore[operator]
+                return work()
             finally:
                 parts.append((name, time.perf_counter() - started))
 
@@ -92,7 +92,7 @@ def run(hosts: int, vms: int, nodes: int, *, readers: int, all_vms: bool) -> Non
                 Scope(all_vms=all_vms),
                 clock=lambda: datetime.now(UTC),
                 now=time.perf_counter,
-                observe=timed,  # type: ignore[arg-type] # a function cannot be generic in its own annotation
+                observe=timed,  # a function cannot be generic in its own annotation
                 read=several.read,
             )
             took = time.perf_counter() - began

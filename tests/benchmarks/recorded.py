@@ -116,7 +116,7 @@ class Recorded(Endpoint):
         shell, line = self._shell(request, principal), request.child("rsp:CommandLine")
         identity = (line.get("CommandId") or "").upper()
         data = base64.b64decode(line.findtext("rsp:Arguments", "", NS))
-        command = Command(identity, Silent())  # type: ignore[arg-type] # it is only told to let go
+        command = Command(identity, Silent())  # it is only told to let go
         shell.commands[identity] = command
         await self._take(command, data, request, principal)
         return wsman.answer(request, f"<rsp:CommandResponse><rsp:CommandId>{identity}</rsp:CommandId></rsp:CommandResponse>")

@@ -76,7 +76,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
 def eventually_posted(url: str, vm: str, **options: object) -> httpx.Response:
     """Sent until somebody listens: a sender would do so too."""
     end = time.monotonic() + 60
-    with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, **options) as client:  # type: ignore[arg-type]
+    with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, **options) as client:
         while True:
             try:
                 return client.post(f"{url}/event", json={"vm": vm})

@@ -32,14 +32,14 @@ def mend(lab: Lab, tmp_path: Path, run: str, *, die: str = "") -> None:
     def observe(name: str, work: object) -> object:
         if die and die in name:
             raise Died
-        return work()  # type: ignore[operator]
+        return work()
 
     def gate(ask: Ask) -> Answer:
         return Answer(decision="approve", approver="anna")
 
     with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger, Remoting(lab.site(), resolve) as remoting:
         policy = Policy(windows={})
-        engine = Engine(site=lab.site(), policy=policy, ledger=ledger, remoting=remoting, observe=observe)  # type: ignore[arg-type]
+        engine = Engine(site=lab.site(), policy=policy, ledger=ledger, remoting=remoting, observe=observe)
         engine.carry_out(run, RegisterSpns(host="HV04"), dry_run=False, gate=gate, requested_by="carl")
 
 

@@ -40,7 +40,7 @@ def told(text: str) -> Writer | NotApplicable:
     ("state", "phase"), [(1, "stable"), (2, "working"), (5, "working"), (6, "failed"), (9, "failed"), (12, "failed")]
 )
 def test_the_number_of_hyper_vs_own_writer_counts(state: int, phase: str) -> None:
-    assert told(GERMAN.replace("STATE", str(state))) == Writer(subject="HV02", phase=phase, state=state)  # type: ignore[arg-type]
+    assert told(GERMAN.replace("STATE", str(state))) == Writer(subject="HV02", phase=phase, state=state)
 
 
 def test_a_last_block_needs_no_line_after_it() -> None:

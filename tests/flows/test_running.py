@@ -53,7 +53,7 @@ def test_cancelling_lets_the_step_in_hand_end_and_starts_no_other(monkeypatch: p
 
     @contextmanager
     def engine(observe: Observe) -> Iterator[Observe]:
-        observe.site = load_site(packaged("site.yaml"))  # type: ignore[attr-defined] # it stands for the engine here
+        observe.site = load_site(packaged("site.yaml"))  # it stands for the engine here
         yield observe
 
     monkeypatch.setattr(running, "engine", engine)

@@ -99,8 +99,8 @@ LEDGER_WRITES = frozenset(
 def mortal(bench: Bench, life: Life, policy: Policy = ANYTIME) -> Engine:
     """An engine that lives that life."""
     engine = bench.engine(policy)
-    engine.ledger = Mortal(life, bench.ledger, LEDGER_WRITES)  # type: ignore[assignment]
-    engine.hosts = Mortal(life, bench.remoting, frozenset({"change"}))  # type: ignore[assignment]
+    engine.ledger = Mortal(life, bench.ledger, LEDGER_WRITES)
+    engine.hosts = Mortal(life, bench.remoting, frozenset({"change"}))
     return engine
 
 
@@ -114,7 +114,7 @@ def interrupted(bench: Bench, piece: str, policy: Policy = ANYTIME, error: type[
             raise left.pop()()
         return shown(name, work)
 
-    engine.observe = observe  # type: ignore[assignment]
+    engine.observe = observe
     return engine
 
 

@@ -26,7 +26,7 @@ class Approvers:
         """Enrol somebody, again if need be."""
         uri, sealed = self.codes.enrol(name)
         self.ledger.add_approver(name, sealed, by="root")
-        self.authenticators[name] = pyotp.parse_uri(uri)  # type: ignore[assignment] # of ours, always a TOTP
+        self.authenticators[name] = pyotp.parse_uri(uri)  # of ours, always a TOTP
 
     def code(self, name: str, at: datetime) -> str:
         """What somebody's authenticator shows."""

@@ -63,7 +63,7 @@ class Bench:
             ledger=self.ledger,
             remoting=remoting or self.remoting,
             clock=self.clock,
-            observe=observe,  # type: ignore[arg-type] # a function cannot be generic in its own annotation
+            observe=observe,  # a function cannot be generic in its own annotation
             pause=self.pause,
             step_of=self.step_of,
             switches=self.switched,
@@ -92,7 +92,7 @@ class Bench:
             run,
             incident_of(failure),
             dry_run=False,
-            gate=gate,  # type: ignore[arg-type]
+            gate=gate,
             requested_by="alerting",
         )
 

@@ -70,8 +70,8 @@ def lives(site_file: str, ledger_url: str, name: str, at: int | None, told: Conn
         engine = Engine(
             site=site,
             policy=ANYTIME,
-            ledger=Mortal(life, ledger, LEDGER_WRITES),  # type: ignore[arg-type]
-            remoting=Mortal(life, remoting, frozenset({"change"})),  # type: ignore[arg-type]
+            ledger=Mortal(life, ledger, LEDGER_WRITES),
+            remoting=Mortal(life, remoting, frozenset({"change"})),
             clock=clock,
             pause=pause,
         )

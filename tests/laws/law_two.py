@@ -28,7 +28,7 @@ class Signalled(Life):
         super().__init__(None, after=after)
         self._name, self._left, self._sends = name, which, sends
 
-    def live(self, name: str, work, *, counted: bool):  # type: ignore[no-untyped-def] # as the one that it replaces
+    def live(self, name: str, work, *, counted: bool):  # as the one that it replaces
         """Do the work, with the signal before or after it."""
         mine = name == self._name and self._left == 1
         self._left -= name == self._name
@@ -57,8 +57,8 @@ def runs(  # noqa: PLR0917 - what a process of its own is handed
         engine = Engine(
             site=site,
             policy=ANYTIME,
-            ledger=Mortal(life, ledger, LEDGER_WRITES),  # type: ignore[arg-type]
-            remoting=Mortal(life, remoting, frozenset({"change"})),  # type: ignore[arg-type]
+            ledger=Mortal(life, ledger, LEDGER_WRITES),
+            remoting=Mortal(life, remoting, frozenset({"change"})),
         )
         time.sleep(max(0.0, moment - time.time()))
         told.send(begun(engine, run, what))

@@ -95,10 +95,10 @@ def _of_cause(cause: str, wanted: type[Remediation]) -> Prepare:
         site = bench.lab.site()
         incident = canonical(incident_of(bench.lab.fail(cause)), site)
         engine = bench.engine()
-        for request in wanted.for_incident(incident, site):  # type: ignore[attr-defined] # repairs only
+        for request in wanted.for_incident(incident, site):  # repairs only
             found = engine.carry_out("look", request, dry_run=True, gate=_nobody, requested_by="anna")
             if found.plan is not None and found.plan.appliable:
-                return request  # type: ignore[no-any-return]
+                return request
         raise LookupError(f"{wanted.id} has nothing to do after {cause}")
 
     return prepare
@@ -191,7 +191,7 @@ class Attempt:
         faults = self.it.lab.protocol_faults
         if self.kind != "none" and not faults.fired:
             faults.clear()
-            faults.add(Fault(nth=self.request, kind=self.kind, moment=self.moment, value=self.value))  # type: ignore[arg-type]
+            faults.add(Fault(nth=self.request, kind=self.kind, moment=self.moment, value=self.value))
         return Answer(decision="approve", approver=self._people.pop(0), digest=ask.digest[:8], target=ask.needed.typed)
 
     def over(self, report: Report | None, error: str) -> Tried:
@@ -233,7 +233,7 @@ class Counting:
             self.count += self._on
             return strike(host, action, commands)
 
-        faults.strike = counted  # type: ignore[method-assign]
+        faults.strike = counted
 
     def begin(self) -> None:
         """From now on."""

@@ -15,7 +15,7 @@ from remediations.model.causes import Cause
 def test_no_secret_in_what_a_broken_wire_says(bench: Bench, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     failure = bench.lab.fail(Cause.SPN_MISSING.value)
-    bench.lab.protocol_faults.add(Fault(kind=kind, count=None))  # type: ignore[arg-type]
+    bench.lab.protocol_faults.add(Fault(kind=kind, count=None))
     report = bench.engine().remediate(
         "run-1", incident_of(failure), dry_run=True, gate=bench.approving, requested_by="alerting"
     )

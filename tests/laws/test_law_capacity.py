@@ -72,7 +72,7 @@ def test_memory_that_went_while_a_backup_was_waited_for_stops_the_drain(bench: B
         world.machine("VM43").memory = 30 * GIB
         wait(seconds)
 
-    bench.pause = pause  # type: ignore[method-assign]
+    bench.pause = pause
     report = bench.engine().carry_out("run-1", DRAIN, dry_run=False, gate=bench.approving, requested_by="carl")
     assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, Reason.DRIFT), report.markdown
     assert bench.changes() == []

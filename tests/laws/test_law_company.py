@@ -45,7 +45,7 @@ def run(bench: Bench, opened: OpenIncident, name: str = "run-1", gate: object = 
         name,
         opened.incident,
         dry_run=False,
-        gate=gate or bench.approving,  # type: ignore[arg-type]
+        gate=gate or bench.approving,
         requested_by="alerting",
     )
 

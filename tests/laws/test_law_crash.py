@@ -43,7 +43,7 @@ def died(bench: Bench, at: int, *, after: bool) -> tuple[object, Life]:
 @pytest.mark.parametrize(("at", "after"), points(4, 27)[::8])
 def test_a_run_that_died_goes_on_where_it_was(bench: Bench, at: int, after: bool) -> None:
     failure, life = died(bench, at, after=after)
-    report = remediate(bench.engine(), failure, bench.approving)  # type: ignore[arg-type]
+    report = remediate(bench.engine(), failure, bench.approving)
     assert report.outcome.ending in (Ending.MENDED, Ending.NOTHING_TO_DO), (life.writes, report.outcome)
     assert bench.lab.world.machine("VM42").host == "HV02"
     assert_at_rest(bench)

@@ -25,7 +25,7 @@ def test_what_no_text_names_is_shown_by_the_facts(bench: Bench, cause: str) -> N
     report = bench.mend(bench.lab.fail(cause), gate=never)
     assert report.outcome.ending is Ending.NEEDS_PERSON, report.outcome
     (seen,) = report.also_seen
-    assert [each.value for each in CATALOGUE[seen.remediation].causes] == [cause]  # type: ignore[attr-defined] # a repair
+    assert [each.value for each in CATALOGUE[seen.remediation].causes] == [cause]  # a repair
     assert all(item.instructions for item in manuals(seen))
     assert manuals(seen)
     assert bench.changes() == []

@@ -24,7 +24,7 @@ SPN, CPU = Cause.SPN_MISSING.value, Cause.CPU_INCOMPATIBLE.value
 
 def meddled(bench: Bench, command: str, **when: object) -> Engine:
     engine = bench.engine()
-    engine.hosts = Meddling(bench, command, **when)  # type: ignore[arg-type, assignment]
+    engine.hosts = Meddling(bench, command, **when)
     return engine
 
 
@@ -54,7 +54,7 @@ def test_a_change_that_comes_late_is_not_taken_for_one_that_never_came(bench: Be
     """The answer is lost and the host still shows what was before; the command runs a little later."""
     failure, engine, pauses = bench.lab.fail(SPN), bench.engine(), []
     late = Late(bench, "Set-ADComputer")
-    engine.hosts = late  # type: ignore[assignment]
+    engine.hosts = late
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
@@ -91,7 +91,7 @@ def test_somebody_who_starts_the_machine_meanwhile_is_left_alone(bench: Bench) -
                 bench.lab.world.machine("VM42").state = "Running"
         return shown(name, work)
 
-    engine.observe = observe  # type: ignore[assignment]
+    engine.observe = observe
     report = remediate(engine, failure, bench.approving)
     assert report.outcome.ending in (Ending.UNDONE, Ending.REFUSED), report.outcome
     assert [name for _, name, _ in bench.changes()] == ["Stop-VM"]

@@ -157,7 +157,7 @@ def test_a_source_that_hands_nothing_out_ends_the_plan_and_takes_back_what_came(
         source[last] = replace(source[last], exportable=False)
 
     engine = bench.engine()
-    engine.hosts = Meddling(bench, "Import-RemediationShieldedCertificate", before=withhold)  # type: ignore[assignment]
+    engine.hosts = Meddling(bench, "Import-RemediationShieldedCertificate", before=withhold)
     applied = carried_out(engine, there)
     assert not applied.ok
     assert "Key not valid for use" in applied.detail

@@ -30,7 +30,7 @@ def roll(bench: Bench, gate: Callable[[Ask], Answer], run: str = "roll-1", **mor
 
 def sent(bench: Bench) -> list[str]:
     """What was sent to nodes, in order: command and node."""
-    return [f"{name} {''.join(given['Name'])}" for _, name, given in bench.changes() if name.endswith("ClusterNode")]  # type: ignore[arg-type]
+    return [f"{name} {''.join(given['Name'])}" for _, name, given in bench.changes() if name.endswith("ClusterNode")]
 
 
 WHOLE = [
@@ -49,14 +49,14 @@ def settled(bench: Bench) -> None:
 
 
 def test_one_node_after_another_and_everything_is_as_before(bench: Bench) -> None:
-    volumes = {each.name: each.owner for each in bench.lab.world.cluster.volumes.values()}  # type: ignore[union-attr]
+    volumes = {each.name: each.owner for each in bench.lab.world.cluster.volumes.values()}
     machines = {name: each.host for name, each in bench.lab.world.machines.items()}
     report = roll(bench, bench.approving)
     assert report.outcome.ending is Ending.MENDED, report.markdown
     assert sent(bench) == WHOLE
     settled(bench)
     assert {name: each.host for name, each in bench.lab.world.machines.items()} == machines
-    assert set(volumes) == set(bench.lab.world.cluster.volumes)  # type: ignore[union-attr]
+    assert set(volumes) == set(bench.lab.world.cluster.volumes)
     assert [ask.plan.title for ask in bench.asked if ask.plan] == [
         "Drain a cluster node: HV01, NoFailback",
         "Resume a cluster node: HV01, Immediate",
@@ -114,7 +114,7 @@ def test_a_node_that_is_off_while_it_is_the_persons_stops_nothing(bench: Bench) 
             cluster.nodes["HV01"].state, cluster.nodes["HV01"].drain = "Paused", "NotInitiated"
         wait(seconds)
 
-    bench.pause = boot  # type: ignore[method-assign]
+    bench.pause = boot
     with pytest.raises(Suspended):
         roll(bench, gate)
     assert sent(bench) == WHOLE[:2]
@@ -132,8 +132,8 @@ def test_a_failing_drain_stops_the_roll_is_told_and_taken_back(bench: Bench) -> 
     there = bench.ledger.open_roll("CLUSTER1")
     assert there is not None
     assert [turn.stage for turn in there.turns] == [Stage.BEGUN, Stage.WAITS]
-    bench.lab.world.cluster.roles["VM42"].possible = ()  # type: ignore[union-attr]
-    bench.lab.world.cluster.roles["VM42"].possible_configuration = ()  # type: ignore[union-attr]
+    bench.lab.world.cluster.roles["VM42"].possible = ()
+    bench.lab.world.cluster.roles["VM42"].possible_configuration = ()
     bench.clock.ahead += timedelta(hours=2)  # caps leave room for four changes of a host within the hour
     again = roll(bench, bench.approving, run="roll-2")
     assert again.outcome.ending is Ending.MENDED, again.markdown
@@ -166,7 +166,7 @@ def test_nobody_who_answers_leaves_the_node_to_the_person_and_recovery_says_so(b
     (told,) = [each for each in found if each.run == "roll-1"]
     assert told.outcome.ending is Ending.NEEDS_PERSON
     assert "HV01 stays drained for the person who works on it" in told.outcome.summary
-    assert bench.lab.world.cluster.nodes["HV01"].state == "Paused"  # type: ignore[union-attr]
+    assert bench.lab.world.cluster.nodes["HV01"].state == "Paused"
     again = roll(bench, bench.approving, run="roll-2")
     assert again.outcome.ending is Ending.MENDED, again.markdown
     assert sent(bench) == WHOLE
@@ -245,8 +245,8 @@ def test_pausing_changes_stops_it_and_it_goes_on_later(bench: Bench) -> None:
 
 def dying(bench: Bench, life: Life) -> Engine:
     engine = bench.engine()
-    engine.ledger = Mortal(life, bench.ledger, WRITES)  # type: ignore[assignment]
-    engine.hosts = Mortal(life, bench.remoting, frozenset({"change"}))  # type: ignore[assignment]
+    engine.ledger = Mortal(life, bench.ledger, WRITES)
+    engine.hosts = Mortal(life, bench.remoting, frozenset({"change"}))
     engine.judging = type(engine.judging)(engine.site, engine.policy, engine.ledger, engine.clock, engine.judging.switches)
     return engine
 

@@ -135,7 +135,7 @@ def test_what_only_a_person_mends_is_told_beside_what_was_mended(bench: Bench, g
     report = bench.mend(bench.lab.fail(mended))
     assert report.outcome.ending is Ending.NEEDS_PERSON, report.outcome
     assert report.plan is not None
-    assert guided in [cause.value for cause in CATALOGUE[report.plan.remediation].causes]  # type: ignore[attr-defined] # a repair
+    assert guided in [cause.value for cause in CATALOGUE[report.plan.remediation].causes]  # a repair
     assert report.plan.manuals
     approved = {step.command.name for ask in bench.asked for plan in (ask.plan, ask.retry) if plan for step in plan.steps}
     sent = {name for _, name, _ in bench.changes()}

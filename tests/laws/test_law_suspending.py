@@ -99,7 +99,7 @@ def test_a_limit_is_waited_for_without_anybody_being_asked_where_policy_leaves_t
         end_migrations(bench)
         Bench.pause(bench, seconds)
 
-    bench.pause = pause  # type: ignore[method-assign]
+    bench.pause = pause
 
     def gate(ask):
         asked.append(ask)
@@ -119,7 +119,7 @@ def test_the_run_that_waits_for_a_slot_tries_again_once_it_is_free(bench: Bench)
         end_migrations(bench)
         Bench.pause(bench, seconds)
 
-    bench.pause = pause  # type: ignore[method-assign]
+    bench.pause = pause
     report = bench.mend(failure)
     assert (report.outcome.ending, report.retried) == (Ending.MENDED, True), report.markdown
 
@@ -153,4 +153,4 @@ def forget_expectations(bench: Bench) -> None:
         hosts = tuple(each.model_copy(update={"expect": type(each.expect)()}) for each in found.hosts)
         return found.model_copy(update={"clusters": clusters, "hosts": hosts})
 
-    bench.lab.site = silent  # type: ignore[method-assign]
+    bench.lab.site = silent

@@ -27,7 +27,7 @@ SPN, CPU = Cause.SPN_MISSING.value, Cause.CPU_INCOMPATIBLE.value
 def undone(bench: Bench, run: str = "run-1", **wanted: object) -> Report:
     given = {"dry_run": False, "gate": bench.approving, "requested_by": "ben"} | wanted
     name = "dry" if given["dry_run"] else f"undo-{run}"
-    return bench.engine().undo(name, run, **given)  # type: ignore[arg-type]
+    return bench.engine().undo(name, run, **given)
 
 
 def test_only_ours_is_taken_back_and_the_report_said_how(bench: Bench) -> None:
@@ -121,7 +121,7 @@ def test_a_taking_back_whose_answer_is_lost_is_decided_by_the_host(bench: Bench,
     before = bench.lab.world.state_hash()
     bench.lab.protocol_faults.add(
         Fault(action="Command", kind="wsman", command="Set-VMProcessor", count=None),
-        Fault(action="Command", kind="reset", moment=moment, command="Start-ClusterGroup"),  # type: ignore[arg-type]
+        Fault(action="Command", kind="reset", moment=moment, command="Start-ClusterGroup"),
     )
     report = bench.mend(failure)
     assert [each.command.split()[0] for each in report.sent if each.became == "not known"] == []

@@ -29,7 +29,7 @@ KINDS = [(Cause.SPN_MISSING.value, kind) for kind in ("reset", "garbage", "http"
 def test_a_broken_wire_never_doubles_a_step(bench: Bench, cause: str, kind: str, action: str, moment: str) -> None:
     failure = bench.lab.fail(cause)
     before = bench.lab.world.state_hash()
-    fault = Fault(action=action, kind=kind, moment=moment, command=STEP[cause])  # type: ignore[arg-type]
+    fault = Fault(action=action, kind=kind, moment=moment, command=STEP[cause])
     bench.lab.protocol_faults.add(fault)
     report = bench.mend(failure)
     assert bench.lab.protocol_faults.fired, "the fault must strike, or the law shows nothing"
@@ -91,7 +91,7 @@ with Ledger(ledger) as book, Remoting(site, resolve) as remoting:
 def started(bench: Bench, failure: object) -> subprocess.Popen[str]:
     """The main runbook in a process of its own, as a worker runs it."""
     site = bench.lab.write_site(bench.path / "site.yaml")
-    incident = incident_of(failure).model_dump_json()  # type: ignore[arg-type]
+    incident = incident_of(failure).model_dump_json()
     ledger = f"sqlite:///{bench.path / 'ledger.db'}"
     command = [sys.executable, "-c", CHILD, str(site), ledger, incident]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})

@@ -100,7 +100,7 @@ def test_what_was_not_read_is_never_plainly_right() -> None:
     for nothing in (None, Unknown(reason="it said nothing")):
         found = {"of": nothing}
         for home in homes(hosts, site):
-            group = plain.Group(site, home.hosts, home.cluster, lambda query, found=found: found["of"])  # type: ignore[misc]
+            group = plain.Group(site, home.hosts, home.cluster, lambda query, found=found: found["of"])
             here, there = home.hosts[:2]
             sure = {repair.id for repair, test in plain.tests(group).items() if test(here, there)}
             assert not sure

@@ -159,7 +159,7 @@ def find_paths(world: World) -> None:
 
 def detach(ask: Ask) -> None:
     """A person's work: no command of ours detaches a disk, updates a guest, or frees a worker process."""
-    world = ask.args[0]  # type: ignore[attr-defined] # the fixture is a partial over its world
+    world = ask.args[0]  # the fixture is a partial over its world
     machine = world.machine("VM44")
     machine.disks.clear()
     machine.outdated = ""
@@ -183,7 +183,7 @@ def trust(ask: Ask) -> None:
 
 def merge(ask: Ask) -> None:
     ask("HV01", "Remove-VMSnapshot", VMName="VM44", Name=["before update"])
-    clock = ask.args[0].clock  # type: ignore[attr-defined] # the fixture is a partial over its world
+    clock = ask.args[0].clock  # the fixture is a partial over its world
     clock.advance(5)
 
 
