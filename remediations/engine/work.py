@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
 
 from remediations.engine.back import Back
@@ -12,7 +12,7 @@ from remediations.engine.sending import MARGIN, Applied, Overtaken, Stopped, aft
 from remediations.ledger import Entry, Lease, Sealed
 from remediations.model.fact import Fact, predict
 from remediations.model.outcome import Reason, Refused
-from remediations.model.plan import Step, Wait
+from remediations.model.plan import Plan, Step, Wait
 
 if TYPE_CHECKING:
     from remediations.engine.apply import Applier
@@ -56,8 +56,7 @@ class Work(Back):
             elif isinstance(item, Wait):
                 waited = self.applier.observe(f"wait: {item.why}", partial(self._wait, item))
                 if waited and not journal and not self.begun:
-                    # That may have taken hours, and nothing was sent yet: what was approved has to be right as things are now.
-                    self._against_drift(journal)
+                    self._after_waiting()
                 self.done.append(index)
 
     def _given_up(self, stop: Stopped, *, anew: bool = False) -> Applied:
@@ -94,9 +93,26 @@ class Work(Back):
         if not journal:
             fresh = self.applier.again(self.plan)
             if fresh.digest != self.plan.digest or not fresh.appliable:
-                now = "".join(f"; {block.why}" for block in fresh.blocks)
-                raise Stopped(f"the facts moved since {self.plan.title!r} was approved{now}", Reason.DRIFT)
+                self._stop_for(fresh)
             return
+        self._steps_stand(journal)
+
+    def _after_waiting(self) -> None:
+        """Nothing was sent yet, and the wait may have taken hours: what forbids the work now stops it.
+
+        Another digest alone does not: what was waited for has come, and a plan that no longer waits for it is another one.
+        """
+        fresh = self.applier.again(self.plan)
+        if fresh.blocks:
+            self._stop_for(fresh)
+        self._steps_stand({})
+
+    def _stop_for(self, fresh: Plan) -> NoReturn:
+        now = "".join(f"; {block.why}" for block in fresh.blocks)
+        raise Stopped(f"the facts moved since {self.plan.title!r} was approved{now}", Reason.DRIFT)
+
+    def _steps_stand(self, journal: Mapping[int, Entry]) -> None:
+        """Each step that is not in the journal must find what it was approved for, after what the others do."""
         facts: Mapping[str, Fact] = self.applier.read(self.plan)
         for index, item in enumerate(self.plan.items):
             if not isinstance(item, Step):

@@ -51,3 +51,29 @@ def test_who_may_not_be_acted_for_is_a_persons_business(bench: Bench) -> None:
     assert report.outcome.ending is Ending.NEEDS_PERSON
     assert "svc-remediate, which asks for the move" in report.outcome.summary
     assert bench.lab.world.machine("VM51").host == "HV03"
+
+
+def test_tickets_are_purged_once_the_controller_that_gave_them_has_caught_up(bench: Bench) -> None:
+    """What was waited for has come, so a plan made now would be another one; what was approved is carried out all the same."""
+    failure = bench.lab.fail(Cause.KERBEROS_TICKETS_STALE.value)
+    world, wait = bench.lab.world, bench.pause
+    with world.lock:
+        directory, host = world.directory, world.host("HV03")
+        account = directory.computer("HV04").guid
+        directory.lag = None
+        directory.write("DC1", account, CONTROL, directory.controllers["DC1"].value(account, CONTROL) | NOT_DELEGATED)
+        # Given after the change, by the controller that does not know it yet.
+        host.controller = "DC2"
+        host.tickets.tickets = [type(each)(each.server, world.agenda.now, "DC2.contoso.com") for each in host.tickets.tickets]
+
+    def replicates(seconds: float) -> None:
+        with world.lock:
+            directory.lag = 0.0
+            directory.replicate()
+        wait(seconds)
+
+    bench.pause = replicates
+    report = bench.mend(failure)
+    assert any(piece.startswith("wait: DC2") for piece in bench.pieces), report.markdown
+    assert ("HV03", "Clear-RemediationTicket") in [(host, name) for host, name, _ in bench.changes()], report.markdown
+    assert report.outcome.ending is Ending.MENDED, report.markdown
