@@ -75,12 +75,14 @@ class ConfigureMigrationNetworks(Repair):
         """Lists and adapters of both, or the networks of the cluster that both are nodes of."""
         ends = (site.host(self.host).name, site.host(self.peer).name)
         home = site.cluster_of(ends[0])
+        clustered = home is not None and home is site.cluster_of(ends[1])
         given: dict[str, Any] = {
             "ends": ends,
+            "clustered": clustered,
             "expect": site.expect(ends[0]),
             "suspected": evidence.points_to(Cause.MIGRATION_NETWORK_MISSING),
         }
-        if home is not None and home is site.cluster_of(ends[1]):
+        if home is not None and clustered:
             nothing: dict[str, Any] = {"settings": {}, "networks": {}, "adapters": {}}
             return Reads(given | nothing, cluster=from_any(cluster_networks, home.name, of=witnesses(home, *ends)))
         return Reads(
@@ -94,6 +96,7 @@ class ConfigureMigrationNetworks(Repair):
         self,
         *,
         ends: tuple[str, str],
+        clustered: bool,
         expect: Expectation,
         suspected: bool,
         settings: Mapping[str, Seen],
@@ -105,7 +108,8 @@ class ConfigureMigrationNetworks(Repair):
         if isinstance(cluster, ClusterNetworks):
             yield _in_cluster(cluster, ends, suspected=suspected)
             return
-        if isinstance(cluster, Unknown):
+        if clustered:
+            # Also where no node runs the cluster, or has the commands for it: that makes none of them a standalone host.
             yield unread("networks of the cluster", cluster)
             return
         every: list[_End] = []

@@ -22,11 +22,11 @@ from remediations.facts.cluster import (
     StorageJobs,
     UpdateRun,
     from_any,
+    neighbours,
     node,
     node_roles,
     storage_jobs,
     update_run,
-    witnesses,
 )
 from remediations.facts.host import Residents, residents
 from remediations.facts.query import Query
@@ -36,7 +36,7 @@ from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
 from remediations.model.maintenance import Failback, Spare
-from remediations.model.names import HostName, same_host
+from remediations.model.names import HostName
 from remediations.model.plan import Blocked, Close, Item, Obstacle, Satisfied, Step, Target, Wait
 from remediations.model.site import Cluster, Site
 from remediations.model.tier import Reversal, Tier
@@ -109,8 +109,8 @@ def home(name: str, site: Site) -> tuple[Cluster, str]:
 
 
 def drain_queries(cluster: Cluster, name: str) -> dict[str, Query[Any] | Mapping[str, Query[Any]]]:
-    """What a drain has to know, by the names that its plan takes. Peers are asked before the node itself."""
-    asked = witnesses(cluster, *(each for each in cluster.nodes if not same_host(each, name)))
+    """What a drain has to know, by the names that its plan takes."""
+    asked = neighbours(cluster, name)
     return {
         "it": from_any(node, cluster.name, name, of=asked),
         "around": from_any(peers, cluster.name, name, of=asked),

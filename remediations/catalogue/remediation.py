@@ -46,15 +46,16 @@ def unread(what: str, seen: Seen) -> Blocked:
 def anywhere(found: Mapping[str, Seen]) -> Seen:
     """The one fact among what several hosts answered; a host that is down does not matter if another one knows.
 
-    Without any: Unknown if one of them could not be asked, else `NotApplicable`. Different subjects make it Unknown too: two
-    virtual machines of one name must not be taken for each other.
+    One that is complete comes before one of which its host could read only a part. Without any: Unknown if one of them could
+    not be asked, else `NotApplicable`. Different subjects make it Unknown too: two virtual machines of one name must not be
+    taken for each other.
     """
     facts = [seen for seen in found.values() if isinstance(seen, Fact)]
     if len({fact.key for fact in facts}) > 1:
         told = "; ".join(f"{host} shows {seen.subject}" for host, seen in found.items() if isinstance(seen, Fact))
         return Unknown(reason=f"the hosts disagree: {told}")
     if facts:
-        return facts[0]
+        return next((fact for fact in facts if fact.complete), facts[0])
     for kind in (Unknown, NotApplicable):
         reasons = dict.fromkeys(seen.reason for seen in found.values() if isinstance(seen, kind))
         if reasons:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from remediations.catalogue.drain_node import home
 from remediations.catalogue.remediation import Operation, Reads
-from remediations.facts.cluster import Node, from_any, node, witnesses
+from remediations.facts.cluster import Node, from_any, neighbours, node
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import changes
@@ -33,10 +33,10 @@ class ResumeNode(Operation):
     failback: Failback = Field(default="NoFailback", description="What becomes of roles that a drain had moved away")
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
-        """The node, as its cluster shows it."""
+        """The node, as its cluster shows it: while it starts it may not answer yet, and whoever is asked sends the command."""
         del evidence
         cluster, name = home(self.node, site)
-        return Reads({}, it=from_any(node, cluster.name, name, of=witnesses(cluster, name)))
+        return Reads({}, it=from_any(node, cluster.name, name, of=neighbours(cluster, name)))
 
     def plan(self, *, it: Node) -> Iterator[Item]:
         """One item: it is up, or it is resumed, or why not."""

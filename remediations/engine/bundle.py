@@ -25,6 +25,7 @@ from remediations.engine.recording import Replay, Spoken
 from remediations.model.base import Json
 from remediations.model.diagnosis import Sighting
 from remediations.model.incident import Incident
+from remediations.model.maintenance import Maintenance
 from remediations.model.site import Authentication, Endpoint, Host, Site
 
 FORMAT = 1
@@ -49,6 +50,7 @@ class Bundle:
     now: datetime
     """The moment of the reading, which rules about time are judged by (aware)."""
     site: Site
+    """Held to what policy wants left of its clusters."""
     said: Mapping[str, tuple[Spoken, ...]]
     """By host: each command with its reply, in order."""
     identities: Mapping[str, str]
@@ -106,6 +108,7 @@ class Bundle:
             "now": self.now.isoformat(),
             "sightings": [each.to_json() for each in self.sightings],
             "identities": dict(self.identities),
+            "maintenance": self.site.maintenance.to_json(),
         }
         parts = {
             "about.md": about(self).encode(),
@@ -125,11 +128,13 @@ class Bundle:
         try:
             parts, manifest = _unpacked(path)
             situation, site = json.loads(parts["situation.json"]), json.loads(parts["site.json"])
+            # Bundles of earlier programs do not say what policy wanted left: the defaults hold.
+            maintenance = Maintenance.model_validate(situation.get("maintenance", {}))
             hosts = {name[6:-6]: content for name, content in parts.items() if name.startswith("hosts/")}
             return cls(
                 incident=Incident.model_validate(situation["incident"]),
                 now=datetime.fromisoformat(situation["now"]),
-                site=Site.model_validate(site),
+                site=Site.model_validate(site).held_to(maintenance),
                 said={host: tuple(_heard(line) for line in content.splitlines()) for host, content in hosts.items()},
                 identities=situation["identities"],
                 sightings=tuple(Sighting.model_validate(each) for each in situation["sightings"]),
@@ -202,7 +207,8 @@ def about(bundle: Bundle) -> str:
     )
     files = [
         "- `manifest.json`: every file with its SHA-256",
-        "- `situation.json`, `site.json`: the incident, the moment, the inventory and what is expected; no logons",
+        "- `situation.json`, `site.json`: the incident, the moment, the inventory, what is expected, and what policy wants "
+        "left of a cluster while a node is away; no logons",
         "- `findings.json`: what was found then",
         "- `hosts/`: each command and its reply, a line each; `readable/`: the same for people",
         *(["- `logs/`: longer logs"] if bundle.logs else []),

@@ -24,6 +24,9 @@ from remediations.remoting import RemotingError
 READ_DEADLINE = 60.0
 """Seconds that all reads of one host may take together."""
 
+PATIENCE = READ_DEADLINE + 30
+"""Seconds after which a host that has neither answered nor failed is taken for silent."""
+
 AT_ONCE = 32
 """Reading that are read at the same time. More do not make a sweep faster: the process that reads is then what limits it."""
 
@@ -140,8 +143,11 @@ class _Job:
         """Take in what came of the last pipeline."""
         try:
             replies = answer.result(timeout=0)
-        except (RemotingError, TimeoutError) as error:
+        except RemotingError as error:
             self.error = error
+        except TimeoutError as error:
+            # Whoever waits in vain is told so without a word, and silence needs its reason.
+            self.error = TimeoutError(str(error) or f"{self.host} did not answer within {PATIENCE:g} s")
         else:
             self._replies |= {each.key: reply for each, reply in zip(self.left, replies, strict=True)}
 
@@ -170,7 +176,7 @@ def _done(hosts: Reading, jobs: Iterable[_Job]) -> Iterator[_Job]:
             flying[hosts.submit(job.host, job.left, deadline=READ_DEADLINE)] = job
         if not flying:
             return
-        done, _ = wait(flying, timeout=READ_DEADLINE + 30, return_when=FIRST_COMPLETED)
+        done, _ = wait(flying, timeout=PATIENCE, return_when=FIRST_COMPLETED)
         going = []
         # If nothing came in all that time, whoever asks for a result is told so.
         for future in done or set(flying):

@@ -48,7 +48,7 @@ def by_silence(finding: Finding | None, why: Mapping[str, str], silent: Mapping[
     if finding is None or finding.verdict is not Verdict.UNKNOWN:
         return finding
     told = "; ".join(finding.why)
-    return next((silent[host] for host, reason in why.items() if reason in told), finding)
+    return next((silent[host] for host, reason in why.items() if reason and reason in told), finding)
 
 
 def _told(repair: Repair, asked: Asked, verdict: Verdict, why: tuple[str, ...], plan: Plan | None = None) -> Finding:

@@ -22,7 +22,7 @@ from remediations.catalogue.inspect_network_path import InspectNetworkPath
 from remediations.catalogue.match_virtual_switches import MatchVirtualSwitches
 from remediations.catalogue.open_firewall import OpenFirewall
 from remediations.catalogue.purge_kerberos_tickets import PurgeKerberosTickets, concerned
-from remediations.catalogue.remediation import Repair, Seen
+from remediations.catalogue.remediation import Repair, Seen, anywhere
 from remediations.catalogue.trust_hosts import TrustHosts
 from remediations.catalogue.use_kerberos_authentication import UseKerberosAuthentication
 from remediations.facts.authentication import HostAuthentication, host_authentication
@@ -74,11 +74,12 @@ class Group:
         return {host: fact for host, fact in seen if isinstance(fact, kind)}
 
     def of_cluster(self, query: Callable[[str, str], Query[Any]], kind: type[FactT]) -> FactT | None:
-        """What the first node that told it says of the cluster."""
+        """What the nodes that were asked say of the cluster; none if they do not agree of which."""
         if self.cluster is None:
             return None
-        asked = (self.found(query(self.cluster.name, node)) for node in witnesses(self.cluster))
-        return next((fact for fact in asked if isinstance(fact, kind)), None)
+        asked = {node: self.found(query(self.cluster.name, node)) for node in witnesses(self.cluster)}
+        told = anywhere({node: seen for node, seen in asked.items() if seen is not None})
+        return told if isinstance(told, kind) else None
 
 
 def tests(group: Group) -> Mapping[type[Repair], Test]:
@@ -140,7 +141,8 @@ def _networks(group: Group) -> Test | None:
     """A network that both take migrations on."""
     if group.cluster is not None:
         seen = group.of_cluster(cluster_networks, ClusterNetworks)
-        free = [each for each in (seen.networks if seen else ()) if each.used and not each.excluded]
+        # A node without the module does not know what migrations are kept off (None): another one may.
+        free = [each for each in (seen.networks if seen else ()) if each.used and each.excluded is False]
         joined = {host: {net.name for net in free if any(same_host(each, host) for each in net.up_at)} for host in group.hosts}
         return lambda here, there: not joined[here].isdisjoint(joined[there])
     settings, adapters = group.each(migration_settings, MigrationSettings), group.each(interfaces, Interfaces)

@@ -73,8 +73,9 @@ class Sweep:
     def _of_one_witness(self, repair: Repair, reads: Reads) -> Reads | None:
         """`reads` with each question about a cluster put to one of its nodes, the same for all ways; None if there is none.
 
-        A node that is in the cluster shows what every other one would: membership is agreed upon. Asked of every node, a
-        cluster's resources would come once from each, the virtual machines of all of them every time.
+        A node that is in the cluster shows what every other one would: membership is agreed upon. Only what the module tells
+        may be known to some of them alone; an answer without it is not complete, and leaves a doubt. Asked of every node,
+        a cluster's resources would come once from each, the virtual machines of all of them every time.
         """
         kept: dict[str, Query[Any] | Mapping[str, Query[Any]]] = {}
         fewer = False
@@ -90,12 +91,15 @@ class Sweep:
 
 
 def _in_doubt(each: Asked, reads: Reads, found: Gathered) -> bool:
-    """Whether what one node said of its cluster does not settle it; a node that did not tell may be the one out of it."""
+    """Whether what one node said of its cluster does not settle it.
+
+    A node that did not tell may be the one out of it, and one that told a part may be the only one without the module.
+    """
     if not all(found.has(query) for query in queries_of([reads])):
         return True
     several = (asked for asked in reads.queries.values() if not isinstance(asked, Query))
-    untold = any(not isinstance(found.of(query), Fact) for asked in several for query in asked.values())
-    return untold or finding_of(each, found) is not None
+    told = (found.of(query) for asked in several for query in asked.values())
+    return not all(isinstance(seen, Fact) and seen.complete for seen in told) or finding_of(each, found) is not None
 
 
 def _compares(query: Query[Any]) -> bool:

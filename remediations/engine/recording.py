@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 
+from remediations.engine.gather import PATIENCE
 from remediations.engine.ports import Reading
 from remediations.model.base import Frozen, Json, digest
 from remediations.model.command import Command
@@ -60,14 +61,14 @@ class Recording:
         """As `Hosts.identity`."""
         return self._hosts.identity(host)
 
-    def heard(self, patience: float = 90.0) -> dict[str, list[Spoken]]:
+    def heard(self, patience: float = PATIENCE) -> dict[str, list[Spoken]]:
         """What was said so far, by host, in order; waits up to `patience` seconds for what is still on its way."""
         said: dict[str, list[Spoken]] = defaultdict(list)
         for host, commands, answer in self._asked:
             try:
                 replies = answer.result(patience)
             except (RemotingError, TimeoutError) as error:
-                silent = str(error) or "no answer in time"
+                silent = str(error) or f"{host} did not answer within {patience:g} s"
                 said[host] += [Spoken(command=each.to_json(), text=each.text, trouble=silent) for each in commands]
             else:
                 pairs = zip(commands, replies, strict=True)

@@ -44,7 +44,7 @@ def redacted(bundle: Bundle) -> Bundle:
     made = replace(
         bundle,
         incident=Incident.model_validate(names.within(bundle.incident.to_json())),
-        site=Site.model_validate(names.within(without_logons(bundle.site).model_dump(mode="json"))),
+        site=names.of_site(without_logons(bundle.site)),
         said=said,
         identities={names.of(host): f"an account at {names.of(host)}" for host in bundle.identities},
         sightings=tuple(type(each).model_validate(names.within(each.to_json())) for each in bundle.sightings),
@@ -90,6 +90,12 @@ class Names:
                 return {"$bytes": ""}
             return {key: "" if key in _SERIAL else self.within(each) for key, each in value.items()}
         return value
+
+    def of_site(self, site: Site) -> Site:
+        """The site with other names, held to the same."""
+        clusters = {self.of(name): wanted for name, wanted in site.maintenance.clusters.items()}
+        held = site.maintenance.model_copy(update={"clusters": clusters})
+        return Site.model_validate(self.within(site.model_dump(mode="json"))).held_to(held)
 
     def _word(self, found: re.Match[str]) -> str:
         stands = self._words[found.group().casefold()]

@@ -72,11 +72,11 @@ class Run(Looking):
         detail = f"After {ROUNDS} rounds it still does not move. The report holds everything that was seen."
         return Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=detail)
 
-    def operate(self, remediation: Remediation, *, dry_run: bool) -> Outcome:
-        """Plan one remediation, ask, apply, verify."""
+    def operate(self, remediation: Remediation, *, dry_run: bool, approved: Callable[[], None] = lambda: None) -> Outcome:
+        """Plan one remediation, ask, apply, verify. `approved` is called in between: the answer may have taken hours."""
         # A person who asks for a repair stands for the evidence that its cause is real.
         evidence = asked_for(remediation) if isinstance(remediation, Repair) else Evidence()
-        return self._carry(lambda: self.planned(remediation, evidence), evidence, dry_run=dry_run)
+        return self._carry(lambda: self.planned(remediation, evidence), evidence, dry_run=dry_run, approved=approved)
 
     def asked_again(self) -> Outcome | None:
         """Put the question again that waits for an answer, as it was put first: no host is read for it.
@@ -108,7 +108,14 @@ class Run(Looking):
         sealed = self.ledger.sealed(self.run, round=1, part="repair")
         return sealed.plan if sealed is not None and self.ledger.journal(self.run, sealed.digest) else None
 
-    def _carry(self, planned: Callable[[], Plan], evidence: Evidence, *, dry_run: bool) -> Outcome:
+    def _carry(
+        self,
+        planned: Callable[[], Plan],
+        evidence: Evidence,
+        *,
+        dry_run: bool,
+        approved: Callable[[], None] = lambda: None,
+    ) -> Outcome:
         begun = None if dry_run else self._begun()
         plan = begun or planned()
         if begun is None and not dry_run and (begun := self._begun()):
@@ -137,6 +144,7 @@ class Run(Looking):
             why = "\n\n".join(each for each in told if each)
             if outcome := self.asking.approved(plan, None, number=1, why=why):
                 return outcome
+            approved()
         applied, again = self._apply_and_verify(1, "repair", evidence)
         if not applied.ok:
             return self._failed(1, applied)

@@ -141,6 +141,11 @@ def witnesses(cluster: Cluster, *first: str | None) -> tuple[str, ...]:
     return tuple(islice(dict.fromkeys([*named, *cluster.nodes]), WITNESSES))
 
 
+def neighbours(cluster: Cluster, name: str) -> tuple[str, ...]:
+    """Whom to ask about a node that may be away, now or soon: its peers before itself, so that the answer's place stays."""
+    return witnesses(cluster, *(each for each in cluster.nodes if not same_host(each, name)))
+
+
 @lru_cache(maxsize=256)
 def _by_name(nodes: tuple[str, ...]) -> ByHost[str]:
     return ByHost((node, node) for node in nodes)

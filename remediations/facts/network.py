@@ -114,6 +114,11 @@ class ClusterNetworks(Fact):
 
     networks: frozenset[ClusterNetwork]
 
+    @property
+    def complete(self) -> bool:
+        """Whether the node that showed them has the module, which tells what migrations are kept off."""
+        return all(each.excluded is not None for each in self.networks)
+
 
 @asked_often
 def migration_settings(host: str) -> Query[MigrationSettings]:

@@ -24,6 +24,11 @@ class Fact(Frozen):
         """Names this fact in plans and journals: its class and its subject, without case."""
         return f"{type(self).__name__}:{self.subject.casefold()}"
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything in it could be read; where several hosts tell the same, one that is complete counts first."""
+        return True
+
     def apply(self, change: Change) -> Self:
         """This fact as it will be once `change` is made. Raises `KeyError` for a field it does not have."""
         value = self.model_dump(mode="json")

@@ -214,6 +214,11 @@ class Site(Frozen):
         held._maintenance = maintenance
         return held
 
+    @property
+    def maintenance(self) -> Maintenance:
+        """What policy wants left, as `held_to` was given it. No part of the site's own record: it has to be kept beside it."""
+        return self._maintenance
+
     def spare(self, cluster: str) -> Spare:
         """What has to be left of a cluster while one of its nodes is away."""
         return self._maintenance.of(cluster)

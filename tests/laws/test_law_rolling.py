@@ -121,6 +121,29 @@ def test_a_node_that_is_off_while_it_is_the_persons_stops_nothing(bench: Bench) 
     assert len(gate.keys) == 3
 
 
+def test_an_answer_on_the_spot_waits_for_a_node_that_still_starts(bench: Bench) -> None:
+    """At a terminal: the person restarts the node while the question stands there, and approves before it is back."""
+    cluster, wait = bench.lab.world.cluster, bench.pause
+    assert cluster is not None
+
+    def restarted(ask: Ask) -> Answer:
+        assert ask.plan is not None
+        if ask.plan.remediation == "resume-node":
+            cluster.nodes[ask.plan.steps[0].target.name].state = "Down"
+        return bench.approving(ask)
+
+    def boot(seconds: float) -> None:
+        for each in cluster.nodes.values():
+            if each.state == "Down":
+                each.state, each.drain = "Paused", "NotInitiated"
+        wait(seconds)
+
+    bench.pause = boot
+    report = roll(bench, restarted)
+    assert report.outcome.ending is Ending.MENDED, report.markdown
+    assert sent(bench) == WHOLE
+
+
 def test_a_failing_drain_stops_the_roll_is_told_and_taken_back(bench: Bench) -> None:
     bench.lab.inject("possible_owner_excluded")
     report = roll(bench, bench.approving)
