@@ -126,14 +126,18 @@ class Rolling(Account):
     def _resume(self, roll: Roll, turn: Turn, cluster: Cluster) -> Outcome | None:
         request = ResumeNode(node=turn.node, failback=roll.failback)
 
+        def back() -> None:
+            self._until(f"{turn.node} is back", self.policy.maintenance.healthy_hours, partial(self._away, turn, cluster))
+
         def take_back(work: Run) -> Outcome:
             work.preface = _DONE.format(node=escape(turn.node))
             work.asking = work.asking.within(self.policy.maintenance.drained_hours)
             # While nobody has answered the node may be off: the question that is asked already needs no host.
             if outcome := work.asked_again():
                 return outcome
-            self._until(f"{turn.node} is back", self.policy.maintenance.healthy_hours, partial(self._away, turn, cluster))
-            return work.operate(request, dry_run=False)
+            back()
+            # Where the answer is waited for on the spot, the node may have gone away after the question was put.
+            return work.operate(request, dry_run=False, approved=back)
 
         outcome = self._child(turn, "resume", take_back)
         return None if outcome.ending in _WELL else outcome
