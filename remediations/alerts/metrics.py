@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from remediations.engine.ports import Switches
 from remediations.ledger import Ledger, utc_now
 from remediations.model.outcome import Refused
 from remediations.model.policy import Policy
@@ -41,10 +42,13 @@ class Metrics:
         ledger: Ledger,
         policy: Policy,
         *,
+        switches: Switches = dict,
         clock: Callable[[], datetime] = utc_now,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ledger, self._policy, self._clock, self._seconds = ledger, policy, clock, seconds
+        """`switches` are those that pause changes beside the ledger's own, by what they are, with why if they do."""
+        self._ledger, self._policy, self._switches = ledger, policy, switches
+        self._clock, self._seconds = clock, seconds
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         self._lock = threading.Lock()
@@ -104,8 +108,8 @@ class Metrics:
         yield _gauge("approvals_oldest_seconds", "Age of the oldest plan that waits", (now - oldest).total_seconds())
         yield _gauge("runs_unfinished", "Runs that have begun and not ended", len(self._ledger.unfinished_runs()))
         yield _gauge("brackets_open", "Machines that we switched off, nodes that we paused", len(self._ledger.open_brackets()))
-        paused = self._policy.pause or self._ledger.paused() is not None
-        yield _gauge("paused", "Whether changes are paused: by policy.yaml, or by a person", int(paused))
+        paused = self._policy.pause or self._ledger.paused() is not None or any(self._switches().values())
+        yield _gauge("paused", "Whether changes are paused, by whichever switch", int(paused))
         breakers = GaugeMetricFamily(f"{PREFIX}breaker_open", "Remediations whose breaker is open", labels=("remediation",))
         for each in sorted({each.remediation for each in self._ledger.open_breakers()}):
             breakers.add_metric((each,), 1)

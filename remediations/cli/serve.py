@@ -98,6 +98,7 @@ def serving(
     from prefect.context import refresh_global_settings_context
 
     from flows.answering import desk_of, hearing
+    from flows.pause import switches
     from remediations.alerts.approvals import approvals
     from remediations.alerts.metrics import Metrics, shown_in
     from remediations.ledger import Ledger
@@ -129,7 +130,7 @@ def serving(
         dispatcher = _dispatcher(ledger, api, deployment, configuration)
         app = application(found, configuration, dispatcher.accept, dispatcher.settle)
         app.include_router(approvals(hearing(desk_of(found, configuration, ledger, api))))
-        shown_in(app, Metrics(ledger, configuration.policy))
+        shown_in(app, Metrics(ledger, configuration.policy, switches=switches(api)))
         receiver = stack.enter_context(in_background(found, app))
         dispatcher.start()
         stack.callback(dispatcher.stop)
