@@ -80,7 +80,7 @@ class Database:
 
     def _bring_up_to_date(self, clock: Callable[[], datetime], *, may_create: bool) -> None:
         with self.reading() as conn:
-            if versions.version(conn) == versions.newest():
+            if versions.version(conn) == versions.newest() and not versions.missing(conn):
                 return
         with self.writing() as conn:
             if may_create and versions.version(conn) is None:

@@ -27,6 +27,11 @@ def version(conn: Connection) -> int | None:
     return int(conn.execute(select(schema.meta.c.version)).scalar_one())
 
 
+def missing(conn: Connection) -> list[str]:
+    """The newest version's tables that the ledger behind a connection does not have."""
+    return sorted(schema.metadata.tables.keys() - set(inspect(conn).get_table_names()))
+
+
 def create(conn: Connection, now: datetime) -> None:
     """Lay out a new, empty ledger."""
     schema.metadata.create_all(conn)
@@ -45,8 +50,12 @@ def migrate(conn: Connection, where: str) -> None:
             "install the newer program again, or restore the backup made before it was upgraded"
         )
         raise Refused(Reason.LEDGER_UNAVAILABLE, detail)
-    if found == newest():
-        return
+    if found == newest() and (lost := missing(conn)):
+        detail = (
+            f"{where} is of version {found} and lacks {', '.join(lost)}: restore a backup, or, if it is of a time before the "
+            "first release, begin a new ledger"
+        )
+        raise Refused(Reason.LEDGER_UNAVAILABLE, detail)
     for step_up in MIGRATIONS[found - 1 :]:
         step_up(conn)
     conn.execute(update(schema.meta).values(version=newest()))

@@ -76,7 +76,7 @@ def test_an_older_ledger_is_brought_up_in_one_transaction_and_once(url: str, mon
 
 @pytest.fixture
 def version_1(tmp_path: Path) -> str:
-    """A ledger as the program's first version left it."""
+    """A ledger as the first release leaves it: until then its tables may change, and this file with them."""
     path = tmp_path / "ledger.db"
     with closing(sqlite3.connect(path)) as raw:
         raw.executescript((HERE / "version-1.sql").read_text("utf-8"))
@@ -122,6 +122,16 @@ def test_an_old_ledger_brought_up_has_the_shape_of_a_new_one(version_1: str, tmp
     Ledger(version_1).close()
     Ledger(f"sqlite:///{tmp_path / 'new.db'}").close()
     assert _shape(version_1) == _shape(f"sqlite:///{tmp_path / 'new.db'}"), "the tables changed: append to versions.MIGRATIONS"
+
+
+def test_a_ledger_that_lacks_a_table_of_its_version_is_refused_when_it_is_opened(url: str) -> None:
+    Ledger(url).close()
+    engine = create_engine(url)
+    with engine.begin() as conn:
+        conn.execute(text("DROP TABLE ledger_turn"))
+    engine.dispose()
+    with refused(UNAVAILABLE, "lacks ledger_turn", "restore a backup"):
+        Ledger(url)
 
 
 def test_a_record_that_this_version_cannot_read_is_never_guessed(ledger: Ledger, blank: str) -> None:
