@@ -252,10 +252,10 @@ def judged(it: Bench, before: str, report: Report | None, error: str, dead: Sequ
         it.lab.server.start_host(host)
     it.clock.ahead += timedelta(hours=2)
     it.engine().recover(lambda run: Over(reason=None, words="it ended"))
-    # What hands out a secret, or writes a log to fetch it, changes no setting: asked again, it does no harm.
-    steps = (each for each in it.changes() if contracts()[each[1]].effect is Effect.CHANGE)
-    ran = Counter(json.dumps([host, name, given], default=str, sort_keys=True) for host, name, given in steps)
-    doubled = [command for command, times in ran.items() if times > 1]
+    # What hands out a secret, or writes a log to fetch it, changes no setting: once more after a lost answer does no harm.
+    ran = Counter(json.dumps([host, name, given], default=str, sort_keys=True) for host, name, given in it.changes())
+    most = {name: 1 if contracts()[name].effect is Effect.CHANGE else 2 for _, name, _ in it.changes()}
+    doubled = [command for command, times in ran.items() if times > most[json.loads(command)[1]]]
     if doubled:
         return Became.DOUBLED, "; ".join(doubled)
     world.settle()

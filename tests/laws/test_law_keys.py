@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64decode, b64encode
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,8 @@ from uuid import uuid4
 
 import pytest
 from breaking import Died, Life, Meddling, mortal
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 from law_approvers import Approvers
 from law_bench import Bench, incident_of, never
 from pydantic import ValidationError
@@ -208,6 +211,14 @@ def test_an_endpoint_without_the_role_for_keys_hands_out_none() -> None:
         assert not lab.world.host("HV02").shielded
 
 
+def sealed_anew(pfx: str, password: str, other: str) -> str:
+    """The same certificate and key, as a PFX that opens by another password."""
+    key, certificate, _ = pkcs12.load_key_and_certificates(b64decode(pfx), password.encode())
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    made = pkcs12.serialize_key_and_certificates(None, key, certificate, None, BestAvailableEncryption(other.encode()))
+    return b64encode(made).decode()
+
+
 def test_what_may_not_leave_or_is_not_what_it_should_be_is_refused(bench: Bench) -> None:
     bench.lab.inject(KEYS)
     store = bench.lab.world.host("HV01").shielded
@@ -218,6 +229,9 @@ def test_what_may_not_leave_or_is_not_what_it_should_be_is_refused(bench: Bench)
     assert refused.value.error.code == "0x8009000B"
     store[second] = replace(store[second], pfx=store[first].pfx)
     with pytest.raises(CommandFailed, match="password is not correct"):
+        send(bench.remoting, brought(second))
+    store[second] = replace(store[second], pfx=sealed_anew(store[first].pfx, first, second))
+    with pytest.raises(CommandFailed, match=f"not the certificate {second}"):
         send(bench.remoting, brought(second))
     store[second] = replace(store[second], pfx="AAAA")
     with pytest.raises(CommandFailed):
