@@ -34,7 +34,7 @@ class Exit(IntEnum):
 
 
 EXIT_CODES = """Exit codes: 0 done or nothing to do · 1 failed · 2 bad input or configuration ·
-3 refused, or a person is needed · 4 not approved (rejected, expired)."""
+3 refused, only proposed, or a person is needed · 4 not approved (rejected, expired)."""
 
 
 def exit_code(outcome: Outcome) -> Exit:

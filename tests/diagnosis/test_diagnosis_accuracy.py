@@ -2,7 +2,8 @@
 
 Four files of messages, each row with its source. `corpus.jsonl`, `field.jsonl` and `later.jsonl` are what the signatures were
 written with; the latter two hold every batch that was once held out and then learned from, each row with the `first_answer`
-that it got before, `later.jsonl` the harder batches since the fifth. `held_out.jsonl` is the last batch held out. docs/diagnosis.md
+that it got before (80 rows of `field.jsonl` are older than the batches and have none), `later.jsonl` the harder batches since
+the fifth. `held_out.jsonl` is the last batch held out. docs/diagnosis.md
 tells the numbers of each batch at first sight.
 """
 
