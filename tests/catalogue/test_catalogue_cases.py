@@ -15,7 +15,7 @@ from remediations.catalogue import CATALOGUE
 from remediations.facts.query import Query
 from remediations.model.command import Command
 from remediations.model.contract import Effect
-from remediations.model.fact import Fact, Guard, Unknown, predict
+from remediations.model.fact import Fact, Guard, NotApplicable, Unknown, predict
 from remediations.model.fact import Test as Comparison
 from remediations.model.plan import Manual, Plan, Step, Verdict
 
@@ -144,6 +144,16 @@ def test_every_bracket_that_opens_is_closed(case: Case) -> None:
     opened = [step.opens for step in case.plan.steps if step.opens]
     closed = [item.closes for item in (*case.plan.steps, *case.plan.waits) if item.closes]
     assert sorted(opened) == sorted(closed)
+
+
+@every_case
+@pytest.mark.parametrize("nothing", [Unknown(reason="it is dark"), NotApplicable(reason="it is not here")])
+def test_where_nothing_is_known_or_nothing_is_there_a_plan_says_so(case: Case, nothing: Unknown | NotApplicable) -> None:
+    blank = {
+        name: nothing if isinstance(query, Query) else dict.fromkeys(query, nothing)
+        for name, query in case.reads.queries.items()
+    }
+    assert not case.request.planned(dict(case.reads.given) | blank).steps
 
 
 @every_case

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from remediations.engine.collect import CHANNELS, collect
 from remediations.engine.findings import differences, findings_of
 from remediations.engine.redact import redacted
 from remediations.model.contract import Effect, contracts
+from remediations.model.maintenance import Maintenance, Spare, Stricter
 from remediations.model.outcome import Ending
 
 ONLY_SEEN = {"machine_account"}  # where no message came: nothing points at a cause, but a person is shown what was seen
@@ -48,6 +51,42 @@ def test_a_bundle_played_again_finds_the_same(bench: Bench, cause: str, tmp_path
         made.findings[name] for name in ("cause", "presumed", "over")
     ]
     assert [each["verdict"] for each in today["considered"]] == [each["verdict"] for each in made.findings["considered"]]
+
+
+def test_a_drain_is_played_again_under_the_policy_of_then(bench: Bench, tmp_path: Path) -> None:
+    """Policy wants two other nodes to stay up, and the cluster has one: then, on the day after, and with other names."""
+    held = Maintenance(clusters={"cluster1": Stricter(least_nodes_up=2)}, least_free_memory_percent=15)
+    failure = bench.lab.fail("node_drain_failed")
+    made = collect(bench.remoting, bench.lab.site().held_to(held), incident_of(failure), now=bench.clock())
+    assert "2 have to" in json.dumps(made.findings)
+    made.write(tmp_path / "evidence.zip")
+    again = Bundle.open(tmp_path / "evidence.zip")
+    assert again.site.maintenance == held
+    assert findings_of(again.proposal()) == made.findings
+    hidden = redacted(again)
+    hidden.write(tmp_path / "hidden.zip")
+    assert "CLUSTER1" not in str(hidden.site.maintenance).upper()
+    there = Bundle.open(tmp_path / "hidden.zip")
+    assert there.site.spare(there.site.clusters[0].name) == held.of("CLUSTER1")
+    assert "2 have to" in json.dumps(findings_of(there.proposal()))
+
+
+def test_a_bundle_that_does_not_tell_the_policy_is_held_to_the_defaults(bench: Bench, tmp_path: Path) -> None:
+    made = collected(bench, "spn_missing")
+    strict = replace(made, site=made.site.held_to(Maintenance(least_nodes_up=2)))
+    strict.write(tmp_path / "evidence.zip")
+    with zipfile.ZipFile(tmp_path / "evidence.zip") as packed:
+        parts = {name: packed.read(name) for name in packed.namelist()}
+    situation, manifest = json.loads(parts["situation.json"]), json.loads(parts["manifest.json"])
+    del situation["maintenance"]
+    parts["situation.json"] = json.dumps(situation).encode()
+    (listed,) = (each for each in manifest["files"] if each["name"] == "situation.json")
+    listed["sha256"] = hashlib.sha256(parts["situation.json"]).hexdigest()
+    with zipfile.ZipFile(tmp_path / "earlier.zip", "w") as packed:
+        for name, content in (parts | {"manifest.json": json.dumps(manifest).encode()}).items():
+            packed.writestr(name, content)
+    assert Bundle.open(tmp_path / "evidence.zip").site.spare("CLUSTER1").least_nodes_up == 2
+    assert Bundle.open(tmp_path / "earlier.zip").site.spare("CLUSTER1") == Spare()
 
 
 def test_names_of_the_site_are_nowhere_in_a_redacted_bundle(bench: Bench, tmp_path: Path) -> None:

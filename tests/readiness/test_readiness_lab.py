@@ -153,6 +153,19 @@ def test_a_silent_host_is_never_ready_and_says_why(lab: Lab, look: Look) -> None
     assert "HV04" in silent.silent
 
 
+def test_a_cluster_that_runs_on_no_node_is_told_of_its_own_ways_alone(lab: Lab, look: Look) -> None:
+    assert lab.world.cluster is not None
+    for node in lab.world.cluster.nodes.values():
+        node.state = "Down"
+    report = look(all_vms=True)
+    found = ways(report)
+    for pair in (("HV01", "HV02"), ("HV02", "HV01")):
+        assert found[pair].level is not Level.READY
+        assert "configure-migration-networks" in told(report, *pair)
+    assert found["HV03", "HV04"].level is Level.NOTED
+    assert not any(host.silent for host in report.hosts)
+
+
 @pytest.mark.long
 def test_a_silent_controller_leaves_what_the_directory_decides_unknown(lab: Lab, look: Look) -> None:
     lab.server.stop_host("DC1")

@@ -15,6 +15,7 @@ from remediations.engine.gather import Gathered, gather
 from remediations.engine.ports import Reading
 from remediations.engine.readiness import Scope, assess
 from remediations.engine.readiness_ways import homes, of_two_hosts
+from remediations.facts.network import ClusterNetwork, ClusterNetworks
 from remediations.facts.query import Query
 from remediations.lab.lab import Lab
 from remediations.lab.world.faults import FAULTS
@@ -81,6 +82,40 @@ def test_a_site_with_a_silent_node_and_a_wrong_clock_is_told_alike(mocker: Mocke
         everything, doubted = both(lab, mocker, across=across)
     check(everything, doubted)
     assert {Level.FAILS, Level.UNKNOWN} <= {way.level for way in doubted.ways}
+
+
+def test_a_network_that_only_a_node_with_the_module_knows_of_is_told_alike(mocker: MockerFixture) -> None:
+    """The one node that is asked first does not know that migrations are kept off every network; the other one does."""
+    with Lab() as lab:
+        assert lab.world.cluster is not None
+        for network in lab.world.cluster.networks.values():
+            network.excluded = True
+        lab.world.hosts["HV02"].module = None
+        everything, doubted = both(lab, mocker, clusters=("CLUSTER1",))
+    check(everything, doubted)
+    by_id = {each.id: each for each in doubted.findings}
+    kept_off = "CLUSTER1 keeps migrations off every network that joins"
+    for way in doubted.ways:
+        assert way.level is Level.FAILS
+        assert any(why.startswith(kept_off) for each in way.findings for why in by_id[each].why), way.key
+
+
+@pytest.mark.parametrize(("excluded", "sure"), [(False, True), (True, False), (None, False)])
+def test_a_cluster_network_is_free_only_where_a_node_says_so(*, excluded: bool | None, sure: bool) -> None:
+    def shows(known: bool | None) -> ClusterNetworks:
+        joined = frozenset({"HV01", "HV02"})
+        return ClusterNetworks(
+            subject="CLUSTER1",
+            networks=frozenset({ClusterNetwork(name="Net 1", subnet="", used=True, up_at=joined, excluded=known)}),
+        )
+
+    with Lab() as lab:
+        site = lab.site()
+    told = {"HV01": shows(None), "HV02": shows(excluded)}
+    group = plain.Group(site, ("HV01", "HV02"), site.cluster("CLUSTER1"), lambda query: told[query.host])
+    test = plain._networks(group)
+    assert test is not None
+    assert test("HV01", "HV02") is sure
 
 
 @pytest.mark.long
