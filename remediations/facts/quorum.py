@@ -54,7 +54,7 @@ class Peers(Fact):
 def peers(cluster: str, name: str, via: str) -> Query[Peers]:
     """Reads a node's peers, and what becomes of the votes without it."""
     reads = (command("Get-ClusterNode"), command("Get-ClusterQuorum"), command("Get-ClusterResource"), command("Get-Cluster"))
-    return Query(via, reads, partial(_peers, cluster, name))
+    return Query(via, reads, partial(_peers, cluster, name, via))
 
 
 def found(records: Sequence[Record], name: str) -> Record:
@@ -65,7 +65,7 @@ def found(records: Sequence[Record], name: str) -> Record:
     raise Unreadable(f"the cluster lists no node {name}: it has {', '.join(str(each['Name']) for each in records) or 'none'}")
 
 
-def _peers(cluster: str, name: str, replies: Sequence[Reply]) -> Peers:
+def _peers(cluster: str, name: str, via: str, replies: Sequence[Reply]) -> Peers:
     records = many(replies[0])
     own = found(records, name)
     others = [each for each in records if not same_host(str(each["Name"]), str(own["Name"]))]
@@ -75,8 +75,10 @@ def _peers(cluster: str, name: str, replies: Sequence[Reply]) -> Peers:
     if witness and not states:
         raise Unreadable(f"the cluster's witness {witness} is not among its resources")
     online = bool(witness) and states[0] == "Online"
-    # Clusters of before Windows Server 2012 have no such property, and count every vote for ever.
-    dynamic = bool(int(one(replies[3]).get("DynamicQuorum") or 0))
+    shown = one(replies[3]).get("DynamicQuorum")
+    if shown is None:
+        raise Unreadable(f"{via} does not show {cluster}'s DynamicQuorum: whether votes are counted anew is not known")
+    dynamic = bool(int(shown))
     assigned = _votes(records) + bool(witness)
     now = _after(_votes(ready), online, assigned if not dynamic else None)
     best = _after(_votes(others), bool(witness), assigned if not dynamic else None)

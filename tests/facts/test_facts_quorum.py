@@ -66,15 +66,21 @@ def test_a_witness_that_is_not_online_has_no_vote() -> None:
     assert (three.survives, three.could_survive) == (False, True)
 
 
-@pytest.mark.parametrize("dynamic", [0, None])
-def test_where_votes_are_not_counted_anew_each_counts_for_ever(dynamic: object) -> None:
-    """Without dynamic quorum, or on a cluster that does not know it: three nodes and a witness are four votes, of which three
-    are needed."""
-    three = seen(several(3), "Online", dynamic=dynamic)
+def test_where_votes_are_not_counted_anew_each_counts_for_ever() -> None:
+    """Without dynamic quorum three nodes and a witness are four votes, of which three are needed."""
+    three = seen(several(3), "Online", dynamic=0)
     assert (three.votes_left, three.votes_needed, three.then_left, three.then_needed) == (3, 3, 2, 3)
-    five = seen(several(5), "Online", dynamic=dynamic)
+    five = seen(several(5), "Online", dynamic=0)
     assert (five.then_left, five.then_needed, five.survives) == (4, 4, True)
-    assert seen(several(5), dynamic=dynamic).survives
+    assert seen(several(5), dynamic=0).survives
+
+
+@pytest.mark.parametrize("cluster", [{"Name": "C"}, {"Name": "C", "DynamicQuorum": None}])
+def test_what_is_not_shown_of_dynamic_quorum_is_not_off(cluster: dict[str, Any]) -> None:
+    """Every supported Windows Server has the property."""
+    told = (several(3), [{"QuorumResource": None}], [], [cluster])
+    with pytest.raises(Unreadable, match="HV02 does not show CLUSTER1's DynamicQuorum"):
+        peers("CLUSTER1", "HV01", "HV02").parse([Reply(objects=tuple(each)) for each in told])
 
 
 def test_nodes_without_a_vote_do_not_count() -> None:
