@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from remediations.catalogue.remediation import Seen, unread
 from remediations.facts.quorum import Peers
 from remediations.facts.room import Holder, HostMemory
-from remediations.model.fact import Guard, Test, guard
+from remediations.model.fact import Guard, Test, Unknown, guard
 from remediations.model.maintenance import OneMore, Spare
 from remediations.model.names import same_host
 from remediations.model.plan import Blocked, Obstacle
@@ -101,7 +101,9 @@ class Capacity:
         return int(memory.total * self.spare.least_free_memory_percent // 100)
 
     def _of(self, name: str) -> Seen:
-        return next(seen for host, seen in self.memory.items() if same_host(host, name))
+        # The cluster may list a node that nobody has written into site.yaml: such a one is asked nothing.
+        nobody = Unknown(reason=f"{name} is no node of the cluster in site.yaml: add it")
+        return next((seen for host, seen in self.memory.items() if same_host(host, name)), nobody)
 
 
 def _blocked(why: str) -> Blocked:
