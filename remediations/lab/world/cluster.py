@@ -21,7 +21,7 @@ class Node:
     drain_target: str = ""
     weight: int = 1
     """NodeWeight: whether an administrator lets it vote."""
-    drained: list[str] = field(default_factory=list)
+    drained: list[Role] = field(default_factory=list)
     """Roles that a drain moved away, in order: what a resume with failback brings home."""
 
 
@@ -46,11 +46,21 @@ class Role:
     """Nodes that may own its configuration resource; empty for all."""
     auto_failback: int = 0
     """0 prevents failback, 1 allows it."""
+    scvmm: bool = False
+    """Whether System Center Virtual Machine Manager made it, which names resources in its own way."""
 
     @property
     def id(self) -> UUID:
-        """Its id."""
-        return guid(f"role {self.name}")
+        """Its id: another name does not change it."""
+        return guid(f"role {self.machine or self.name}")
+
+    def resource(self, machine: str) -> str:
+        """Name of the resource of a virtual machine in it."""
+        return f"SCVMM {machine}" if self.scvmm else f"Virtual Machine {machine}"
+
+    def configuration(self, machine: str) -> str:
+        """Name of the resource of its configuration."""
+        return f"SCVMM {machine} Configuration" if self.scvmm else f"Virtual Machine Configuration {machine}"
 
     @property
     def core(self) -> bool:
@@ -127,6 +137,15 @@ class Cluster:
         """The role of this name or id, without case."""
         wanted = name.casefold().strip("{}")
         return next((role for role in self.roles.values() if wanted in (role.name.casefold(), str(role.id))), None)
+
+    def rename(self, role: Role, name: str) -> None:
+        """Give a role's group another name; its resources keep theirs."""
+        self.roles = {(name if each is role else key): each for key, each in self.roles.items()}
+        role.name = name
+
+    def has(self, role: Role) -> bool:
+        """Whether it is still there."""
+        return self.roles.get(role.name) is role
 
     def role_of(self, machine: str) -> Role | None:
         """The role that holds a virtual machine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from remediations.lab.world import certificates
-from remediations.lab.world.cluster import Cluster
+from remediations.lab.world.cluster import Cluster, Role
 from remediations.lab.world.fault import Fault
 from remediations.lab.world.hosts import GIB
 from remediations.lab.world.world import World
@@ -16,9 +16,16 @@ def _cluster(world: World) -> Cluster:
     return world.cluster
 
 
+def _role(world: World, machine: str) -> Role:
+    """The role that holds a virtual machine, whatever it is called."""
+    role = _cluster(world).role_of(machine)
+    assert role is not None
+    return role
+
+
 def _possible_owner_excluded(world: World) -> None:
     """During a test somebody pinned VM42 to HV01, both its resources, and forgot."""
-    role = _cluster(world).roles["VM42"]
+    role = _role(world, "VM42")
     role.possible = role.possible_configuration = ("HV01",)
 
 
@@ -53,9 +60,8 @@ def _quorum_or_cluster_health(world: World) -> None:
 
 def _cluster_group_multi_vm(world: World) -> None:
     """Somebody moved VM44's resources into VM42's role, to start the two together."""
-    cluster = _cluster(world)
-    del cluster.roles["VM44"]
-    cluster.roles["VM42"].others = ("VM44",)
+    del _cluster(world).roles[_role(world, "VM44").name]
+    _role(world, "VM42").others = ("VM44",)
 
 
 def _duplicate_vm(world: World) -> None:

@@ -33,26 +33,20 @@ def obstacles(world: World, machine: Machine, source: Host, destination: Host) -
         return
     if role.others:
         yield 0, sentence("ha.several")
+    configuration = role.configuration(machine.name)
     if machine.id in destination.planned:
         why, code = system_message(ALREADY_EXISTS), f"0x{ALREADY_EXISTS:08X}"
-        yield (
-            ALREADY_EXISTS,
-            sentence("ha.leftover", resource=f"Virtual Machine Configuration {machine.name}", why=why, code=code),
-        )
+        yield ALREADY_EXISTS, sentence("ha.leftover", resource=configuration, why=why, code=code)
     for volume in cluster.volumes.values() if cluster else ():
         if destination.name in volume.unreachable and machine.path.startswith(volume.path):
-            yield (
-                0,
-                sentence("ha.directory", resource=f"Virtual Machine Configuration {machine.name}", path=machine.path),
-            )
-    yield from ((0, reason) for reason in _switch(machine, source, destination))
+            yield 0, sentence("ha.directory", resource=configuration, path=machine.path)
+    yield from ((0, reason) for reason in _switch(machine, role.resource(machine.name), source, destination))
 
 
-def _switch(machine: Machine, source: Host, destination: Host) -> Iterator[Sentence]:
+def _switch(machine: Machine, resource: str, source: Host, destination: Host) -> Iterator[Sentence]:
     """What it says of the switch that a virtual machine uses."""
     if not machine.switch:
         return
-    resource = f"Virtual Machine {machine.name}"
     here, there = source.switches.get(machine.switch), destination.switches.get(machine.switch)
     if here is not None and here.kind != "External":
         yield sentence("ha.switch_bound", resource=resource)

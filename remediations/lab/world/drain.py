@@ -19,14 +19,14 @@ def suspend(world: World, cluster: Cluster, node: Node, *, drain: bool, target: 
     if not drain:
         return
     node.drain, node.drain_target = "InProgress", target.name if target else ""
-    waiting = [role.name for role in cluster.roles.values() if role.owner == node.name]
+    waiting = [role for role in cluster.roles.values() if role.owner == node.name]
     world.agenda.after(world.pace.drain, lambda: _next(world, cluster, node, waiting, failed=False))
 
 
 def resume(world: World, cluster: Cluster, node: Node, failback: str) -> None:
     """Take a node back; `failback` is Immediate, NoFailback or Policy."""
     node.state, node.drain, node.drain_target = "Up", "NotInitiated", ""
-    home = [name for name in node.drained if _returns(cluster.roles.get(name), node, failback)]
+    home = [role for role in node.drained if _returns(cluster, role, node, failback)]
     node.drained = []
     if home:
         world.agenda.after(world.pace.drain, lambda: _bring_home(world, cluster, node, home))
@@ -52,7 +52,7 @@ def obstacle(cluster: Cluster, role: Role, node: Node) -> int:
     return 0 if cluster.may_own(role, node.name) else migration.NOT_OWNER
 
 
-def _next(world: World, cluster: Cluster, node: Node, waiting: list[str], *, failed: bool) -> None:
+def _next(world: World, cluster: Cluster, node: Node, waiting: list[Role], *, failed: bool) -> None:
     if node.drain != "InProgress":
         return
     if not waiting:
@@ -60,9 +60,8 @@ def _next(world: World, cluster: Cluster, node: Node, waiting: list[str], *, fai
         if failed:
             world.host(node.name).log.write(1677, world.now, node=node.name)
         return
-    role = cluster.roles[waiting[0]]
-    rest = waiting[1:]
-    if role.owner != node.name:
+    role, *rest = waiting
+    if role.owner != node.name or not cluster.has(role):
         _next(world, cluster, node, rest, failed=failed)
         return
     goal = next((each for each in _goals(world, cluster, node) if not obstacle(cluster, role, each)), None)
@@ -75,7 +74,7 @@ def _next(world: World, cluster: Cluster, node: Node, waiting: list[str], *, fai
         _left_behind(world, node, role, move.refusal.code)
         _next(world, cluster, node, rest, failed=True)
         return
-    node.drained.append(role.name)
+    node.drained.append(role)
     world.agenda.after(move.seconds if move else 0, lambda: _next(world, cluster, node, rest, failed=failed))
 
 
@@ -95,15 +94,15 @@ def _left_behind(world: World, node: Node, role: Role, code: int) -> None:
     world.host(node.name).log.write(1137, world.now, role=role.name, code=f"0x{code or E_FAIL:08X}")
 
 
-def _returns(role: Role | None, node: Node, failback: str) -> bool:
-    if role is None or role.owner == node.name or failback == "NoFailback":
+def _returns(cluster: Cluster, role: Role, node: Node, failback: str) -> bool:
+    if not cluster.has(role) or role.owner == node.name or failback == "NoFailback":
         return False
     return failback == "Immediate" or bool(role.auto_failback)
 
 
-def _bring_home(world: World, cluster: Cluster, node: Node, home: list[str]) -> None:
+def _bring_home(world: World, cluster: Cluster, node: Node, home: list[Role]) -> None:
     if not home:
         return
-    role = cluster.roles[home[0]]
-    move = None if obstacle(cluster, role, node) else move_role(world, cluster, role, node)
-    world.agenda.after(move.seconds if move else 0, lambda: _bring_home(world, cluster, node, home[1:]))
+    role, *rest = home
+    move = move_role(world, cluster, role, node) if cluster.has(role) and not obstacle(cluster, role, node) else None
+    world.agenda.after(move.seconds if move else 0, lambda: _bring_home(world, cluster, node, rest))

@@ -56,9 +56,11 @@ def _stuck_stopping(world: World) -> None:
     machine = world.machine("VM44")
     machine.state = "Stopping"
     assert world.cluster is not None
-    world.cluster.roles["VM44"].state = "Pending"
+    role = world.cluster.role_of(machine.name)
+    assert role is not None
+    role.state = "Pending"
     with world.agenda.playing(world.now - timedelta(minutes=2)):
-        world.host("HV01").log.write(21109, world.now, resource="Virtual Machine VM44")
+        world.host("HV01").log.write(21109, world.now, resource=role.resource(machine.name))
 
 
 def _integration_services(world: World) -> None:

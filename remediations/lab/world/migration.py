@@ -230,7 +230,7 @@ def _failed(world: World, move: Migration, machine: Machine, source: Host, desti
     cluster = world.cluster_of(source.name)
     role = cluster.role_of(machine.name) if cluster else None
     if role is not None:
-        resource = f"Virtual Machine {machine.name}"
+        resource = role.resource(machine.name)
         header = sentence("ha.failed", resource=resource)
         source.log.write(21111, world.now, resource=resource)
         for host in (source, destination) if refusal.side == "destination" else (source,):

@@ -60,7 +60,7 @@ def _on(world: World, machine: Machine, *, saved: bool) -> None:
             host.log.write(15130, world.now, vm=machine.name, id=machine.id)
         if role is not None:
             role.state = "Failed"
-            resource = f"Virtual Machine {machine.name}"
+            resource = role.resource(machine.name)
             host.log.write(1069, world.now, resource=resource, type="Virtual Machine", role=role.name)
         return
     if saved:
@@ -69,5 +69,5 @@ def _on(world: World, machine: Machine, *, saved: bool) -> None:
         machine.power_on(host.offers, world.now)
     if role is not None:
         role.state = "Online"
-        host.log.write(21119, world.now, resource=f"Virtual Machine {machine.name}")
+        host.log.write(21119, world.now, resource=role.resource(machine.name))
         host.log.write(1201, world.now, role=role.name)

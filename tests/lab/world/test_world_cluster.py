@@ -39,6 +39,25 @@ def test_a_drains_life(world: World, ask: Ask, cluster: Cluster) -> None:
     world.wait(lambda: world.state_hash() == before)
 
 
+def test_a_role_by_another_name_is_the_same_role(world: World, ask: Ask, cluster: Cluster) -> None:
+    role = cluster.roles["VM42"]
+    cluster.roles["VM44"].scvmm = True
+    known = role.id
+    cluster.rename(role, "web tier")
+    assert role.id == known
+    group = ask("HV02", "Get-ClusterGroup", Name="web tier").only
+    assert (group["Name"], group["Id"]) == ("web tier", str(known))
+    assert ask("HV02", "Get-ClusterResource", Name="Virtual Machine VM42").only["OwnerGroup"] == "web tier"
+    assert ask("HV02", "Get-ClusterResource", Name="SCVMM VM44 Configuration").only["OwnerGroup"] == "VM44"
+    ask("HV02", "Suspend-ClusterNode", Name="HV01", Drain=True)
+    assert drained(world, cluster) == "Completed"
+    ask("HV01", "Resume-ClusterNode", Name="HV01", Failback="Immediate")
+    cluster.rename(role, "shop")
+    world.clock.advance(5)
+    world.settle()
+    assert owned(cluster, "HV01") >= {"shop", "VM44"}
+
+
 def test_one_role_after_the_other(world: World, ask: Ask, cluster: Cluster) -> None:
     ask("HV01", "Suspend-ClusterNode", Name="HV01", Drain=True)
     most = 0

@@ -194,10 +194,8 @@ def resources(cluster: Cluster) -> list[Resource]:
         if role.machine:
             state = {"Online": "Online", "Failed": "Failed"}.get(role.state, "Offline")
             for name in (role.machine, *role.others):
-                found.append(Resource(f"Virtual Machine {name}", "Virtual Machine", role.name, state))
-                found.append(
-                    Resource(f"Virtual Machine Configuration {name}", "Virtual Machine Configuration", role.name, "Online")
-                )
+                found.append(Resource(role.resource(name), "Virtual Machine", role.name, state))
+                found.append(Resource(role.configuration(name), "Virtual Machine Configuration", role.name, "Online"))
     return found
 
 
