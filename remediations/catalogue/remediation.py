@@ -91,7 +91,7 @@ class Remediation(BaseModel):
         """What `plan` needs. Raises `LookupError` if the site does not know a name of the request."""
 
     def moves(self, inputs: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
-        """The host that carrying this out empties, and the virtual machines that leave it; none unless it says so."""
+        """The cluster node that carrying this out empties, and the names of the roles that leave it; none unless it says so."""
         del inputs
         return "", frozenset()
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from remediations.catalogue.drain_node import home
 from remediations.catalogue.remediation import Remediation
 from remediations.engine.gather import gather
 from remediations.engine.ports import Clock, Reading
-from remediations.engine.readiness import Scope, assess
 from remediations.engine.render import escape
+from remediations.engine.whereabouts import whereabouts
 from remediations.facts.room import VmMemory, vm_memory
 from remediations.model.base import Frozen
 from remediations.model.drain import Drained, Pace, pace
-from remediations.model.readiness import Level, Readiness, VmSeen
 from remediations.model.site import Site
 
 SPEEDS = (1, 10, 25)
@@ -22,9 +21,6 @@ SPEEDS = (1, 10, 25)
 
 EFFICIENCY = 0.7
 """Part of a link that a migration fills, as a rule of thumb: pages that change meanwhile are sent again."""
-
-LISTED = 3
-"""Reasons that are told of one virtual machine."""
 
 
 class Foresight(Frozen):
@@ -82,34 +78,24 @@ def foresee(  # noqa: PLR0917 - what a look ahead needs, once
 
     `drains` gives the newest drains of a cluster: how long this one takes is told by them.
     """
-    host, machines = remediation.moves(inputs)
-    if not machines:
+    emptied, roles = remediation.moves(inputs)
+    if not roles:
         return None
-    cluster = site.cluster_of(host)
-    scope = Scope(clusters=(cluster.name,), vms=tuple(sorted(machines))) if cluster else Scope(vms=tuple(sorted(machines)))
-    ahead = assess(hosts, site, scope, clock=clock, now=time.monotonic)
-    seen = [each for each in ahead.vms if each.name in machines and each.host.casefold() == host.casefold()]
-    memory = gather(hosts, site, [vm_memory(vm, host) for vm in sorted(machines)])
-    read = [memory.of(vm_memory(vm, host)) for vm in sorted(machines)]
-    found = {each.name for each in seen}
-    lost = tuple((vm, f"{host} did not show it") for vm in sorted(machines - found))
+    cluster, host = home(emptied, site)
+    left = whereabouts(hosts, site, host, roles, clock)
+    needs = [vm_memory(vm, host) for vm in left.placed]
+    memory = gather(hosts, site, needs)
+    read = [each for query in needs if isinstance(each := memory.of(query), VmMemory)]
     return Foresight(
         host=host,
-        machines=len(machines),
-        stays=tuple((vm.name, in_the_way(vm, ahead)) for vm in seen if vm.level is Level.FAILS),
-        unknown=(*((vm.name, in_the_way(vm, ahead)) for vm in seen if vm.level is Level.UNKNOWN), *lost),
-        mebibytes=sum(each.needed for each in read if isinstance(each, VmMemory)),
-        whole=all(isinstance(each, VmMemory) for each in read),
-        cluster=cluster.name if cluster else "",
-        measured=pace(drains(cluster.name)) if cluster else None,
+        machines=left.count,
+        stays=left.stays,
+        unknown=left.unknown,
+        mebibytes=sum(each.needed for each in read),
+        whole=len(read) == left.count,
+        cluster=cluster.name,
+        measured=pace(drains(cluster.name)),
     )
-
-
-def in_the_way(vm: VmSeen, ahead: Readiness) -> str:
-    """The worst of what is in its way, whatever the destination first."""
-    ids = [*vm.findings, *(each for way in vm.ways for each in way.findings)]
-    told = [ahead.by_id[each] for each in dict.fromkeys(ids) if ahead.by_id[each].level in (Level.FAILS, Level.UNKNOWN)]
-    return "; ".join(reason for finding in told[:LISTED] for reason in finding.why[:1]) or "no other host could be asked"
 
 
 def _at(mebibytes: int, gigabits: int) -> float:

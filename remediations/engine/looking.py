@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,6 +19,7 @@ from remediations.engine.foresight import Foresight, foresee
 from remediations.engine.gather import read_for
 from remediations.engine.propose import Proposal, gather_evidence, propose
 from remediations.engine.recording import Recording
+from remediations.engine.render import escape
 from remediations.engine.symptom import nowhere
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence, Sighting
@@ -61,12 +62,21 @@ class Looking(Account):
             self.absent = nowhere(inputs)
             plan = remediation.planned(inputs)
             if plan.appliable:
-                hosts, clock, drains = self.engine.hosts, self.engine.clock, self.ledger.drains
-                self.foreseen = foresee(hosts, self.site, remediation, inputs, clock, drains)
-                self.expected = self.foreseen.markdown if self.foreseen is not None else ""
+                self._look_ahead(remediation, inputs)
             return plan
 
         return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.id}", work))
+
+    def _look_ahead(self, remediation: Remediation, inputs: Mapping[str, Any]) -> None:
+        """What to expect of a plan. Whoever approves is told, or told why it is not known: a plan never ends by it."""
+        hosts, clock, drains = self.engine.hosts, self.engine.clock, self.ledger.drains
+        try:
+            self.foreseen = foresee(hosts, self.site, remediation, inputs, clock, drains)
+        except (RemotingError, TimeoutError, LookupError, ValueError) as error:
+            log.warning("what to expect is not known", run=self.run, remediation=remediation.id, error=repr(error))
+            self.foreseen, self.expected = None, f"What to expect of it is not known: {escape(str(error))}."
+            return
+        self.expected = self.foreseen.markdown if self.foreseen is not None else ""
 
     def proposed(self, incident: Incident, tried: frozenset[Cause]) -> Proposal:
         """What is found of a failure, and what is proposed; causes `tried` before count as that."""

@@ -30,6 +30,8 @@ class Scope:
     all_vms: bool = False
     across: bool = False
     """Also the ways into, out of and between clusters, which no clustered virtual machine can go live."""
+    lenient: bool = False
+    """Leave a virtual machine that no host lists out of the report: a cluster named it, and no person mistyped it."""
 
     def names(self, site: Site) -> tuple[str, ...]:
         """The hosts, in the inventory's order. Raises `LookupError` for a name that the inventory does not have."""
@@ -46,6 +48,7 @@ class Machines:
     """Which virtual machines are where, as the hosts listed them."""
 
     def __init__(self, site: Site, names: Sequence[str], listed: Mapping[str, Any], scope: Scope) -> None:
+        """Raises `LookupError` for a virtual machine that no host lists, unless the scope is lenient."""
         self._site = site
         self._on = {host: seen.names for host, seen in listed.items() if isinstance(seen, Guests)}
         self.chosen: list[tuple[str, str]] = []
@@ -59,6 +62,8 @@ class Machines:
         for name in scope.vms:
             there = [each for each in everything if same_name(each[0], name)]
             if not there and not unread:
+                if scope.lenient:
+                    continue
                 raise LookupError(f"no host of these has a virtual machine {name}: {', '.join(names)}")
             if not there:
                 self._unplaced(name, unread[0], f"{name} is on no host that could be read; not read: {', '.join(unread)}")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 
 from remediations.catalogue.drain_node import DrainNode, home
 from remediations.catalogue.retry_drain import RetryDrain
-from remediations.engine.foresight import in_the_way
 from remediations.engine.gather import gather
 from remediations.engine.parts import UNDO, parts_of
 from remediations.engine.ports import Clock, Reading
-from remediations.engine.readiness import Scope, assess
 from remediations.engine.render import escape
+from remediations.engine.whereabouts import whereabouts
 from remediations.facts.cluster import DrainFailures, NodeRoles, drain_failures, node_roles
 from remediations.model.base import Frozen
 from remediations.model.plan import Plan
-from remediations.model.readiness import Level
 from remediations.model.site import Site
 
 SKEW = timedelta(minutes=2)
@@ -55,10 +52,8 @@ def stuck(hosts: Reading, site: Site, plan: Plan, since: datetime, clock: Clock)
     events, owned = drain_failures(cluster.name, name, since - SKEW), node_roles(cluster.name, name, name)
     found = gather(hosts, site, [events, owned])
     told, roles = found.of(events), found.of(owned)
-    machines = tuple(sorted(roles.machines)) if isinstance(roles, NodeRoles) else ()
     left: tuple[tuple[str, str], ...] = ()
-    if machines:
-        ahead = assess(hosts, site, Scope(clusters=(cluster.name,), vms=machines), clock=clock, now=time.monotonic)
-        here = [each for each in ahead.vms if each.name in machines and each.level in (Level.FAILS, Level.UNKNOWN)]
-        left = tuple((each.name, in_the_way(each, ahead)) for each in here)
+    if isinstance(roles, NodeRoles) and roles.machines:
+        there = whereabouts(hosts, site, name, roles.machines, clock)
+        left = (*there.stays, *there.unknown)
     return Stuck(node=name, said=told.messages if isinstance(told, DrainFailures) else (), left=left)

@@ -16,6 +16,9 @@ from remediations.model.reply import Reply
 _REACHED = frozenset({"Direct", "FileSystemRedirected", "BlockRedirected"})
 """States of a shared volume in which a node reads and writes it; redirected ones are slower."""
 
+_BEFORE_A_VM = ("Virtual Machine ", "SCVMM ")
+"""What the cluster and System Center Virtual Machine Manager put before a virtual machine's name to name its resource."""
+
 
 class NodeSeen(Frozen):
     """A node as the cluster has it."""
@@ -52,6 +55,25 @@ class RoleMachines(Fact):
 
     machines: frozenset[str]
     """Names of their resources."""
+
+
+class InRole(Frozen):
+    """A virtual machine in a clustered role."""
+
+    role: str
+    """Name of the group."""
+    vm: str
+    """As its resource is called, without what the cluster or SCVMM puts before it; a later renaming does not show there."""
+
+
+class InRoles(Fact):
+    """Which virtual machines are in which role: a group need not be called like what it holds; `subject` is the cluster."""
+
+    machines: frozenset[InRole]
+
+    def of(self, role: str) -> tuple[str, ...]:
+        """The virtual machines of a role, in order; none if it holds none."""
+        return tuple(sorted((each.vm for each in self.machines if same_name(each.role, role)), key=str.casefold))
 
 
 class VolumePaths(Fact):
@@ -92,6 +114,11 @@ def role_machines(vm: VmName, via: str) -> Query[RoleMachines]:
     return Query(via, (command("Get-ClusterResource"),), partial(_role, vm))
 
 
+def in_roles(cluster: str, via: str) -> Query[InRoles]:
+    """Reads which virtual machines are in which role of a cluster."""
+    return Query(via, (command("Get-ClusterResource"),), partial(_in_roles, cluster))
+
+
 def volume_paths(cluster: str, via: str) -> Query[VolumePaths]:
     """Reads which node reaches which shared volume."""
     return Query(via, (command("Get-ClusterSharedVolumeState"),), partial(_paths, cluster))
@@ -130,6 +157,19 @@ def _role(vm: str, replies: Sequence[Reply]) -> RoleMachines | NotApplicable:
         return NotApplicable(reason=f"the cluster has no resource Virtual Machine {vm}")
     together = frozenset(str(each["Name"]) for each in machines if same_name(str(each["OwnerGroup"]), own[0]))
     return RoleMachines(subject=own[0], machines=together)
+
+
+def _in_roles(cluster: str, replies: Sequence[Reply]) -> InRoles:
+    machines = [each for each in many(replies[0]) if str(each["ResourceType"]) == "Virtual Machine"]
+    return InRoles(
+        subject=cluster,
+        machines=frozenset(InRole(role=str(each["OwnerGroup"]), vm=_held(str(each["Name"]))) for each in machines),
+    )
+
+
+def _held(resource: str) -> str:
+    prefix = next((each for each in _BEFORE_A_VM if resource.startswith(each)), "")
+    return resource.removeprefix(prefix)
 
 
 def _paths(cluster: str, replies: Sequence[Reply]) -> VolumePaths | NotApplicable:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remediations.facts.health import VolumePaths, role_machines, volume_paths
+from remediations.facts.health import VolumePaths, in_roles, role_machines, volume_paths
 from remediations.facts.leftovers import planned_machines
 from remediations.facts.managers import Managers, managers
 from remediations.facts.query import Unreadable
@@ -96,6 +96,30 @@ def test_a_redirected_volume_is_reached_and_a_paused_one_is_not() -> None:
 def test_a_virtual_machine_without_a_role_is_no_fault() -> None:
     other = {"Name": "Virtual Machine VM43", "ResourceType": "Virtual Machine", "OwnerGroup": "VM43"}
     assert isinstance(role_machines("VM42", "HV01").parse([Reply(objects=(other,))]), NotApplicable)
+
+
+def test_what_a_role_holds_is_told_by_its_resources() -> None:
+    """The cluster's names, those of System Center Virtual Machine Manager, and a resource that somebody renamed."""
+    told = [
+        ("Virtual Machine VM42", "Virtual Machine", "VM42"),
+        ("Virtual Machine Configuration VM42", "Virtual Machine Configuration", "VM42"),
+        ("SCVMM VM43", "Virtual Machine", "SCVMM VM43 Resources"),
+        ("SCVMM VM43 Configuration", "Virtual Machine Configuration", "SCVMM VM43 Resources"),
+        ("Virtual Machine SCVMM 1", "Virtual Machine", "web"),
+        ("shop", "Virtual Machine", "Web"),
+        ("Cluster Name", "Network Name", "Cluster Group"),
+    ]
+    records = tuple({"Name": name, "ResourceType": kind, "OwnerGroup": group} for name, kind, group in told)
+    fact = in_roles("CLUSTER1", "HV01").parse([Reply(objects=records)])
+    assert not isinstance(fact, (Unknown, NotApplicable))
+    assert {role: fact.of(role) for role in ("vm42", "SCVMM VM43 Resources", "WEB", "Cluster Group")} == {
+        "vm42": ("VM42",),
+        "SCVMM VM43 Resources": ("VM43",),
+        "WEB": ("SCVMM 1", "shop"),
+        "Cluster Group": (),
+    }
+    with pytest.raises(Unreadable):
+        in_roles("CLUSTER1", "HV01").parse([DENIED])
 
 
 def test_planned_machines_are_compared_without_case() -> None:

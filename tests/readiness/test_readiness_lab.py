@@ -194,6 +194,7 @@ def test_the_scope_narrows_and_names_what_it_does_not_know(look: Look) -> None:
         look(hosts=("HV99",))
     with pytest.raises(LookupError, match="no host of these has a virtual machine VM99"):
         look(vms=("VM99",))
+    assert [vm.name for vm in look(vms=("VM42", "VM99"), lenient=True).vms] == ["VM42"]
     with pytest.raises(LookupError, match="domain controller"):
         look(hosts=("DC1",))
 
