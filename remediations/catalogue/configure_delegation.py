@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from remediations.catalogue.places import same_cluster
 from remediations.catalogue.purge_kerberos_tickets import REPLICATION_TIME, concerned, purge
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfHosts, two_ends
 from remediations.facts.authentication import HostAuthentication, host_authentication
 from remediations.facts.delegation import (
     DelegationShown,
@@ -34,7 +36,7 @@ from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
 from remediations.model.incident import Incident
-from remediations.model.names import HostName, same_host
+from remediations.model.names import same_host
 from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step, Wait
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -42,7 +44,7 @@ from remediations.model.tier import Proof, Reversal, Tier
 LIFETIME = "a ticket lives up to 10 hours"
 
 
-class ConfigureDelegation(Repair):
+class ConfigureDelegation(OfHosts):
     """Allow a host's account to delegate to its peer's services for moves to that peer. Adds, never replaces."""
 
     id: ClassVar[str] = "configure-delegation"
@@ -53,31 +55,18 @@ class ConfigureDelegation(Repair):
     reversal: ClassVar[Reversal] = Reversal.EXACT
     sends: ClassVar[frozenset[str]] = frozenset({"Clear-RemediationTicket", "Set-ADAccountControl", "Set-ADComputer"})
 
-    source: HostName = Field(description="The Hyper-V host that virtual machines move away from")
-    destination: HostName = Field(description="The Hyper-V host that they move to; the way back is a request of its own")
     way_back: bool = Field(
         default=False, description="Only if the hosts are about to change to Kerberos, which takes both directions"
     )
 
-    @model_validator(mode="after")
-    def _two(self) -> Self:
-        if same_host(self.source, self.destination):
-            raise ValueError(f"destination: {self.destination} is the source itself; name the other host of the migration")
-        return self
-
-    @property
-    def summary(self) -> str:
-        """For which direction."""
-        return f"{self.title}: {self.source} → {self.destination}"
-
     @classmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
         """The incident's direction, and the way back, of hosts that are not nodes of one cluster."""
-        ends = (incident.source, incident.destination)
-        if ends[0] is None or ends[1] is None or same_host(ends[0], ends[1]) or same_cluster(ends[0], ends[1], site):
+        ends = two_ends(incident)
+        if ends is None or same_cluster(*ends, site):
             return []
-        there, back = (ends[0], ends[1]), (ends[1], ends[0])
-        return [cls(source=there[0], destination=there[1]), cls(source=back[0], destination=back[1], way_back=True)]
+        here, there = ends
+        return [cls(source=here, destination=there), cls(source=there, destination=here, way_back=True)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The source's account, its tickets, what each controller shows, and the account that asks for the move."""
@@ -200,12 +189,6 @@ class ConfigureDelegation(Repair):
                 f"Then on {self.source}, as administrator: klist -li 0x3e7 purge",
             ),
         )
-
-
-def same_cluster(one: str, other: str, site: Site) -> str:
-    """The name of the cluster that both hosts are nodes of; empty if there is none."""
-    here, there = site.cluster_of(one), site.cluster_of(other)
-    return here.name if here is not None and here is there else ""
 
 
 def _add(account: ComputerAccount, missing: tuple[str, ...]) -> Step:

@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.places import same_cluster
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfPeer, two_ends
 from remediations.facts.cluster import from_any, witnesses
 from remediations.facts.network import (
     ClusterNetworks,
@@ -32,7 +34,7 @@ from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
-from remediations.model.names import HostName, same_host
+from remediations.model.names import HostName
 from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step
 from remediations.model.site import Expectation, Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -40,7 +42,7 @@ from remediations.model.tier import Proof, Reversal, Tier
 _EXCLUDED = "(Get-ClusterResourceType -Name 'Virtual Machine' | Get-ClusterParameter -Name MigrationExcludeNetworks).Value"
 
 
-class ConfigureMigrationNetworks(Repair):
+class ConfigureMigrationNetworks(OfPeer):
     """Add the expected networks to a standalone host's list if it has none in common with its peer."""
 
     id: ClassVar[str] = "configure-migration-networks"
@@ -54,22 +56,14 @@ class ConfigureMigrationNetworks(Repair):
     host: HostName = Field(description="The Hyper-V host whose networks are looked at")
     peer: HostName = Field(description="The other host of the migration")
 
-    @model_validator(mode="after")
-    def _two(self) -> Self:
-        if same_host(self.host, self.peer):
-            raise ValueError(f"peer: {self.peer} is the host itself; name the other host of the migration")
-        return self
-
     @classmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
         """Both ends; within one cluster once, for its networks are the same for both."""
-        here, there = incident.source, incident.destination
-        if here is None or there is None or same_host(here, there):
+        ends = two_ends(incident)
+        if ends is None:
             return []
-        home = site.cluster_of(here)
-        if home is not None and home is site.cluster_of(there):
-            return [cls(host=there, peer=here)]
-        return [cls(host=there, peer=here), cls(host=here, peer=there)]
+        once = [cls(host=ends[1], peer=ends[0])]
+        return once if same_cluster(*ends, site) else [*once, cls(host=ends[0], peer=ends[1])]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """Lists and adapters of both, or the networks of the cluster that both are nodes of."""

@@ -8,13 +8,12 @@ features. It comes back through its role, on the node that owns it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self
-
-from pydantic import Field
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from remediations.catalogue.powered_off import at_home, while_off
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfWay
 from remediations.facts.cluster import Role, from_any, role, witnesses
 from remediations.facts.host import HostProcessor, host_processor
 from remediations.facts.query import Query
@@ -30,14 +29,13 @@ from remediations.model.causes import Cause
 from remediations.model.command import Command, command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName, same_host
+from remediations.model.names import same_host
 from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step
 from remediations.model.site import SecondHop, Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class EnableProcessorCompatibility(Repair):
+class EnableProcessorCompatibility(OfWay):
     """Shut a virtual machine down, turn processor compatibility on, start it again. One that was off stays off."""
 
     id: ClassVar[str] = "enable-processor-compatibility"
@@ -49,24 +47,10 @@ class EnableProcessorCompatibility(Repair):
     sends: ClassVar[frozenset[str]] = frozenset({"Set-VMProcessor", "Start-ClusterGroup", "Start-VM", "Stop-VM"})
     needs_vm_off: ClassVar[bool] = True
 
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it runs on, as far as known")
-    destination: HostName = Field(description="Host it has to be able to move to")
-
     @property
     def summary(self) -> str:
         """Of which virtual machine, for which way."""
         return f"{self.title}: {self.vm} ({self.source} → {self.destination})"
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine and both ends; with any destination, every other node of the cluster is one."""
-        if incident.vm is None or incident.source is None:
-            return []
-        cluster = site.cluster_of(incident.source)
-        others = [node for node in cluster.nodes if not same_host(node, incident.source)] if cluster else []
-        ends = [incident.destination] if incident.destination else others
-        return [cls(vm=incident.vm, source=incident.source, destination=end) for end in ends]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine wherever it is by now, and the processors of wherever it may be."""

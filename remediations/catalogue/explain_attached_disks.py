@@ -6,25 +6,22 @@ host, or to the role in a cluster. Within a cluster both may move where they are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import homes, ways
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.places import homes
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfWay
 from remediations.facts.disks import Disks, disks_on
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainAttachedDisks(Repair):
+class ExplainAttachedDisks(OfWay):
     """Which attached disks keep a virtual machine where it is, and how a person moves it all the same."""
 
     id: ClassVar[str] = "explain-attached-disks"
@@ -33,15 +30,6 @@ class ExplainAttachedDisks(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-    destination: HostName = Field(description="Host it has to be able to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine and its destination; with any, every other node of the cluster is one."""
-        return [cls(vm=vm, source=here, destination=there) for vm, here, there in ways(incident, site)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine and its disks, wherever it is by now."""

@@ -6,26 +6,23 @@ that others have removed is not started from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import ways
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfClusterWay
 from remediations.facts.cluster import from_any, witnesses
 from remediations.facts.health import ClusterHealth, ClusterService, NodeSeen, cluster_health, cluster_service
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName, same_host
+from remediations.model.names import same_host
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainClusterHealth(Repair):
+class ExplainClusterHealth(OfClusterWay):
     """Whether both nodes of a way, and the witness, are as a cluster needs them."""
 
     id: ClassVar[str] = "explain-cluster-health"
@@ -34,19 +31,6 @@ class ExplainClusterHealth(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="The Hyper-V host that it is on")
-    destination: HostName = Field(description="The Hyper-V host that it is to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's ways within a cluster."""
-        return [
-            cls(vm=vm, source=here, destination=there)
-            for vm, here, there in ways(incident, site)
-            if site.cluster_of(there) is not None and site.cluster_of(here) is site.cluster_of(there)
-        ]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The cluster as up to three nodes show it, and the destination's cluster service."""

@@ -6,26 +6,22 @@ presumption, made where the evidence points to it and nothing else is found. Upd
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import ways
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfWay
 from remediations.facts.module import Module, lacking, module
 from remediations.facts.patches import PatchLevel, microcode_differs, patch_level
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainPatchLevel(Repair):
+class ExplainPatchLevel(OfWay):
     """In what Windows' update, microcode and firmware of two hosts differ."""
 
     id: ClassVar[str] = "explain-patch-level"
@@ -34,15 +30,6 @@ class ExplainPatchLevel(Repair):
     proof: ClassVar[Proof] = Proof.EXCLUSION
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-    destination: HostName = Field(description="Host it has to be able to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's ways."""
-        return [cls(vm=vm, source=here, destination=there) for vm, here, there in ways(incident, site)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """Both hosts' versions."""

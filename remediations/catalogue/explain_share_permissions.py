@@ -7,23 +7,20 @@ this one is what is left when those are ruled out. The file server is not asked:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfKnownWay
 from remediations.facts.shares import MachineFiles, ShareRefusals, machine_files_on, share_refusals
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainSharePermissions(Repair):
+class ExplainSharePermissions(OfKnownWay):
     """Whether a virtual machine lies on a share that refuses the destination's computer account."""
 
     id: ClassVar[str] = "explain-share-permissions"
@@ -32,18 +29,6 @@ class ExplainSharePermissions(Repair):
     proof: ClassVar[Proof] = Proof.EXCLUSION
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it runs on, as far as known")
-    destination: HostName = Field(description="Host that has to reach its files")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine and its destination."""
-        del site
-        if incident.vm is None or incident.source is None or incident.destination is None:
-            return []
-        return [cls(vm=incident.vm, source=incident.source, destination=incident.destination)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """Where the virtual machine lies, and what the destination's SMB client was refused."""

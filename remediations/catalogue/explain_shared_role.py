@@ -6,25 +6,22 @@ removed from its role is not monitored until it is in another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import ways
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfClusterWay
 from remediations.facts.cluster import from_any, witnesses
 from remediations.facts.health import RoleMachines, role_machines
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName, same_name
+from remediations.model.names import same_name
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainSharedRole(Repair):
+class ExplainSharedRole(OfClusterWay):
     """Whether a clustered role holds one virtual machine alone."""
 
     id: ClassVar[str] = "explain-shared-role"
@@ -33,19 +30,6 @@ class ExplainSharedRole(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="The Hyper-V host that it is on")
-    destination: HostName = Field(description="The Hyper-V host that it is to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's ways within a cluster."""
-        return [
-            cls(vm=vm, source=here, destination=there)
-            for vm, here, there in ways(incident, site)
-            if site.cluster_of(there) is not None and site.cluster_of(here) is site.cluster_of(there)
-        ]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machines of the role, as up to three nodes show them."""

@@ -6,21 +6,19 @@ That depends on microcode and on Windows' settings for it, which a person sets, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import homes, ways
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.places import homes
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfWay
 from remediations.facts.module import Module, lacking, module
 from remediations.facts.patches import PatchLevel, Speculation, microcode_differs, patch_level, speculation
 from remediations.facts.vm import Machine, VirtualProcessor, virtual_machine_on, virtual_processor_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName, same_host
+from remediations.model.names import same_host
 from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -30,7 +28,7 @@ _GALLERY = "1.0.18"
 _SETTINGS = "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Memory Management"
 
 
-class ExplainSpeculationControl(Repair):
+class ExplainSpeculationControl(OfWay):
     """In what speculation control and microcode of two hosts differ."""
 
     id: ClassVar[str] = "explain-speculation-control"
@@ -39,15 +37,6 @@ class ExplainSpeculationControl(Repair):
     proof: ClassVar[Proof] = Proof.EXCLUSION
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-    destination: HostName = Field(description="Host it has to be able to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's ways."""
-        return [cls(vm=vm, source=here, destination=there) for vm, here, there in ways(incident, site)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine's processor settings wherever it is; speculation control and microcode of all it may be on."""

@@ -6,26 +6,23 @@ are mended where they are; a folder that is on no shared volume is on its host a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import homes, ways
-from remediations.catalogue.remediation import Reads, Repair, unread
+from remediations.catalogue.places import homes
+from remediations.catalogue.remediation import Reads, unread
+from remediations.catalogue.subjects import OfClusterWay
 from remediations.facts.cluster import from_any, witnesses
 from remediations.facts.health import VmFolder, VolumePaths, vm_folder, volume_paths
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainStorage(Repair):
+class ExplainStorage(OfClusterWay):
     """Whether the destination reaches the volume that a virtual machine lies on."""
 
     id: ClassVar[str] = "explain-storage"
@@ -34,19 +31,6 @@ class ExplainStorage(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="The Hyper-V host that it is on")
-    destination: HostName = Field(description="The Hyper-V host that it is to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's ways within a cluster."""
-        return [
-            cls(vm=vm, source=here, destination=there)
-            for vm, here, there in ways(incident, site)
-            if site.cluster_of(there) is not None and site.cluster_of(here) is site.cluster_of(there)
-        ]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """Where it lies, and which node reaches which volume."""

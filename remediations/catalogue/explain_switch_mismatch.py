@@ -6,23 +6,21 @@ standalone hosts the virtual machine moves and is cut off. Which adapters a swit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfKnownWay
 from remediations.facts.switches import Connections, HostSwitches, Switch, connections, host_switches
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName, same_host
+from remediations.model.names import same_host
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainSwitchMismatch(Repair):
+class ExplainSwitchMismatch(OfKnownWay):
     """Compare the switches that a virtual machine uses at both ends, and say what a person has to mend."""
 
     id: ClassVar[str] = "explain-switch-mismatch"
@@ -31,20 +29,6 @@ class ExplainSwitchMismatch(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="The Hyper-V host that it is on")
-    destination: HostName = Field(description="The Hyper-V host that it is to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's virtual machine and way."""
-        del site
-        if incident.vm is None or incident.source is None or incident.destination is None:
-            return []
-        if same_host(incident.source, incident.destination):
-            return []
-        return [cls(vm=incident.vm, source=incident.source, destination=incident.destination)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """What it is connected to, and both hosts' switches."""

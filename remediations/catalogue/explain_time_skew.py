@@ -6,17 +6,14 @@ would jump under everything that runs on the host, and come back as long as its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfHosts
 from remediations.facts.trust import HostClock, host_clock
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, same_host
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -25,7 +22,7 @@ TOLERATED = 300.0
 """Seconds that Kerberos tolerates between two clocks (Maximum tolerance for computer clock synchronization, default)."""
 
 
-class ExplainTimeSkew(Repair):
+class ExplainTimeSkew(OfHosts):
     """Whether the clocks of two hosts are near enough for Kerberos."""
 
     id: ClassVar[str] = "explain-time-skew"
@@ -34,16 +31,6 @@ class ExplainTimeSkew(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    source: HostName = Field(description="One Hyper-V host of the migration")
-    destination: HostName = Field(description="The other")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The two hosts."""
-        del site
-        here, there = incident.source, incident.destination
-        return [] if here is None or there is None or same_host(here, there) else [cls(source=here, destination=there)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """Both clocks, asked at the same time."""

@@ -6,26 +6,23 @@ the destination does not support yet cannot move there at all: no upgrade helps,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import ClassVar
 
-from pydantic import Field
-
-from remediations.catalogue.places import homes, ways
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.places import homes
+from remediations.catalogue.remediation import Reads
+from remediations.catalogue.subjects import OfWay
 from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
 from remediations.facts.version import SupportedVersions, number, supported_versions
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class ExplainVersionMismatch(Repair):
+class ExplainVersionMismatch(OfWay):
     """Whether the destination runs the virtual machine's version; if not, whether an upgrade would help."""
 
     id: ClassVar[str] = "explain-version-mismatch"
@@ -35,15 +32,6 @@ class ExplainVersionMismatch(Repair):
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
     needs_vm_off: ClassVar[bool] = True
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="Host it is on, as far as known")
-    destination: HostName = Field(description="Host it has to be able to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The virtual machine and its destination; with any, every other node of the cluster is one."""
-        return [cls(vm=vm, source=here, destination=there) for vm, here, there in ways(incident, site)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine's version, and those that either end supports."""

@@ -6,19 +6,16 @@ The codes tell the causes apart: dropped (0x8007274C), refused (0x8007274D), cut
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_interface
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
-
-from remediations.catalogue.remediation import Reads, Repair, unread
+from remediations.catalogue.remediation import Reads, unread
+from remediations.catalogue.subjects import OfHosts
 from remediations.facts.network import Interface, Interfaces, MigrationSettings, Reach, interfaces, migration_settings, reach
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, same_host
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -36,7 +33,7 @@ _CODES = {
 """What a code says of how a connection ended."""
 
 
-class InspectNetworkPath(Repair):
+class InspectNetworkPath(OfHosts):
     """Find what is wrong between two hosts' adapters, and say what to look at."""
 
     id: ClassVar[str] = "inspect-network-path"
@@ -45,27 +42,6 @@ class InspectNetworkPath(Repair):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.PERSON
     reversal: ClassVar[Reversal] = Reversal.NOT_NEEDED
-
-    source: HostName = Field(description="The host that connects")
-    destination: HostName = Field(description="The host that is connected to")
-
-    @model_validator(mode="after")
-    def _two(self) -> Self:
-        if same_host(self.source, self.destination):
-            raise ValueError(f"destination: {self.destination} is the source itself; name the other host of the migration")
-        return self
-
-    @property
-    def summary(self) -> str:
-        """The way."""
-        return f"{self.title}: {self.source} → {self.destination}"
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The way of the move."""
-        del site
-        here, there = incident.source, incident.destination
-        return [] if here is None or there is None or same_host(here, there) else [cls(source=here, destination=there)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """Adapters of both ends; with evidence, whether the source gets a connection now."""

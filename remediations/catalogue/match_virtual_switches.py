@@ -9,12 +9,11 @@ switch that needs a physical adapter is a person's; one that Network ATC or VMM 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self
-
-from pydantic import Field
+from typing import Any, ClassVar
 
 from remediations.catalogue.managed import left_to_others
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfKnownWay
 from remediations.facts.managers import Managers, managers
 from remediations.facts.switches import Connections, HostSwitches, Switch, connections, host_switches
 from remediations.facts.vm import CompatibilityReport, compatibility_report
@@ -22,14 +21,13 @@ from remediations.model.causes import Cause
 from remediations.model.command import Command, command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, VmName, same_host, same_name
+from remediations.model.names import same_host, same_name
 from remediations.model.plan import Item, Manual, Satisfied, Step
 from remediations.model.site import SecondHop, Site, SwitchKind
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class MatchVirtualSwitches(Repair):
+class MatchVirtualSwitches(OfKnownWay):
     """Rename or make a switch at the destination, to be called as the source's. Never takes an adapter or a switch away."""
 
     id: ClassVar[str] = "match-virtual-switches"
@@ -39,20 +37,6 @@ class MatchVirtualSwitches(Repair):
     tier: ClassVar[Tier] = Tier.DIRECTORY
     reversal: ClassVar[Reversal] = Reversal.EXACT
     sends: ClassVar[frozenset[str]] = frozenset({"New-VMSwitch", "Remove-VMSwitch", "Rename-VMSwitch"})
-
-    vm: VmName = Field(description="The virtual machine")
-    source: HostName = Field(description="The Hyper-V host that it is on")
-    destination: HostName = Field(description="The Hyper-V host that it is to move to")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The incident's virtual machine and way."""
-        del site
-        if incident.vm is None or incident.source is None or incident.destination is None:
-            return []
-        if same_host(incident.source, incident.destination):
-            return []
-        return [cls(vm=incident.vm, source=incident.source, destination=incident.destination)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """What it is connected to, both hosts' switches, and who else manages the destination's."""

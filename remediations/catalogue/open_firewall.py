@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from remediations.catalogue.remediation import Reads, Repair, unread
+from remediations.catalogue.remediation import Reads, unread
+from remediations.catalogue.subjects import OfPeer, two_ends
 from remediations.facts.firewall import BlockRule, BlockRules, Firewall, Rdma, block_rules, firewall, rdma
 from remediations.facts.network import MigrationSettings, migration_settings
 from remediations.model.causes import Cause
@@ -23,7 +24,7 @@ from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
-from remediations.model.names import HostName, same_host
+from remediations.model.names import HostName
 from remediations.model.plan import Item, Manual, Satisfied, Step
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -56,7 +57,7 @@ MEMBERSHIP = _Door("FailoverClustering-ClusSvc-TCP-In", 3343, "the cluster servi
 DOORS = (MIGRATION, SMB, WINRM, IWARP, HEARTBEAT, MEMBERSHIP)
 
 
-class OpenFirewall(Repair):
+class OpenFirewall(OfPeer):
     """Enable the firewall rules that a host needs to be the destination of migrations."""
 
     id: ClassVar[str] = "open-firewall"
@@ -70,18 +71,12 @@ class OpenFirewall(Repair):
     host: HostName = Field(description="The destination: the Hyper-V host that is to let migrations in")
     peer: HostName = Field(description="The source: the host that connects")
 
-    @model_validator(mode="after")
-    def _two(self) -> Self:
-        if same_host(self.host, self.peer):
-            raise ValueError(f"peer: {self.peer} is the host itself; name the host that connects")
-        return self
-
     @classmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
         """The way of the move: the source connects to the destination."""
         del site
-        here, there = incident.source, incident.destination
-        return [] if here is None or there is None or same_host(here, there) else [cls(host=there, peer=here)]
+        ends = two_ends(incident)
+        return [cls(host=ends[1], peer=ends[0])] if ends else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The destination's rules and how the source sends; with evidence, what either end forbids as well."""

@@ -15,10 +15,15 @@ def homes(host: str, site: Site) -> tuple[str, ...]:
 
 def ways(incident: Incident, site: Site) -> list[tuple[str, str, str]]:
     """Virtual machine, source and destination of an incident; every other node of the cluster where it names no destination."""
-    if incident.vm is None or incident.source is None:
+    vm, here = incident.vm, incident.source
+    if vm is None or here is None:
         return []
-    if incident.destination:
-        return [(incident.vm, incident.source, incident.destination)]
-    cluster = site.cluster_of(incident.source)
-    others = [node for node in cluster.nodes if not same_host(node, incident.source)] if cluster else []
-    return [(incident.vm, incident.source, end) for end in others]
+    cluster = site.cluster_of(here)
+    ends = (incident.destination,) if incident.destination else cluster.nodes if cluster else ()
+    return [(vm, here, there) for there in ends if not same_host(here, there)]
+
+
+def same_cluster(one: str, other: str, site: Site) -> str:
+    """The name of the cluster that both hosts are nodes of; empty if there is none."""
+    here, there = site.cluster_of(one), site.cluster_of(other)
+    return here.name if here is not None and here is there else ""

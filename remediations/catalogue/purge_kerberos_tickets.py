@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfPeer, two_ends
 from remediations.facts.directory import AttributeTimes, attribute_times
 from remediations.facts.module import Module, lacking, module
 from remediations.facts.tickets import Ticket, Tickets, tickets
@@ -32,7 +33,7 @@ REPLICATION_TIME = 3600.0
 """Seconds that a change may take to every controller; beyond it replication itself needs a person."""
 
 
-class PurgeKerberosTickets(Repair):
+class PurgeKerberosTickets(OfPeer):
     """Drop a host's own Kerberos tickets if they predate the last change of its account or its peer's."""
 
     id: ClassVar[str] = "purge-kerberos-tickets"
@@ -46,12 +47,6 @@ class PurgeKerberosTickets(Repair):
     host: HostName = Field(description="The Hyper-V host whose tickets are looked at")
     peer: HostName = Field(description="The other host of the migration")
 
-    @model_validator(mode="after")
-    def _two(self) -> Self:
-        if same_host(self.host, self.peer):
-            raise ValueError(f"peer: {self.peer} is the host itself; name the other host of the migration")
-        return self
-
     @property
     def summary(self) -> str:
         """Whose tickets, for moves with whom."""
@@ -61,10 +56,8 @@ class PurgeKerberosTickets(Repair):
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
         """Both ends, the source first: it asks for the tickets."""
         del site
-        ends = (incident.source, incident.destination)
-        if ends[0] is None or ends[1] is None or same_host(ends[0], ends[1]):
-            return []
-        return [cls(host=ends[0], peer=ends[1]), cls(host=ends[1], peer=ends[0])]
+        ends = two_ends(incident)
+        return [cls(host=here, peer=there) for here, there in (ends, ends[::-1])] if ends else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The host's tickets, and when both accounts changed, as each controller of the site shows it."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from remediations.catalogue.remediation import Reads, Repair, unread
+from remediations.catalogue.remediation import Reads, unread
+from remediations.catalogue.subjects import OfPeer, two_ends
 from remediations.facts.names import NameView, name_view
 from remediations.facts.network import Interfaces, interfaces
 from remediations.model.causes import Cause
@@ -20,7 +21,7 @@ from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
-from remediations.model.names import HostName, same_host, short_name
+from remediations.model.names import HostName, short_name
 from remediations.model.plan import Item, Manual, Satisfied, Step
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -28,7 +29,7 @@ from remediations.model.tier import Proof, Reversal, Tier
 HOSTS_FILE = "%SystemRoot%\\System32\\drivers\\etc\\hosts"
 
 
-class RepairNameResolution(Repair):
+class RepairNameResolution(OfPeer):
     """Drop a host's cached answers if they keep it from its peer; say what a person has to correct elsewhere."""
 
     id: ClassVar[str] = "repair-name-resolution"
@@ -42,20 +43,12 @@ class RepairNameResolution(Repair):
     host: HostName = Field(description="The source: the Hyper-V host that looks the name up")
     peer: HostName = Field(description="The destination: the host whose name it is")
 
-    @model_validator(mode="after")
-    def _two(self) -> Self:
-        if same_host(self.host, self.peer):
-            raise ValueError(f"peer: {self.peer} is the host itself; name the other host of the migration")
-        return self
-
     @classmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
         """The source looks the destination up, and the destination answers to the source's name."""
         del site
-        here, there = incident.source, incident.destination
-        if here is None or there is None or same_host(here, there):
-            return []
-        return [cls(host=here, peer=there), cls(host=there, peer=here)]
+        ends = two_ends(incident)
+        return [cls(host=here, peer=there) for here, there in (ends, ends[::-1])] if ends else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """What the host takes the name for, and which addresses the peer has."""

@@ -7,26 +7,26 @@ only: what travels on the migration's own connection does not ask for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import ClassVar
 
 from pydantic import Field
 
-from remediations.catalogue.remediation import Reads, Repair, unread
+from remediations.catalogue.remediation import Reads, unread
+from remediations.catalogue.subjects import OfPeer
 from remediations.facts.module import Module, lacking, module
 from remediations.facts.winrm import ManagementChannel, management_channel
 from remediations.model.causes import Cause
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
-from remediations.model.incident import Incident
-from remediations.model.names import HostName, same_host
+from remediations.model.names import HostName
 from remediations.model.plan import Item, Manual, Satisfied, Step
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class TrustHosts(Repair):
+class TrustHosts(OfPeer):
     """Add a peer's exact name to TrustedHosts where one of the two belongs to no domain."""
 
     id: ClassVar[str] = "trust-hosts"
@@ -39,13 +39,6 @@ class TrustHosts(Repair):
 
     host: HostName = Field(description="The source: the host whose WinRM client refuses")
     peer: HostName = Field(description="The destination: the host that is to be trusted")
-
-    @classmethod
-    def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The way of the move."""
-        del site
-        here, there = incident.source, incident.destination
-        return [] if here is None or there is None or same_host(here, there) else [cls(host=here, peer=there)]
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """WinRM's settings at both ends."""

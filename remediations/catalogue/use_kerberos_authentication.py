@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
-
-from remediations.catalogue.configure_delegation import same_cluster
-from remediations.catalogue.remediation import Reads, Repair, Seen, unread
+from remediations.catalogue.places import same_cluster
+from remediations.catalogue.remediation import Reads, Seen, unread
+from remediations.catalogue.subjects import OfHosts, two_ends
 from remediations.facts.authentication import CredentialGuard, HostAuthentication, credential_guard, host_authentication
 from remediations.facts.delegation import delegation_services
 from remediations.facts.directory import ComputerAccount, computer_account
@@ -22,13 +21,12 @@ from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
-from remediations.model.names import HostName, same_host
 from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step
 from remediations.model.site import Expectation, Site
 from remediations.model.tier import Proof, Reversal, Tier
 
 
-class UseKerberosAuthentication(Repair):
+class UseKerberosAuthentication(OfHosts):
     """Set the authentication type of two hosts to Kerberos, once each may delegate to the other."""
 
     id: ClassVar[str] = "use-kerberos-authentication"
@@ -43,27 +41,11 @@ class UseKerberosAuthentication(Repair):
     reversal: ClassVar[Reversal] = Reversal.EXACT
     sends: ClassVar[frozenset[str]] = frozenset({"Set-VMHost"})
 
-    source: HostName = Field(description="The Hyper-V host that virtual machines move away from")
-    destination: HostName = Field(description="The Hyper-V host that they move to")
-
-    @model_validator(mode="after")
-    def _two(self) -> Self:
-        if same_host(self.source, self.destination):
-            raise ValueError(f"destination: {self.destination} is the source itself; name the other host of the migration")
-        return self
-
-    @property
-    def summary(self) -> str:
-        """Between which hosts."""
-        return f"{self.title}: {self.source} → {self.destination}"
-
     @classmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
         """The incident's two hosts, unless they are nodes of one cluster, which acts for itself."""
-        ends = (incident.source, incident.destination)
-        if ends[0] is None or ends[1] is None or same_host(ends[0], ends[1]) or same_cluster(ends[0], ends[1], site):
-            return []
-        return [cls(source=ends[0], destination=ends[1])]
+        ends = two_ends(incident)
+        return [cls(source=ends[0], destination=ends[1])] if ends and not same_cluster(*ends, site) else []
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """Both hosts' types, Credential Guard at the source, and whether each account may delegate to the other's services."""

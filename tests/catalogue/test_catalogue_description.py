@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 from catalogue_cases import cases
+from pydantic import ValidationError
 
 from remediations.catalogue import CATALOGUE
 from remediations.catalogue.description import Description, describe, table
 from remediations.catalogue.remediation import Repair
 from remediations.model.contract import Effect, contract
+from remediations.model.incident import Incident
 from remediations.model.tier import Tier
 from remediations.settings import load_site, packaged
 
 README = Path(__file__).parents[2] / "README.md"
+
+
+TWO_HOSTS = [("source", "destination"), ("host", "peer")]
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +64,22 @@ def test_the_readme_shows_the_catalogue(described: dict[str, Description]) -> No
     shown = re.search(r"<!-- catalogue -->\n(.*?)\n<!-- /catalogue -->", README.read_text("utf-8"), re.DOTALL)
     assert shown is not None
     assert shown[1] == table(described.values()), "run `remediate catalogue --markdown` and paste it into the README"
+
+
+@pytest.mark.parametrize(
+    ("entry", "one", "other"),
+    [
+        pytest.param(entry, *ends, id=entry.id)
+        for entry in CATALOGUE.values()
+        if issubclass(entry, Repair)
+        for ends in TWO_HOSTS
+        if set(ends) <= entry.model_fields.keys()
+    ],
+)
+def test_the_other_host_of_a_migration_is_another_host(entry: type[Repair], one: str, other: str) -> None:
+    asked = {"vm": "VM1", one: "HV01", other: "hv01.contoso.com"}
+    given = {name: value for name, value in asked.items() if name in entry.model_fields}
+    with pytest.raises(ValidationError, match=f"{other}: hv01.contoso.com is the {one} itself; name the other host"):
+        entry.model_validate(given)
+    itself = Incident(vm="VM1", source="HV01", destination="HV01")
+    assert list(entry.for_incident(itself, load_site(packaged("site.yaml")))) == []
