@@ -16,14 +16,14 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, Field
 
 from remediations.alerts.report import BadAlert, Ended, Found, Ignored, Report, report
-from remediations.alerts.shape import path, shaped
+from remediations.alerts.shape import Shown, path, shaped
 
 
 class Essentials(BaseModel):
     """What every kind of alert says. Fields that are not named here are left alone, here as below."""
 
     monitorCondition: Literal["Fired", "Resolved"] = Field(description="Only a fired alert reports an incident")  # noqa: N815 (Azure's names)
-    alertRule: str = Field(default="", description="The rule's name")  # noqa: N815
+    alertRule: Shown = Field(default="", description="The rule's name; only shown")  # noqa: N815
     firedDateTime: AwareDatetime | None = Field(default=None, description="When it fired")  # noqa: N815
     description: str | None = Field(default=None, description="The rule's description: the text, if nothing else is")
 
@@ -112,7 +112,7 @@ provider and not a host: a rule that is split by it has to rename it."""
 def _report(data: Data) -> Report:
     essentials = data.essentials
     values: dict[str, Any] = {}
-    fields: dict[str, str] = {"occurred_at": "data.essentials.firedDateTime", "reported_by": "data.essentials.alertRule"}
+    fields: dict[str, str] = {"occurred_at": "data.essentials.firedDateTime"}
     for where, name, value in _named(data):
         field = _NAMES.get(re.sub(r"[\s_-]", "", name).casefold())
         if field is not None and value is not None and str(value) != "" and field not in values:
@@ -123,7 +123,7 @@ def _report(data: Data) -> Report:
         fields["source"] = fields["node"]
     if not values.get("message"):
         values["message"], fields["message"] = essentials.description, "data.essentials.description"
-    values |= {"occurred_at": essentials.firedDateTime, "reported_by": f"Azure Monitor ({essentials.alertRule[:150]})"}
+    values |= {"occurred_at": essentials.firedDateTime, "reported_by": f"Azure Monitor ({essentials.alertRule})"}
     return report("data", values, {"vm": "data.customProperties.vm", **fields}, computer=computer, code=code)
 
 

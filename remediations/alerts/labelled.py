@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, Field
 
 from remediations.alerts.report import BadAlert, Ended, Found, Ignored, Mistake, Report, report
-from remediations.alerts.shape import path
+from remediations.alerts.shape import Shown, path
 
 READ = """
 Labels: `vm` (the virtual machine that would not move) or `node` (the node whose drain failed; only looked at where there
@@ -34,7 +34,7 @@ class Alert(BaseModel):
 class Group(BaseModel):
     """A group of alerts. Fields that are not named here are the sender's own and are left alone."""
 
-    receiver: str = Field(default="", max_length=150, description="The sender's name for this receiver")
+    receiver: Shown = Field(default="", description="The sender's name for this receiver; only shown")
     truncatedAlerts: int | None = Field(default=None, ge=0, description="Alerts that the sender left out")  # noqa: N815 (as above)
     alerts: list[Alert] = Field(min_length=1, description="Taken all together, or not at all")
 
@@ -96,5 +96,5 @@ def _report(at: str, alert: Alert, reporter: str) -> Report:
         fields["source"] = path(at, "labels", "node")
     text = next((name for name in ("message", "description", "summary") if annotations.get(name)), "message")
     values |= {"message": annotations.get(text), "occurred_at": alert.startsAt, "reported_by": reporter}
-    fields |= {"message": path(at, "annotations", text), "reported_by": "receiver"}
+    fields |= {"message": path(at, "annotations", text)}
     return report(at, values, fields, computer=labels.get("computer"), code=labels.get("code"))

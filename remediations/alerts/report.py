@@ -179,6 +179,12 @@ def _readable(text: str) -> str:
     return shown[: _LONGEST_MESSAGE - len(cut)] + cut
 
 
+def one_line(text: str, longest: int) -> str:
+    """A text for one line: control characters shown as escapes, and cut to so many characters."""
+    shown = _CONTROL.sub(lambda bad: f"\\u{ord(bad[0]):04x}", text)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
 def shorten(text: str) -> str:
     """A text that an answer may hold: a sender's own huge value is not sent back to it."""
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"

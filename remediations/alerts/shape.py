@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from remediations.alerts.report import BadAlert, Mistake
+from remediations.alerts.report import BadAlert, Mistake, one_line
 
 M = TypeVar("M", bound=BaseModel)
+
+LONGEST_SHOWN = 150
+
+Shown = Annotated[str, BeforeValidator(lambda given: one_line(given, LONGEST_SHOWN) if isinstance(given, str) else "")]
+"""A sender's own name for something, which is only shown: cleaned and cut, not refused, as a refused alert is lost."""
 
 
 def shaped(model: type[M], value: Any, at: str = "") -> M:

@@ -183,6 +183,32 @@ def test_an_endless_message_is_cut_and_says_so() -> None:
     assert message.endswith("ä … (cut, 100000 characters came)")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("on-call", " (on-call)"),
+        ("x" * 1000, f" ({'x' * 149}…)"),
+        ("on\x1b[2Jcall\n", " (on\\u001b[2Jcall\\u000a)"),
+        ("on\u2028call", " (on\\u2028call)"),
+        (None, ""),
+        (7, ""),
+    ],
+    ids=["name", "long", "control", "line separator", "null", "number"],
+)
+@pytest.mark.parametrize("sender", [AM, GRAFANA, AZURE], ids=str)
+def test_what_the_sender_calls_itself_refuses_nothing(sender: Any, name: Any, shown: str) -> None:
+    body: Any = webhook(GOOD, receiver=name)
+    if sender == AZURE:
+        body = azure(("vm", "V"))
+        body["data"]["essentials"]["alertRule"] = name
+        shown = shown or " ()"
+    intake = Intake()
+    answer = post(app(intake), sender, body)
+    assert answer.status_code == 202, answer.text
+    assert intake.incidents[0].reported_by.endswith(shown)
+    assert ("(" in intake.incidents[0].reported_by) == bool(shown)
+
+
 def test_a_quote_in_a_virtual_machine_s_name_is_a_name() -> None:
     intake = Intake()
     assert post(app(intake), AM, webhook(alert(vm="O'Brien's \"VM\""))).status_code == 202
