@@ -27,7 +27,12 @@ class Said(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    approver: str = Field(min_length=2, max_length=64, description="The enrolled approver whose code it is")
+    approver: str = Field(
+        min_length=2,
+        max_length=64,
+        pattern=r"^\S(.*\S)?$",
+        description="The enrolled approver whose code it is; no blanks around it",
+    )
     decision: Literal["approve", "reject"]
     code: str = Field(pattern=r"^\d{3} ?\d{3}$", repr=False, description="What their authenticator shows now")
     comment: str = Field(default="", max_length=2000)

@@ -96,7 +96,7 @@ class Answer(Frozen):
     """What a person decided."""
 
     decision: Literal["approve", "reject"]
-    approver: str = Field(min_length=2, max_length=64)
+    approver: str = Field(min_length=2, max_length=64, pattern=r"\S.*\S")
     comment: str = Field(default="", max_length=2000)
     retry: bool = Field(default=True, description="Whether part two is approved too")
     digest: str = Field(default="", description="First characters of the digest the person saw, if the form asked for them")

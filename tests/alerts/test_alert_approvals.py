@@ -50,6 +50,8 @@ def test_what_is_said_arrives_and_what_became_of_it_is_told() -> None:
     ("given", "field"),
     [
         ({"approver": "A"}, "approver"),
+        ({"approver": "  "}, "approver"),
+        ({"approver": " Anna Berg"}, "approver"),
         ({"decision": "perhaps"}, "decision"),
         ({"code": ""}, "code"),
         ({"code": "12345"}, "code"),
