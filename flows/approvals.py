@@ -17,6 +17,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from pydantic import AwareDatetime, Field, ValidationError
 
 from flows.gate import SCHEMA_KEY
+from remediations.engine.ports import IN_LEDGER, NO_CODE
 from remediations.ledger import Ledger
 from remediations.model.base import Frozen
 from remediations.model.roll import parent
@@ -125,9 +126,11 @@ def answer(
 def wake(client: SyncPrefectClient, asked: Waiting, decision: Literal["approve", "reject"], approver: str) -> None:
     """Let a run go on whose answer is in the ledger, where it looks first. Raises `NotTaken`.
 
-    By its form, since only Prefect's own resume sees to it that nobody resumes it twice; what the form carries is no code.
+    By its form, since only Prefect's own resume sees to it that nobody resumes it twice; what the form carries is no code,
+    and its comment says that it is no answer of its own.
     """
-    answer(client, asked, decision, approver=approver, comment="in the ledger", code=NO_CODE, target=asked.typed)
+    shown = " ".join(approver.split())  # the form takes no blanks around a name; it is compared without them
+    answer(client, asked, decision, approver=shown, comment=IN_LEDGER, code=NO_CODE, target=asked.typed)
 
 
 def wake_answered(client: SyncPrefectClient, ledger: Ledger) -> list[Waiting]:
@@ -144,10 +147,6 @@ def wake_answered(client: SyncPrefectClient, ledger: Ledger) -> list[Waiting]:
                 wake(client, asked, decided.decision if decided is not None else "approve", last)
                 woken.append(asked)
     return woken
-
-
-NO_CODE = "000000"
-"""What the form gets for a code where none is carried. As a code it is as wrong as any other."""
 
 
 def _asked(client: SyncPrefectClient, run: FlowRun) -> Waiting | None:

@@ -9,10 +9,11 @@ from typing import Literal
 
 from remediations.engine.deciding import Question, Word, lacking, record
 from remediations.engine.judging import Judging, causes_of
-from remediations.engine.ports import Ask, Gate, StepOf, no_codes
+from remediations.engine.ports import IN_LEDGER, NO_CODE, Answer, Ask, Gate, StepOf, no_codes
 from remediations.engine.render import plan_markdown
 from remediations.ledger import POLICY, Head, Ledger, Sealed
 from remediations.model.judgement import Judgement
+from remediations.model.names import same_person
 from remediations.model.outcome import AnswerRefused, Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan
 from remediations.model.policy import Gate as Gating
@@ -137,7 +138,8 @@ class Asking:
                 continue
             told = {"ask": asked.ask, "digest": asked.digest, "approver": answer.approver}
             try:
-                record(self.ledger, question, answer, step_of=self.step_of, clock=self.judging.clock)
+                if not self._only_wakes(asked, answer):
+                    record(self.ledger, question, answer, step_of=self.step_of, clock=self.judging.clock)
             except AnswerRefused as error:
                 self.ledger.note(self.run, NOT_COUNTED, {**told, "detail": error.detail})
                 if len(refused) + 1 >= MISTAKES:
@@ -150,12 +152,22 @@ class Asking:
             else:
                 self.ledger.note(self.run, COUNTED, told)
 
+    def _only_wakes(self, asked: Sealed, answer: Answer) -> bool:
+        """Whether a form was filled in for somebody whose approval the ledger has, so that the run goes on and asks the next.
+
+        Judging it would count it against them: it carries no code of theirs. That it says so itself is needed too: who
+        answers a second time is told why that does not count. It gives nothing to whoever forges it.
+        """
+        if answer.decision != "approve" or answer.comment != IN_LEDGER or answer.code not in ("", NO_CODE):
+            return False
+        return any(same_person(each.approver, answer.approver) for each in self.ledger.approvals(asked))
+
     def _put(self, question: Question, why: str, refused: Sequence[str], *, answered: int) -> Ask:
         """The question as a gate puts it to a person, `answered` answers of its form having been taken before."""
         asked, parts = question.asked, [each for each in (question.first, question.second) if each is not None]
         given = self.ledger.approvals(asked)
         # A part two that has changed is another question too, and so is the next one after an answer. An approval that came
-        # by another way leaves the form as it is: whoever fills it in meanwhile is heard.
+        # by another way leaves the form as it is, until that is filled in: by whoever wakes the run, or by the next approver.
         number = max(each.ask for each in parts)
         return Ask(
             run=self.run,

@@ -106,6 +106,12 @@ class Answer(Frozen):
     at: AwareDatetime | None = Field(default=None, description="When it was given, by a clock that the answerer cannot set")
 
 
+IN_LEDGER = "in the ledger"
+"""The comment of a form that is filled in only to wake its run: what it stands for is in the ledger already."""
+
+NO_CODE = "000000"
+"""What a form gets for a code where none is carried. As a code it is as wrong as any other."""
+
 Gate = Callable[[Ask], Answer | None]
 """Puts a question to a person and waits. In a Prefect flow it suspends the run instead, by an exception of Prefect's.
 

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from remediations.engine import Answer
-from remediations.engine.asking import MISTAKES, Asking
+from remediations.engine.asking import MISTAKES, NOT_COUNTED, Asking
 from remediations.engine.deciding import question_of, record
 from remediations.engine.judging import Judging
-from remediations.engine.ports import no_switches
+from remediations.engine.ports import IN_LEDGER, no_switches
 from remediations.ledger import Ledger, Sealed
 from remediations.ledger.approvers import WHILE, WRONG_CODES
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
@@ -246,8 +246,8 @@ class Approving(RuleBasedStateMachine):
         self.go_on()
         assert self.run != run or mistakes < MISTAKES
 
-    @rule(who=WHO, kind=st.sampled_from(KINDS))
-    def at_the_desk(self, who: str, kind: str) -> None:
+    @rule(who=WHO, kind=st.sampled_from(KINDS), wakes=st.booleans())
+    def at_the_desk(self, who: str, kind: str, wakes: bool) -> None:
         """Somebody answers in the ledger: by the terminal, or by the receiver. The run may be woken or not."""
         answer = self.answer(who, kind, "approve", by_form=False)
         was_open, sealed = self.open, self.sealed
@@ -265,6 +265,23 @@ class Approving(RuleBasedStateMachine):
         else:
             assert counts, f"{kind} of {who} counted"
             assert missing == max(0, self.people_needed - len(self.standing()))
+            if wakes:
+                self.wake(who, missing)
+
+    def wake(self, who: str, missing: int) -> None:
+        """The run is woken by its form, in the name of who has just answered in the ledger: that is no answer of theirs."""
+        assert self.rows.pending is not None
+        code = "000000" if self.tier >= Tier.WORKLOAD else ""
+        self.rows.answers[self.rows.pending.key] = Answer(
+            decision="approve", approver=who, comment=IN_LEDGER, code=code, target="VM42", at=self.clock.now
+        )
+        run, refused = self.run, self.refusals(self.run)
+        self.go_on()
+        assert self.refusals(run) == refused
+        assert self.run == run or not missing
+
+    def refusals(self, run: str) -> int:
+        return sum(note.kind in ("decision refused", NOT_COUNTED) for note in self.ledger.trail(run))
 
     @rule(what=st.sampled_from(["rejected", "garbage", "drift", "drift back", "woken", "woken", "enrolment"]), who=WHO)
     def mishap(self, what: str, who: str) -> None:

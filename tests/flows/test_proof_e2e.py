@@ -9,6 +9,7 @@ from uuid import UUID
 
 import gated
 import httpx
+import pyotp
 import pytest
 from prefect.states import Scheduled
 from proving import asked, enrolled
@@ -88,7 +89,43 @@ def test_two_people_prove_who_they_are(served: Served) -> None:
     told = json.loads((served.notes / str(run)).read_text())
     assert [(each["approver"], each["proof"]) for each in told["approvals"]] == [("Anna Berg", "code"), ("Bert Clay", "code")]
 
-    secrets = [each.secret.encode() for each in (anna, bert)]
+    none_is_in_the_state(served, anna, bert)
+
+
+def test_the_first_by_the_receiver_wakes_the_run_which_asks_the_second_by_its_form(served: Served) -> None:
+    carla, dora = enrolled(served, "Carla Dahl"), enrolled(served, "Dora Eik")
+    digest = gated.plan(Tier.IRREVERSIBLE, host="HV03").digest[:8]
+    with served.client() as client:
+        deployment = deploy(client, gated.proven, pool=POOL)
+        run = client.create_flow_run_from_deployment(deployment, parameters={"host": "HV03"}).id
+    question = asked(served, run)
+    said = {"approver": "Carla Dahl", "decision": "approve", "target": question.typed, "code": carla.at(datetime.now(UTC))}
+    url = f"{served.receiver.removesuffix('/alerts')}/approvals/{digest}"
+    heard = httpx.post(url, json=said, timeout=60)
+    assert (heard.status_code, heard.json()["missing"]) == (200, 1), heard.text
+    # Once a minute the sweep looks for what the ledger has too; if it is quicker, the run does not wait any more.
+    woken = heard.json()["woken"]
+    assert woken == "its run goes on" or "a flow run that is not paused" in woken
+
+    # Being woken is no answer of hers: the form names her, and nothing was refused.
+    asked(served, run, "Carla Dahl")
+    _, above = form_of(served, run)
+    assert "Carla Dahl has approved it; a second person has to" in above
+    assert "did not count" not in above
+
+    given = {**said, "approver": "Dora Eik", "code": dora.at(datetime.now(UTC)), "digest": digest, "comment": ""}
+    resumed = httpx.post(f"{served.api}/flow_runs/{run}/resume", json={"run_input": given}, timeout=60)
+    assert resumed.json()["status"] == "ACCEPT"
+    done = served.until(run, "Completed", "Failed")
+    assert done.state is not None
+    assert done.state.message == "mended: Approved."
+    told = json.loads((served.notes / str(run)).read_text())
+    assert [each["approver"] for each in told["approvals"]] == ["Carla Dahl", "Dora Eik"]
+
+
+def none_is_in_the_state(served: Served, *authenticators: pyotp.TOTP) -> None:
+    """No file of the state holds a secret of theirs."""
+    secrets = [each.secret.encode() for each in authenticators]
     looked_at = 0
     for path in served.state.rglob("*"):
         with suppress(OSError):  # a database's journal comes and goes
