@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import httpx
 from prefect.exceptions import PrefectHTTPStatusError
@@ -19,7 +19,6 @@ from remediations.engine.deciding import Question, question_of, record
 from remediations.engine.judging import Judging
 from remediations.engine.ports import StepOf, no_switches
 from remediations.ledger import Ledger, utc_now
-from remediations.model.policy import Proven
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,14 @@ def desk_of(own: settings.Settings, found: settings.Configuration, ledger: Ledge
 
 
 def hearing(here: Desk) -> Callable[[str, Said], Heard]:
-    """What takes answers that come to the receiver. All of them need a code: its token is in the hands of alerting too."""
+    """What takes answers that come to the receiver. All of them need a code: its token is in the hands of alerting too.
+
+    `Said` has one always, and it is judged always. What an approval takes stays policy's: what others gave by another way
+    counts as much as it would there.
+    """
 
     def decide(digest: str, said: Said) -> Heard:
-        found = here.question(digest, said.run)
-        question = replace(found, needed=found.needed.model_copy(update={"proof": Proven.CODE}))
+        question = here.question(digest, said.run)
         asked = question.asked
         given = said.model_dump(exclude={"run", "code"}) | {"code": said.code.replace(" ", ""), "digest": asked.digest[:8]}
         answered = here.take(question, Answer.model_validate(given), always=True)

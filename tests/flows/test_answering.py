@@ -1,0 +1,106 @@
+"""Answers at the receiver: each needs its own code, and what others gave before counts as policy says. No Prefect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import gated
+import pyotp
+import pytest
+from cryptography.fernet import Fernet
+from prefect.client.schemas.responses import SetStateStatus
+from pytest_mock import MockerFixture
+
+from flows.answering import Desk, hearing
+from flows.approvals import wake
+from flows.gate import Approval
+from remediations.alerts.approvals import Heard, Said
+from remediations.codes import Codes
+from remediations.engine import Answer
+from remediations.engine.judging import Judging
+from remediations.engine.ports import no_switches
+from remediations.ledger import Ledger, Sealed
+from remediations.model.names import same_person
+from remediations.model.outcome import AnswerRefused
+from remediations.model.policy import Gate, Gates, Policy
+from remediations.settings import load_site, packaged
+
+PLAN = gated.plan()
+TWICE = Policy(gates=Gates(remediations={PLAN.remediation: Gate.APPROVE_TWICE}))
+"""Two people, and a name is enough."""
+
+
+@dataclass
+class Receiver:
+    """What the receiver answers by, with a question that waits."""
+
+    desk: Desk
+    sealed: Sealed
+    bert: pyotp.TOTP
+    decide: Callable[[str, Said], Heard]
+
+    def say(self, decision: str = "approve", code: str = "") -> Heard:
+        given = {"approver": "Bert Clay", "decision": decision, "code": code or self.bert.at(datetime.now(UTC))}
+        return self.decide(PLAN.digest[:8], Said.model_validate(given))
+
+    def wrong(self) -> str:
+        return f"{(int(self.bert.at(datetime.now(UTC))) + 1) % 1_000_000:06}"
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    key = Fernet.generate_key().decode()
+    codes = Codes(lambda: key)
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        uri, secret = codes.enrol("Bert Clay")
+        ledger.add_approver("Bert Clay", secret, by="root")
+        authenticator = pyotp.parse_uri(uri)
+        assert isinstance(authenticator, pyotp.TOTP)
+        ledger.start_run("run-1", kind="test", incident_id=None, requested_by="carla")
+        until = datetime.now(UTC) + timedelta(hours=1)
+        sealed = ledger.seal("run-1", round=1, part="repair", plan=PLAN, expires_at=until)
+        judging = Judging(load_site(packaged("site.yaml")), TWICE, ledger, lambda: datetime.now(UTC), no_switches)
+        desk = Desk(judging, codes.step, None)
+        yield Receiver(desk, sealed, authenticator, hearing(desk))
+
+
+def test_a_name_that_policy_takes_counts_beside_a_code_given_at_the_receiver(receiver: Receiver) -> None:
+    named = Answer(decision="approve", approver="Anna Berg")
+    assert receiver.desk.take(receiver.desk.question(PLAN.digest), named).missing == 1
+    assert receiver.say().missing == 0
+    decided = receiver.desk.judging.ledger.decision(receiver.sealed)
+    assert decided is not None
+    assert [(each.approver, each.proof) for each in decided.approvals] == [("Anna Berg", "name"), ("Bert Clay", "code")]
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+def test_a_wrong_code_counts_for_nothing_also_where_policy_takes_a_name(receiver: Receiver, decision: str) -> None:
+    with pytest.raises(AnswerRefused, match="the code is not Bert Clay's"):
+        receiver.say(decision, receiver.wrong())
+    ledger = receiver.desk.judging.ledger
+    assert (ledger.approvals(receiver.sealed), ledger.decision(receiver.sealed)) == ([], None)
+
+
+def test_who_is_not_enrolled_is_not_heard_whatever_the_code(receiver: Receiver) -> None:
+    said = Said(approver="Anna Berg", decision="reject", code=receiver.bert.at(datetime.now(UTC)))
+    with pytest.raises(AnswerRefused, match="is no approver"):
+        receiver.decide(PLAN.digest[:8], said)
+
+
+def test_a_code_is_used_up_at_the_receiver(receiver: Receiver) -> None:
+    code = receiver.bert.at(datetime.now(UTC))
+    assert receiver.say(code=code).missing == 1
+    with pytest.raises(AnswerRefused, match="used before"):
+        receiver.say("reject", code)
+
+
+def test_a_form_takes_the_name_of_whoever_its_run_is_woken_for(mocker: MockerFixture) -> None:
+    client = mocker.Mock()
+    client.resume_flow_run.return_value.status = SetStateStatus.ACCEPT
+    asked = mocker.Mock(fields=tuple(Approval.model_fields), digest=PLAN.digest, typed="")
+    wake(client, asked, "approve", " Anna  Berg ")
+    given = Approval.model_validate(client.resume_flow_run.call_args.kwargs["run_input"])
+    assert same_person(given.approver, "Anna Berg")
