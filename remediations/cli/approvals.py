@@ -110,7 +110,10 @@ class Words:
 
 def decide(words: Words, *, as_json: bool) -> None:
     """Answer the question of that digest, in the ledger if it is there, else by Prefect's form; say what follows."""
-    from flows.answering import desk
+    if len(words.who.strip()) < 2:
+        fail(f"--as: {words.who!r} is no name: give the name of whoever decides, two characters or more")
+    with err.status("looking for what waits"):
+        from flows.answering import desk
 
     api = Settings.load().prefect_api
     with desk(api) as here:
@@ -123,8 +126,9 @@ def decide(words: Words, *, as_json: bool) -> None:
         if here is None or question is None:
             _by_form(words, as_json=as_json)
             return
-        asked = question.asked
-        answered = here.take(question, _answer(words, question))
+        asked, answer = question.asked, _answer(words, question)
+        with err.status(f"writing it into the ledger{f', asking {api} to wake its run' if api else ''}"):
+            answered = here.take(question, answer)
     if as_json:
         told = {"decision": words.decision, "approver": words.who, "digest": asked.digest, "run": asked.run}
         print_json({**told, "title": asked.plan.title, "missing": answered.missing, "woken": answered.woken})
@@ -171,17 +175,20 @@ def _ask(who: str) -> str:
 def _by_form(words: Words, *, as_json: bool) -> None:
     """Answer by Prefect's form, from a machine that has no ledger: the run checks it."""
     api = prefect_api()
-    with err.status(f"asking {api}"):
+    asking = f"asking {api}"
+    with err.status(asking):
         from flows import approvals
-
-        try:
-            with approvals.client_for(api) as client:
+        from remediations.engine.ports import NO_CODE
+    try:
+        with approvals.client_for(api) as client:
+            with err.status(asking):
                 asked = approvals.find(client, words.digest, words.run)
-                code, target = words.code, words.target
-                if words.approves and "code" in asked.fields and not code:
-                    code = _ask(words.who)
-                if not words.approves:
-                    code, target = approvals.NO_CODE, asked.typed
+            code, target = words.code, words.target
+            if words.approves and "code" in asked.fields and not code:
+                code = _ask(words.who)  # with no line of progress, which would be written over the question
+            if not words.approves:
+                code, target = NO_CODE, asked.typed
+            with err.status(asking):
                 approvals.answer(
                     client,
                     asked,
@@ -192,10 +199,10 @@ def _by_form(words: Words, *, as_json: bool) -> None:
                     code=code or "",
                     target=target or "",
                 )
-        except approvals.NotTaken as error:
-            fail(str(error), Exit.NOT_APPROVED)
-        except httpx.HTTPError as error:
-            fail(f"Prefect at {api} does not answer ({error}): is `remediate serve` running?", Exit.FAILED)
+    except approvals.NotTaken as error:
+        fail(str(error), Exit.NOT_APPROVED)
+    except httpx.HTTPError as error:
+        fail(f"Prefect at {api} does not answer ({error}): is `remediate serve` running?", Exit.FAILED)
     if as_json:
         told = {"decision": words.decision, "approver": words.who}
         print_json({**told, **asked.model_dump(mode="json", exclude={"fields"})})

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
 
-from remediations.cli.console import err, out, print_json
+from remediations.cli.console import err, out, print_json, progress
+
+if TYPE_CHECKING:
+    from remediations.engine.watch import Seen
 
 
 def show(*, as_json: bool) -> None:
@@ -37,7 +41,13 @@ def look(*, as_json: bool) -> None:
 
     configure_logs(stream=sys.stderr, level="WARNING")
     with engine() as built:
-        seen = once(built)
+
+        def looked() -> Seen:
+            # Once more: standard error is another one while progress is shown, and what is logged there goes above it.
+            configure_logs(stream=sys.stderr, level="WARNING")
+            return once(built)
+
+        seen = progress(f"look at the event logs of {len(built.site.hosts)} hosts", looked)
     if as_json:
         print_json(seen.model_dump(mode="json"))
     else:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyotp
 import pytest
+import structlog
+from pytest_mock import MockerFixture
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from remediations.cli import app
@@ -40,6 +45,23 @@ def waiting(ledger: Ledger, question: Ask) -> Sealed:
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+
+
+class Screen(Console):
+    """Standard error as a terminal has it, kept as text."""
+
+    def __init__(self) -> None:
+        self.text = io.StringIO()
+        super().__init__(file=self.text, force_terminal=True, width=300, highlight=False)
+
+    @property
+    def shown(self) -> str:
+        return self.text.getvalue()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a line of progress is there: it hides the cursor meanwhile."""
+        return self.shown.count("\x1b[?25l") > self.shown.count("\x1b[?25h")
 
 
 def enrolled(name: str) -> pyotp.TOTP:
@@ -126,6 +148,63 @@ def test_anybody_rejects_without_a_code(waiting: Sealed, ledger: Ledger) -> None
     decided = ledger.decision(waiting)
     assert decided is not None
     assert (decided.decision, decided.approver, decided.comment) == ("reject", "Dora", "not tonight")
+
+
+@pytest.mark.parametrize("name", ["", " ", "   ", "A"])
+def test_nobody_decides_without_a_name(waiting: Sealed, ledger: Ledger, name: str) -> None:
+    nameless = run("reject", waiting.digest[:8], "--as", name)
+    assert (nameless.exit_code, "--as: " in nameless.stderr) == (2, True), nameless.output
+    assert ledger.decision(waiting) is None
+
+
+def test_people_see_what_is_being_done_while_it_lasts(waiting: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr("remediations.cli.approvals.err", screen)
+    assert run("reject", waiting.digest[:8], "--as", "Dora").exit_code == 0
+    assert "looking for what waits" in screen.shown
+    assert "writing it into the ledger" in screen.shown
+
+
+def test_a_code_is_asked_for_with_no_line_of_progress_over_the_question(
+    state: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
+) -> None:
+    screen = Screen()
+    monkeypatch.setattr("remediations.cli.approvals.err", screen)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    waits = mocker.Mock(fields=("code",), typed="", title="Raise it", shown="", link="")
+    mocker.patch("flows.approvals.find", return_value=waits)
+    answer = mocker.patch("flows.approvals.answer")
+    asked = mocker.patch("remediations.cli.approvals._ask", side_effect=lambda who: f"{screen.busy}")
+    assert not (state / "ledger.db").exists(), "so it goes by the form"
+    assert run("approve", "3f9a41c0", "--as", "Anna Berg").exit_code == 0
+    asked.assert_called_once_with("Anna Berg")
+    assert answer.call_args.kwargs["code"] == "False"
+    assert "asking http://127.0.0.1:9/api" in screen.shown
+
+
+@pytest.fixture
+def logs() -> Iterator[None]:
+    """What a command sets up for its process is put back."""
+    root = logging.getLogger()
+    handlers, level, factory = root.handlers[:], root.level, logging.getLogRecordFactory()
+    yield
+    root.handlers, root.level = handlers, level
+    logging.setLogRecordFactory(factory)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("state", "logs")
+def test_a_look_tells_its_progress_and_what_is_logged_meanwhile_goes_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REMEDIATE_PASSWORD", raising=False)
+    screen = Screen()
+    monkeypatch.setattr("remediations.cli.console.err", screen)
+    looked = run("watch")
+    assert looked.exit_code == 0, looked.output
+    assert "not read: HV01" in looked.stdout, "there is no password, which is logged"
+    assert "look at the event logs of 4 hosts" in screen.shown
+    assert "an event log could not be read" in screen.shown
+    assert "an event log could not be read" not in looked.stderr, "past the screen, into the line of progress"
 
 
 def test_the_check_says_how_many_approvers_are_missing(state: Path) -> None:
