@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
+from remediations.model.outcome import Refused
+
 S = TypeVar("S")
 R = TypeVar("R")
 
@@ -50,8 +52,10 @@ class Together(Generic[S, R]):
             while self._waiting and (many := many + len(self._waiting[0].items)) <= MOST:
                 batch.append(self._waiting.popleft())
             error = await self._written(batch)
-            if error is not None and len(batch) > 1:
-                for each in batch:  # what is wrong with one caller's items is not the others'
+            # What is wrong with one caller's items is not the others'. A refusal is of the ledger, and so everybody's: each
+            # that was tried alone would wait for it as long again.
+            if error is not None and len(batch) > 1 and not isinstance(error, Refused):
+                for each in batch:
                     _tell([each], await self._written([each]))
             else:
                 _tell(batch, error)

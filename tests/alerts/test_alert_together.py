@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from remediations.alerts.together import MOST, Together
+from remediations.model.outcome import Reason, Refused
 
 
 class Disk:
@@ -51,6 +52,20 @@ def test_what_is_wrong_with_one_caller_s_is_not_the_others() -> None:
     assert (rest[0], rest[2]) == (["w1", "w2"], ["w4"])
     assert isinstance(rest[1], ValueError)
     assert asyncio.run(all_at_once(together, disk, [[9]])) == [["w9"]], "it goes on, in another loop too"
+
+
+def test_a_ledger_that_is_away_is_waited_for_once_and_not_by_each_of_those_who_wait() -> None:
+    disk = Disk()
+
+    def write(items: Sequence[int]) -> list[str]:
+        disk(items)
+        raise Refused(Reason.LEDGER_UNAVAILABLE, "its database is locked")
+
+    calls = [[each] for each in range(21)]
+    results = asyncio.run(all_at_once(Together(write), disk, calls))
+    assert [type(each) for each in results] == [Refused] * 21
+    assert [item for each in disk.writes for item in each] == list(range(21)), "each was tried once"
+    assert len(disk.writes) <= 2
 
 
 def test_nobody_is_answered_before_the_disk_and_a_caller_that_left_harms_nobody() -> None:
