@@ -100,7 +100,8 @@ class Readers:
         shares = self._shared(asked)
         at_once = max(1, gather.AT_ONCE // len(self._readers))
         for reader, share in zip(self._readers, shares, strict=True):
-            _told(reader, _Task(share, at_once, gather.READ_DEADLINE))
+            if share:  # an answer that nobody waits for would be taken for that to the next question
+                _told(reader, _Task(share, at_once, gather.READ_DEADLINE))
         found = Gathered({}, {})
         for number, share in enumerate(shares):
             part = _heard(self._readers[number]) if share else Gathered({}, {})

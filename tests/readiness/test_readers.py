@@ -13,6 +13,7 @@ import pytest
 from remediations.engine import readers as module
 from remediations.engine.readers import Readers
 from remediations.engine.readiness import Scope, assess
+from remediations.facts.host import host_processor
 from remediations.lab.lab import Lab
 from remediations.ledger import utc_now
 from remediations.model.readiness import Readiness
@@ -47,6 +48,16 @@ def test_two_readers_find_what_one_process_finds_and_are_gone_afterwards(lab: La
     assert together.vms == alone.vms
     assert [each.id for each in together.findings] == [each.id for each in alone.findings]
     assert any(host.silent for host in together.hosts)
+
+
+def test_a_reader_that_was_not_asked_answers_only_its_next_question(lab: Lab) -> None:
+    site = lab.site()
+    here, there = host_processor("HV01"), host_processor("HV02")
+    with Remoting(site, resolve) as hosts, Readers(site, resolve, most=2) as several:
+        for asked in ([here, there], [here], [there], [here, there]):
+            found = several.read(hosts, site, asked)
+            assert set(found.seen) == {each.id for each in asked}
+        assert len(multiprocessing.active_children()) == 2
 
 
 @pytest.mark.long
