@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
+import structlog
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
@@ -32,6 +35,8 @@ MOST = 50
 
 PAGE = "readiness.html"
 """The newest page, in the state directory."""
+
+log = structlog.get_logger(__name__)
 
 
 @flow(name="readiness", persist_result=False, retries=0, validate_parameters=True)
@@ -71,21 +76,35 @@ def readiness(
         return Failed(message=f"failed: {error}")
     except Refused as refused:
         return Failed(message=str(refused))
-    publish(report)
+    # The next one compares with this one: what got worse is told now or never, so before anything else can fail.
     tell(report)
+    publish(report)
     return Completed(message=headline(report))
 
 
 def publish(report: Readiness) -> None:
-    """Show the report on the run's page, and keep the page with the heat map in the state directory."""
+    """Show the report on the run's page, and keep the page with the heat map in the state directory, or say why not."""
     key = hashlib.sha256(report.scope.encode()).hexdigest()[:8]
     state = Settings.load().state
     kept = state / PAGE
-    fresh = kept.with_suffix(".new")
-    fresh.write_text(page(report), "utf-8")
-    fresh.replace(kept)
-    text = f"{markdown(report)}\n\nThe heat map: `{kept}`, on the machine of this worker."
+    try:
+        _keep(page(report), kept)
+        where = f"The heat map: `{kept}`, on the machine of this worker."
+    except OSError as error:
+        log.warning("the page could not be kept", file=str(kept), error=str(error))
+        where = f"The heat map could not be kept as `{kept}` on the machine of this worker: {error}"
+    text = f"{markdown(report)}\n\n{where}"
     create_markdown_artifact(safe(text), key=f"readiness-{key}", description=headline(report))
+
+
+def _keep(text: str, kept: Path) -> None:
+    """Write the page whole or not at all, whoever else writes one meanwhile. Raises `OSError`."""
+    fresh = kept.with_name(f".{kept.name}.{uuid4().hex}")
+    try:
+        fresh.write_text(text, "utf-8")
+        fresh.replace(kept)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def tell(report: Readiness) -> None:

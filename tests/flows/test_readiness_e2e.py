@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
-from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
 from served_prefect import Served, eventually
 
 from flows import deployments
@@ -50,8 +50,45 @@ def test_a_name_that_nobody_knows_fails_in_words(served: Served, deployment: UUI
 
 
 def test_what_is_lost_is_shown_and_told(served: Served, deployment: UUID) -> None:
-    site = load_site(packaged("site.yaml"))
-    names = [host.name for host in site.hosts][:2]
+    names = ready_before(served)
+    run = asked(served, deployment, hosts=names, across=True)
+    ended = served.until(run.id, "Completed", "Failed", seconds=200)
+    assert ended.state is not None
+    assert ended.state.name == "Completed", served.told(run.id)
+    assert "2 not known" in str(ended.state.message)
+    shown = page_of(served, run.id)
+    assert "could not be read" in shown
+    assert "No longer ready since" in shown
+    events = eventually(lambda: told_of(served, run.id, 2), 60, "the events")
+    assert {(each["source"], each["destination"]) for each in events} == {(names[0], names[1]), (names[1], names[0])}
+    assert all(each["level"] == "not known" for each in events)
+    assert "could not be read" in (served.state / "readiness.html").read_text("utf-8")
+
+    seen = httpx.get(f"{served.receiver.removesuffix('/alerts')}/metrics").raise_for_status().text
+    assert 'hyperv_remediation_readiness_ways{level="unknown"} 2.0' in seen
+    assert "hyperv_remediation_ledger_up 1.0" in seen
+
+
+def test_what_is_lost_is_told_where_the_page_cannot_be_kept(served: Served, deployment: UUID) -> None:
+    names = ready_before(served)
+    page = served.state / "readiness.html"
+    page.unlink(missing_ok=True)
+    page.mkdir()
+    try:
+        run = asked(served, deployment, hosts=names, across=True)
+        ended = served.until(run.id, "Completed", "Failed", seconds=200)
+    finally:
+        page.rmdir()
+    assert ended.state is not None
+    assert ended.state.name == "Completed", served.told(run.id)
+    eventually(lambda: told_of(served, run.id, 2), 60, "the events")
+    assert "The heat map could not be kept" in page_of(served, run.id)
+    assert [each.name for each in served.state.iterdir() if "readiness" in each.name] == [], "nothing half-written is left"
+
+
+def ready_before(served: Served) -> list[str]:
+    """Two hosts between which both ways were ready yesterday, as the ledger has it."""
+    names = [str(host.name) for host in load_site(packaged("site.yaml")).hosts][:2]
     good = tuple(
         Way(source=here, destination=there, level=Level.READY) for here, there in ((names[0], names[1]), (names[1], names[0]))
     )
@@ -64,29 +101,20 @@ def test_what_is_lost_is_shown_and_told(served: Served, deployment: UUID) -> Non
     )
     with Ledger(f"sqlite:///{served.state / 'ledger.db'}") as ledger:
         ledger.keep_readiness(earlier)
+    return names
 
-    run = asked(served, deployment, hosts=names, across=True)
-    ended = served.until(run.id, "Completed", "Failed", seconds=200)
-    assert ended.state is not None
-    assert ended.state.name == "Completed", served.told(run.id)
-    assert "2 not known" in str(ended.state.message)
 
+def page_of(served: Served, run: UUID) -> str:
     with served.client() as client:
-        (shown,) = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id])))
-        assert "could not be read" in str(shown.data)
-        assert "No longer ready since" in str(shown.data)
+        (shown,) = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run])))
+    return str(shown.data)
 
-        def told() -> list[dict[str, str]] | None:
-            body = {"filter": EventFilter(event=EventNameFilter(name=[LOST])).model_dump(mode="json", exclude_unset=True)}
-            answer = client._client.post("/events/filter", json=body)
-            found = [each["payload"] for each in answer.raise_for_status().json()["events"]]
-            return found if len(found) >= 2 else None
 
-        events = eventually(told, 60, "the events")
-    assert {(each["source"], each["destination"]) for each in events} == {(names[0], names[1]), (names[1], names[0])}
-    assert all(each["level"] == "not known" for each in events)
-    assert "could not be read" in (served.state / "readiness.html").read_text("utf-8")
-
-    seen = httpx.get(f"{served.receiver.removesuffix('/alerts')}/metrics").raise_for_status().text
-    assert 'hyperv_remediation_readiness_ways{level="unknown"} 2.0' in seen
-    assert "hyperv_remediation_ledger_up 1.0" in seen
+def told_of(served: Served, run: UUID, number: int) -> list[dict[str, str]] | None:
+    """What the events of a run say, once there are so many."""
+    wanted = EventFilter(
+        event=EventNameFilter(name=[LOST]), related=EventRelatedFilter(id=[f"prefect.flow-run.{run}"])
+    ).model_dump(mode="json", exclude_unset=True)
+    answer = httpx.post(f"{served.api}/events/filter", json={"filter": wanted})
+    found = [each["payload"] for each in answer.raise_for_status().json()["events"]]
+    return found if len(found) >= number else None
