@@ -88,7 +88,7 @@ def test_only_who_wants_to_know_is_told_and_one_that_fails_keeps_nothing_from_th
         return Block(name)
 
     mocker.patch.object(notify, "_load", load)
-    mocker.patch.object(notify, "PATIENCE", 0.2)
+    mocker.patch.object(notify, "PATIENCE", 2.0)
     warned = mocker.spy(notify.log, "warning")
     targets = [
         Notify(block="custom-webhook/gone"),
