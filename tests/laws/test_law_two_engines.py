@@ -139,6 +139,7 @@ def test_two_engines_are_given_the_same_plan(site: Callable[..., Site], what: st
 
 
 def test_two_engines_are_told_of_the_same_failure(site: Callable[..., Site]) -> None:
+    met = 0
     for lag in LAGS[:3]:
         here = site(())
         failure = here.bench.lab.fail(Cause.SPN_MISSING.value)
@@ -146,10 +147,15 @@ def test_two_engines_are_told_of_the_same_failure(site: Callable[..., Site]) -> 
             here.race(lag, ("run-1", failure), ("run-2", failure)), key=lambda each: each.outcome.ending is not Ending.MENDED
         )
         assert first.outcome.ending is Ending.MENDED, first.markdown
-        refused = (second.outcome.ending, second.outcome.reason, here.sent(second.run))
-        assert refused == (Ending.REFUSED, Reason.DUPLICATE_IN_PROGRESS, 0), second.markdown
+        ended = (second.outcome.ending, second.outcome.reason)
+        # A process that was held up for longer than the first one's whole run finds nothing that still fails.
+        over = (Ending.NOTHING_TO_DO, Reason.SYMPTOM_GONE)
+        assert ended in ((Ending.REFUSED, Reason.DUPLICATE_IN_PROGRESS), over), second.markdown
+        assert here.sent(second.run) == 0, second.markdown
+        met += ended != over
         assert [each.run for each in here.bench.ledger.open_incidents()] == []
         here.at_rest()
+    assert met, "they never met: the law shows nothing"
 
 
 @pytest.mark.parametrize(
