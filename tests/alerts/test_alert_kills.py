@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -26,7 +27,8 @@ from remediations.model.outcome import Refused
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SENDERS, GROUP, ROUNDS = 6, 5, 40
+SENDERS, GROUP, PART = 6, 5, 300
+"""How many send, alerts of one request, and how many alerts have to be answered between two kills."""
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ class Receiver:
             "REMEDIATE_STATE": str(home / "state"),
             "REMEDIATE_LEDGER": url,
             "REMEDIATE_RECEIVER_PORT": str(self.port),
+            "REMEDIATE_RECEIVER_RATE": "1000000",  # nobody is refused for sending much
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -77,13 +80,14 @@ class Receiver:
 
 
 class Stream:
-    """Senders that send each group again until it is answered 202, as Alertmanager does."""
+    """Senders that send each group again until it is answered 202, as Alertmanager does; then the next, until told to end."""
 
     def __init__(self, port: int) -> None:
         self.answered: set[str] = set()
         self.refused: list[int] = []
-        self.share = 0.0
-        """How much of it may be sent by now, so that no kill comes after its end."""
+        self.cut_off: list[str] = []
+        """Requests that got no answer, by how they ended."""
+        self._ends = threading.Event()
         self._url = f"http://127.0.0.1:{port}/alerts/alertmanager"
         self._threads = [threading.Thread(target=self._send, args=(number,), daemon=True) for number in range(SENDERS)]
 
@@ -91,22 +95,25 @@ class Stream:
         for each in self._threads:
             each.start()
 
-    def join(self) -> None:
+    def end(self) -> None:
+        """Send nothing new, and wait until all that was begun is answered."""
+        self._ends.set()
         for each in self._threads:
             each.join(240)
             assert not each.is_alive()
 
     def _send(self, number: int) -> None:
         with httpx.Client(timeout=30) as client:
-            for round_ in range(ROUNDS):
-                while round_ >= self.share * ROUNDS:
-                    time.sleep(0.01)
+            for round_ in count():
+                if self._ends.is_set():
+                    return
                 names = [f"VM-{number}-{round_}-{each}" for each in range(GROUP)]
                 body = webhook(*(alert(vm=name, source="HV01") for name in names))
                 while True:
                     try:
                         answer = client.post(self._url, json=body)
-                    except httpx.HTTPError:
+                    except httpx.HTTPError as error:
+                        self.cut_off.append(type(error).__name__)
                         time.sleep(0.1)
                         continue
                     if answer.status_code == 202:
@@ -116,32 +123,34 @@ class Stream:
                     time.sleep(0.1)
 
 
-def streamed(receiver: Receiver, url: str, kills: list[Callable[[], None]]) -> Stream:
-    """A whole stream, with a kill at each of equal parts of it; then everything that was answered is there, once."""
+def streamed(receiver: Receiver, url: str, kill: Callable[[Stream], None], times: int) -> None:
+    """A stream in which something is killed so often; then everything that was answered is there, once."""
     receiver.start()
     stream = Stream(receiver.port)
     stream.start()
-    whole = SENDERS * ROUNDS * GROUP
-    for number, kill in enumerate(kills, start=1):
-        stream.share = (number + 0.5) / (len(kills) + 1)
-        eventually(lambda n=number: len(stream.answered) >= n * whole // (len(kills) + 1), "the stream", receiver.told)
+    for _ in range(times):
+        part_of(stream, receiver)
         kill_and_look(kill, url, stream, receiver)
-    stream.share = 1.0
-    stream.join()
+    part_of(stream, receiver)
+    stream.end()
     receiver.stop()
-    assert len(stream.answered) == whole
     assert set(stream.refused) <= {503}, "what cannot be taken now is told so, and nothing else"
     with Ledger(url) as ledger:
         found = [str(each.incident.vm) for each in ledger.open_incidents()]
         ledger.verify()
     assert sorted(found) == sorted(stream.answered), "each once, none lost, none twice"
-    return stream
 
 
-def kill_and_look(kill: Callable[[], None], url: str, stream: Stream, receiver: Receiver) -> None:
+def part_of(stream: Stream, receiver: Receiver) -> None:
+    """Wait until a part of the stream has been answered."""
+    before = len(stream.answered)
+    eventually(lambda: len(stream.answered) >= before + PART, "the stream", receiver.told)
+
+
+def kill_and_look(kill: Callable[[Stream], None], url: str, stream: Stream, receiver: Receiver) -> None:
     """What had been answered before is there after it."""
     before = set(stream.answered)
-    kill()
+    kill(stream)
     eventually(lambda: _holds(url, before), "a ledger that can be read", receiver.told)
 
 
@@ -161,21 +170,23 @@ def test_the_receiver_is_killed_three_times(kind: str, tmp_path: Path, request: 
     url = f"sqlite:///{tmp_path / 'ledger.db'}" if kind == "sqlite" else request.getfixturevalue("postgres").url
     receiver = Receiver(tmp_path, url)
 
-    def kill() -> None:
+    def kill(stream: Stream) -> None:
+        before = len(stream.cut_off)
         receiver.kill()
+        eventually(lambda: len(stream.cut_off) > before, "a sender that finds nobody", receiver.told)
         receiver.start()
 
-    streamed(receiver, url, [kill] * 3)
+    streamed(receiver, url, kill, times=3)
     assert len(re.findall("alerts to", (tmp_path / "receive.log").read_text())) == 4
 
 
 def test_the_database_is_killed_three_times(postgres: Postgres, tmp_path: Path) -> None:
     receiver = Receiver(tmp_path, postgres.url)
 
-    def kill() -> None:
+    def kill(stream: Stream) -> None:
+        before = len(stream.refused)
         postgres.kill()
-        time.sleep(0.5)
+        eventually(lambda: len(stream.refused) > before, "a sender that is told to come again", receiver.told)
         postgres.start()
 
-    stream = streamed(receiver, postgres.url, [kill] * 3)
-    assert stream.refused, "senders were told to come again"
+    streamed(receiver, postgres.url, kill, times=3)
