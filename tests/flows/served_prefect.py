@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -66,6 +66,15 @@ class Served:
                 continue
         return found
 
+    def worker(self) -> int:
+        """Its Prefect worker; waits while one is started again."""
+
+        def look() -> int | None:  # `serve` itself has no such argument
+            return next((each for each in self.processes() if b"flows.worker" in cmdline(each)), None)
+
+        found: int = eventually(look, 60, "a Prefect worker", lambda: self.log.read_text()[-3000:])
+        return found
+
     def gated(self, deployment: UUID, expires_at: datetime, host: str) -> FlowRun:
         """A new run of the test's own flow."""
         with self.client() as client:
@@ -83,6 +92,14 @@ class Served:
         states = [f"{each.timestamp:%H:%M:%S.%f} {each.name} {each.message or ''}" for each in found]
         worker = (self.state / "logs" / "prefect-worker.log").read_text(errors="replace").splitlines()[-60:]
         return "\n".join([*states, *worker])
+
+
+def cmdline(pid: int) -> bytes:
+    """A process's arguments; none if it has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _in(served: Served, run: UUID, states: tuple[str, ...]) -> FlowRun | None:
@@ -123,7 +140,8 @@ def serving(base: Path, **env: str) -> Iterator[Served]:
             process.kill()
         running.left = running.processes()
         for each in running.left:
-            os.kill(each, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
 
 
 def _serving(running: Served) -> dict[str, str] | None:

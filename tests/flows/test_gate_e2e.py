@@ -95,8 +95,7 @@ def test_a_killed_worker_forgets_nothing_and_the_terminal_answers(served: Served
     run = served.gated(gated_deployment, later(), "HV20").id
     asked(served, run)
     served.until(run, "Suspended")
-    worker = next(each for each in served.processes() if b"flows.worker" in cmdline(each))
-    os.kill(worker, signal.SIGKILL)
+    os.kill(served.worker(), signal.SIGKILL)
     listed = json.loads(served.cli("approvals", "--json").stdout)
     assert [each["digest"] for each in listed if each["run"] == str(run)] == [digest]
     unknown = served.cli("approve", "00000000", "--as", "Anna Berg")
@@ -115,7 +114,7 @@ def test_a_killed_worker_forgets_nothing_and_the_terminal_answers(served: Served
 def test_an_answer_that_comes_while_the_asking_process_still_ends_is_carried_out(
     served: Served, gated_deployment: UUID
 ) -> None:
-    worker = next(each for each in served.processes() if b"flows.worker" in cmdline(each))
+    worker = served.worker()
     runs = {host: served.gated(gated_deployment, later(), host).id for host in ("HV21", "HV22", "HV23")}
     for run in runs.values():
         question = asked(served, run)
@@ -137,14 +136,6 @@ def test_a_run_that_a_worker_took_and_lost_is_started_again(served: Served, gate
     asked(served, run)
     assert served.cli("reject", plan(host="HV24").digest[:8], "--as", "Anna Berg").returncode == 0
     served.until(run, "Completed")
-
-
-def cmdline(pid: int) -> bytes:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
 
 
 def test_rejected_bypassed_and_expired_end_without_a_change(served: Served, gated_deployment: UUID) -> None:
