@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
@@ -36,6 +37,9 @@ BREATH = 0.2
 
 BATCH = 500
 """Incidents that one transaction decides on at most: nobody else can write to the ledger meanwhile."""
+
+AWAY = (httpx.HTTPError, PrefectHTTPStatusError, Refused, OSError)
+"""As Prefect or the ledger that cannot be reached is told of; anything else is logged with where it came from."""
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +130,8 @@ class Dispatcher:
                 record = self.ledger.run(str(each.run))
                 outcome = record.outcome if record is not None else None
                 if outcome is not None and outcome.reason is Reason.SYMPTOM_GONE:
-                    client.set_flow_run_state(each.run, state_of(outcome), force=True)
+                    with suppress(ObjectNotFound):  # deleted since it was looked at: it asks nobody any more
+                        client.set_flow_run_state(each.run, state_of(outcome), force=True)
                     log.info("run ended, nothing is left to do", run=str(each.run))
 
     def read_again(self, engine: Engine) -> None:
@@ -180,8 +185,9 @@ class Dispatcher:
             self._wake.clear()
             try:
                 self.dispatch()
-            except (httpx.HTTPError, PrefectHTTPStatusError, Refused, OSError) as error:
-                log.warning("incidents wait for their flow runs", error=str(error), again_in_seconds=pause)
+            except Exception as error:  # alerts are accepted all the same: nothing may end what starts their runs
+                waits = {"error": str(error), "again_in_seconds": pause}
+                log.warning("incidents wait for their flow runs", **waits, exc_info=not isinstance(error, AWAY))
                 self._stop.wait(pause)
                 pause = min(LONGEST_PAUSE, 2 * pause)
             else:
