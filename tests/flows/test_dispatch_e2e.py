@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled
+from pytest_mock import MockerFixture
 from served_prefect import Served, eventually
 
+from flows import dispatch
+from flows.approvals import Waiting
 from flows.deployments import deploy, ensure_pool
 from flows.dispatch import Dispatcher
 from flows.remediate_migration import remediate_migration
 from remediations.ledger import Ledger, OpenIncident
 from remediations.model.incident import Incident
-from remediations.model.outcome import Ending
+from remediations.model.outcome import Ending, Outcome, Reason
 from remediations.model.policy import Policy
 from remediations.settings import load_site, packaged
 
@@ -63,9 +69,31 @@ def test_prefect_may_be_down_and_we_may_be_restarted(served: Served, deployment:
         assert again.accept([Incident(vm="VM42", source="HV01")])[0].id != accepted.id, "a later alert opens a new one"
 
 
-def runs(served: Served, tag: str) -> list[UUID] | None:
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+def test_a_run_that_is_deleted_just_before_it_is_ended_keeps_no_other_from_its_end(
+    served: Served, deployment: UUID, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    """The edge is the moment between: what Prefect said to be waiting, of which one run is not there any more."""
+    with served.client() as client:
+        gone, there = (client.create_flow_run_from_deployment(deployment, name=name).id for name in ("gone", "there"))
+        client.delete_flow_run(gone)
+    mocker.patch.object(dispatch, "waiting", return_value=[asking(gone), asking(there)])
+    over = Outcome(ending=Ending.NOTHING_TO_DO, reason=Reason.SYMPTOM_GONE, summary="It was resolved.")
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        for run in (gone, there):
+            ledger.start_run(str(run), kind="remediate-migration", incident_id=None, requested_by="alerting")
+            ledger.finish_run(str(run), over)
+        Dispatcher(ledger, served.client, deployment, site=SITE, policy=Policy()).end_needless()
+    ended = served.until(there, "Completed", seconds=1)
+    assert ended.state is not None
+    assert ended.state.message == "nothing to do (SymptomGone): It was resolved."
 
+
+def asking(run: UUID) -> Waiting:
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    return Waiting(run=run, run_name="", digest="0" * 64, title="", tier="", expires_at=expires, retry=None, link="")
+
+
+def runs(served: Served, tag: str) -> list[UUID] | None:
     with served.client() as client:
         found = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag])))
     return [each.id for each in found] or None
@@ -75,14 +103,7 @@ def runs(served: Served, tag: str) -> list[UUID] | None:
 def test_what_comes_over_prefects_bus_and_by_webhook_is_one_incident_with_one_run(served: Served) -> None:
     vm = f"VM-{uuid4().hex[:8]}"
     failed = {"vm": vm, "source": "HV01", "destination": "HV02", "message": "Quotes ' and \" and {{ braces }} survive"}
-    event = {
-        "event": "migration.failed",
-        "resource": {"prefect.resource.id": f"hyperv.vm.{vm}"},
-        "occurred": datetime.now(UTC).isoformat(),
-        "id": str(uuid4()),
-        "payload": failed,
-    }
-    assert httpx.post(f"{served.api}/events", json=[event]).status_code == 204
+    emitted(served, failed)
     with Ledger(f"sqlite:///{served.state / 'ledger.db'}") as ledger:
         opened = eventually(lambda: next(iter(of(ledger, vm)), None), 180, "the event's incident")
         assert opened.incident.message == failed["message"]
@@ -98,27 +119,58 @@ def test_what_comes_over_prefects_bus_and_by_webhook_is_one_incident_with_one_ru
 
 
 @pytest.mark.long
+def test_what_comes_over_prefects_bus_while_the_ledger_is_locked_is_taken_in_afterwards(served: Served) -> None:
+    vm = f"VM-{uuid4().hex[:8]}"
+    with closing(sqlite3.connect(served.state / "ledger.db", timeout=60, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # as some tool of an administrator that holds its lock
+        emitted(served, {"vm": vm, "source": "HV01"})
+        run = eventually(lambda: reporting(served, vm=vm), 200, "its flow run").id
+        eventually(lambda: pieces(served, run).get("AwaitingRetry"), 120, "a try that failed", lambda: served.told(run))
+        other.execute("ROLLBACK")
+    done = served.until(run, "Completed", "Failed", seconds=200)
+    assert done.state is not None
+    assert done.state.name == "Completed", served.told(run)
+    with Ledger(f"sqlite:///{served.state / 'ledger.db'}") as ledger:
+        assert ledger.incident(str(done.state.message).removesuffix(" opened")).incident.vm == vm
+
+
+@pytest.mark.long
 def test_an_event_that_names_nobody_says_so_where_people_look(served: Served) -> None:
     mark = f"mark-{uuid4().hex[:8]}"
+    emitted(served, {"source": mark})
+    run = eventually(lambda: reporting(served, source=mark), 200, "its flow run").id
+    failed = served.until(run, "Completed", "Failed", seconds=200)
+    assert failed.state is not None
+    assert failed.state.name == "Failed"
+    assert "vm" in str(failed.state.message)
+    assert eventually(lambda: pieces(served, run).get("Failed"), 60, "what it did") == 1, "tried once: it stays wrong"
+
+
+def emitted(served: Served, payload: dict[str, str]) -> None:
+    """Tell Prefect's bus of a failure."""
     event = {
         "event": "migration.failed",
-        "resource": {"prefect.resource.id": "hyperv.vm.nobody"},
+        "resource": {"prefect.resource.id": f"hyperv.vm.{payload.get('vm', 'nobody')}"},
         "occurred": datetime.now(UTC).isoformat(),
         "id": str(uuid4()),
-        "payload": {"source": mark},
+        "payload": payload,
     }
     assert httpx.post(f"{served.api}/events", json=[event]).status_code == 204
 
-    def failed() -> FlowRun | None:
-        with served.client() as client:
-            found = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=20)
-        mine = (each for each in found if each.parameters.get("failure", {}).get("source") == mark)
-        return next((each for each in mine if each.state is not None and each.state.is_final()), None)
 
-    run = eventually(failed, 200, "its flow run")
-    assert run.state is not None
-    assert run.state.is_failed()
-    assert "vm" in str(run.state.message)
+def reporting(served: Served, **failure: str) -> FlowRun | None:
+    """The flow run that was started with a failure of these fields."""
+    with served.client() as client:
+        found = client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=50)
+    mine = (each for each in found if failure.items() <= each.parameters.get("failure", {}).items())
+    return next(mine, None)
+
+
+def pieces(served: Served, run: UUID) -> dict[str | None, int]:
+    """How often each task of a flow run was tried, by the state that it is in."""
+    with served.client() as client:
+        found = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])))
+    return {each.state_name: each.run_count for each in found}
 
 
 def of(ledger: Ledger, vm: str) -> list[OpenIncident]:
