@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import httpx
 import structlog
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Crashed
 
 from flows.approvals import waiting
 from flows.running import state_of
 from remediations.alerts import Ended
 from remediations.alerts.taking import over
-from remediations.engine import Engine
+from remediations.engine import Engine, Recovered
 from remediations.engine.grouping import arrange, covers, group_of
 from remediations.ledger import Ledger, OpenIncident, OverBy, Queued, Standing
 from remediations.model.incident import Incident
@@ -35,6 +37,9 @@ LOOK = 5.0
 BREATH = 0.2
 """Seconds between two decisions, so that alerts that come together are decided on together."""
 
+TRIES = 5
+"""Flow runs that are asked for, one after another, for an incident that none of them begins with; then a person is told."""
+
 BATCH = 500
 """Incidents that one transaction decides on at most: nobody else can write to the ledger meanwhile."""
 
@@ -48,7 +53,7 @@ class Dispatcher:
     """Carries out what is decided of open incidents (`engine/grouping.py`): which get a flow run, and which have no need.
 
     Any number may work on one ledger. The incident's id is the run's idempotency key: asking twice, or again after a crash
-    in between, gives the same run. Prefect may be down meanwhile.
+    in between, gives the same run (with a number behind it for one that is asked for anew). Prefect may be down meanwhile.
     """
 
     def __init__(
@@ -106,22 +111,36 @@ class Dispatcher:
         if not due:
             return
         with self.client() as client:
-            for opened in due:
-                run = self._start(client, opened)
-                self.ledger.started_as(opened.id, str(run.id))
-                log.info("incident dispatched", incident=opened.id, run=str(run.id))
+            for each in due:
+                run = self._start(client, each)
+                self.ledger.started_as(each.id, str(run.id))
+                log.info("incident dispatched", incident=each.id, run=str(run.id))
 
-    def close_stillborn(self) -> None:
-        """Close incidents whose flow run ended before the engine could take them over (a crash at start, a lost worker)."""
+    def replace_stillborn(self) -> Iterator[Recovered]:
+        """Ask for another flow run where one ended before it took its incident over: nobody has looked at that failure yet.
+
+        So it ends where Prefect is killed while a run starts. A run that a person cancelled is not replaced, nor is the last of
+        `TRIES`: those incidents are closed, and given one by one for people to be told.
+        """
         due = self.ledger.not_begun()
         if not due:
             return
         with self.client() as client:
             for each in due:
-                why = _ended(client, UUID(each.flow_run))
-                if why is not None:
-                    summary = f"Its flow run ended before anything was read ({why}); nothing was changed."
-                    self.ledger.close_incident(each.id, Outcome(ending=Ending.FAILED, summary=summary))
+                run = str(each.flow_run)
+                state = _last_state(client, UUID(run))
+                if state is None:
+                    continue
+                why = state.message or state.name or state.type.value
+                end = _given_up(each, state.is_cancelled(), why)
+                if not self.ledger.never_began(each.id, run, why, end=end):
+                    continue
+                if end is None:
+                    log.warning("a flow run ended before it began; another is asked for", incident=each.id, run=run, why=why)
+                    self._wake.set()
+                else:
+                    log.warning("an incident is closed that nobody has looked at", incident=each.id, run=run, why=why)
+                    yield Recovered(run=run, incident_id=each.id, what=why, outcome=end)
 
     def end_needless(self) -> None:
         """End flow runs that still ask although the ledger has closed their incident: it was reported over."""
@@ -170,13 +189,14 @@ class Dispatcher:
                 log.info("incident arranged", incident=move.incident_id, standing=move.standing.value, why=move.why)
         return len(moves)
 
-    def _start(self, client: SyncPrefectClient, opened: OpenIncident) -> FlowRun:
+    def _start(self, client: SyncPrefectClient, due: Queued) -> FlowRun:
+        opened = due.opened
         return client.create_flow_run_from_deployment(
             self.deployment,
             parameters={"incident": opened.incident.model_dump(mode="json", exclude_none=True), "dry_run": False},
             name=f"{opened.id}: {opened.incident.title}",
             tags=[opened.id],
-            idempotency_key=opened.id,
+            idempotency_key=f"{opened.id}-{due.lost + 1}" if due.lost else opened.id,
         )
 
     def _work(self) -> None:
@@ -197,10 +217,22 @@ class Dispatcher:
                 self._wake.wait(LOOK)
 
 
-def _ended(client: SyncPrefectClient, run: UUID) -> str | None:
-    """Why a flow run has ended, in Prefect's words; None if it has not."""
+def _last_state(client: SyncPrefectClient, run: UUID) -> State[Any] | None:
+    """The state in which a flow run has ended; None if it has not."""
     try:
         state = client.read_flow_run(run).state
     except ObjectNotFound:
-        return "it was deleted in Prefect"
-    return (state.message or state.name) if state is not None and state.is_final() else None
+        return Crashed(message="it was deleted in Prefect")
+    return state if state is not None and state.is_final() else None
+
+
+def _given_up(each: Queued, cancelled: bool, why: str) -> Outcome | None:
+    """How an incident ends for which no other flow run is asked for; None for one that gets another."""
+    if cancelled:
+        which = f"its flow run was cancelled before anything was read ({why})"
+    elif each.lost + 1 >= TRIES:
+        which = f"{TRIES} flow runs for it ended before anything was read, the last so: {why.rstrip('.')}"
+    else:
+        return None
+    summary = f"Nobody has looked at it: {which}. Nothing was changed; report it again to have it looked at."
+    return Outcome(ending=Ending.NEEDS_PERSON, summary=summary)

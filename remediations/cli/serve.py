@@ -253,7 +253,10 @@ def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
     from flows.notify import tell_recovered
     from flows.runtime import engine
 
-    dispatcher.close_stillborn()
+    for each in dispatcher.replace_stillborn():
+        # As this process knew them at its start: files that nobody can read now may be why no run began.
+        tell(each)
+        tell_recovered(dispatcher.site.notify, each)
     dispatcher.end_needless()
     with client_for(api) as client:
         for run in start_lost(client, POOL):

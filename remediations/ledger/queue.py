@@ -54,11 +54,11 @@ class Queue(Store):
             stand_all(writing, [each for each in moves if shown[each.incident_id] != (each.standing, each.leader)])
             return moves
 
-    def to_start(self) -> list[OpenIncident]:
+    def to_start(self) -> list[Queued]:
         """Incidents that were given a run which nobody has asked Prefect for yet, or not with success; oldest first."""
         mine = and_(_LEADS, _queue.c.flow_run.is_(None), _incident.c.run.is_(None))
         with self._database.reading() as conn:
-            return [each.opened for each in _queued(conn, mine)]
+            return _queued(conn, mine)
 
     def started_as(self, incident_id: str, flow_run: str) -> None:
         """Keep which flow run was asked for an incident; it owns the incident only once it begins (`attach_run`)."""
@@ -74,6 +74,24 @@ class Queue(Store):
         mine = and_(_LEADS, _queue.c.flow_run.is_not(None), _incident.c.run.is_(None))
         with self._database.reading() as conn:
             return _queued(conn, mine)
+
+    def never_began(self, incident_id: str, flow_run: str, why: str, *, end: Outcome | None = None) -> bool:
+        """The flow run that was asked for has ended and never began: another is asked for, or the incident is closed so.
+
+        False, and nothing is written, if that is not so any more: it has begun, was over, or another process was first.
+        """
+        with self._writing() as writing:
+            mine = and_(_LEADS, _queue.c.flow_run == flow_run, _incident.c.run.is_(None), _incident.c.id == incident_id)
+            found = next(iter(_queued(writing.conn, mine)), None)
+            if found is None:
+                return False
+            writing.note(flow_run, "flow run never began", {"incident": incident_id, "why": why})
+            if end is not None:
+                close(writing, [(found.opened, end)])
+            else:
+                values = {"flow_run": None, "lost": found.lost + 1}
+                writing.conn.execute(update(_queue).where(_queue.c.incident_id == incident_id).values(**values))
+            return True
 
     def meant_for(self, flow_run: str) -> OpenIncident | None:
         """The incident, open or closed, that a flow run was asked for; None if none was."""
@@ -185,7 +203,7 @@ def _board(conn: Connection, most: int) -> Board:
 
 
 def _queued(conn: Connection, which: ColumnElement[bool] | None, most: int | None = None) -> list[Queued]:
-    columns = (_queue.c.standing, _queue.c.leader, _queue.c.flow_run, _queue.c.since)
+    columns = (_queue.c.standing, _queue.c.leader, _queue.c.flow_run, _queue.c.lost, _queue.c.since)
     rows = select(_incident, *columns).outerjoin_from(_incident, _queue).where(is_open())
     if which is not None:
         rows = rows.where(which)
@@ -198,5 +216,10 @@ def _read(row: Row[Any]) -> Queued:
     if row.standing is None and opened.run is not None:
         standing = Standing.STARTED
     return Queued(
-        opened=opened, standing=standing, leader=row.leader, flow_run=row.flow_run, since=row.since or opened.opened_at
+        opened=opened,
+        standing=standing,
+        leader=row.leader,
+        flow_run=row.flow_run,
+        lost=row.lost or 0,
+        since=row.since or opened.opened_at,
     )

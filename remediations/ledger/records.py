@@ -72,6 +72,7 @@ class Queued(Frozen):
     standing: Standing
     leader: str | None = Field(default=None, description="The incident whose run it goes with, or waits for")
     flow_run: str | None = Field(default=None, description="The flow run that was asked for; it may not have begun yet")
+    lost: int = Field(default=0, ge=0, description="Flow runs before that one, which had ended before they began")
     since: AwareDatetime
     sealed: tuple[Plan, ...] = Field(default=(), description="Plans that its run has sealed, not void; of one that leads only")
 

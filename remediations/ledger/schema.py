@@ -54,6 +54,7 @@ queue = Table(
     Column("standing", String(10), nullable=False),
     Column("leader", String(20)),
     Column("flow_run", Text),
+    Column("lost", Integer, nullable=False, default=0),
     Column("ended", Json),
     Column("since", Utc, nullable=False),
 )

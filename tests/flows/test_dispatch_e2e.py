@@ -14,15 +14,16 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Crashed
 from pytest_mock import MockerFixture
 from served_prefect import Served, eventually
 
 from flows import dispatch
 from flows.approvals import Waiting
 from flows.deployments import deploy, ensure_pool
-from flows.dispatch import Dispatcher
+from flows.dispatch import TRIES, Dispatcher
 from flows.remediate_migration import remediate_migration
+from remediations.engine import Recovered
 from remediations.ledger import Ledger, OpenIncident
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason
@@ -56,17 +57,47 @@ def test_prefect_may_be_down_and_we_may_be_restarted(served: Served, deployment:
         assert again.accept([Incident(vm="vm42", source="HV01")])[0].joined
         again.dispatch()
         assert runs(served, accepted.id) == [run]
-        again.close_stillborn()
-        assert ledger.incident(accepted.id).closed_at is None, "its run may still begin"
+        assert list(again.replace_stillborn()) == []
+        assert [each.flow_run for each in ledger.not_begun()] == [str(run)], "its run may still begin"
 
         with served.client() as client:
             client.set_flow_run_state(run, Cancelled(message="by a person"), force=True)
-        again.close_stillborn()
+        (told,) = again.replace_stillborn()
         closed = ledger.incident(accepted.id)
         assert closed.outcome is not None
-        assert closed.outcome.ending is Ending.FAILED
+        assert closed.outcome.ending is Ending.NEEDS_PERSON
         assert "by a person" in closed.outcome.summary
+        assert (told.incident_id, told.outcome) == (accepted.id, closed.outcome), "people are told"
+        assert list(again.replace_stillborn()) == []
         assert again.accept([Incident(vm="VM42", source="HV01")])[0].id != accepted.id, "a later alert opens a new one"
+
+
+def test_a_run_that_ends_before_it_begins_is_replaced_until_people_are_told(
+    served: Served, deployment: UUID, tmp_path: Path
+) -> None:
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        dispatcher = Dispatcher(ledger, served.client, deployment, site=SITE, policy=Policy())
+        (accepted,) = dispatcher.accept([Incident(vm="VM42", source="HV01")])
+        asked: list[str] = []
+        told: list[Recovered] = []
+        while not told and len(asked) < 2 * TRIES:
+            dispatcher.dispatch()
+            (each,) = ledger.not_begun()
+            asked.append(str(each.flow_run))
+            with served.client() as client:
+                if len(asked) == 1:
+                    client.delete_flow_run(UUID(asked[0]))
+                else:
+                    client.set_flow_run_state(UUID(asked[-1]), Crashed(message="Prefect was away"), force=True)
+            if len(asked) < TRIES:
+                assert ledger.incident(accepted.id).closed_at is None, "nobody has looked at it"
+            told = list(dispatcher.replace_stillborn())
+        assert len(set(asked)) == len(asked) == TRIES
+        (end,) = told
+        assert (end.incident_id, end.run, end.outcome.ending) == (accepted.id, asked[-1], Ending.NEEDS_PERSON)
+        assert "Prefect was away" in end.outcome.summary
+        assert ledger.incident(accepted.id).outcome == end.outcome
+        ledger.verify()
 
 
 def test_a_run_that_is_deleted_just_before_it_is_ended_keeps_no_other_from_its_end(
@@ -74,7 +105,8 @@ def test_a_run_that_is_deleted_just_before_it_is_ended_keeps_no_other_from_its_e
 ) -> None:
     """The edge is the moment between: what Prefect said to be waiting, of which one run is not there any more."""
     with served.client() as client:
-        gone, there = (client.create_flow_run_from_deployment(deployment, name=name).id for name in ("gone", "there"))
+        parameters = {"incident": {"vm": "VM42"}}
+        gone, there = (client.create_flow_run_from_deployment(deployment, parameters=parameters).id for _ in range(2))
         client.delete_flow_run(gone)
     mocker.patch.object(dispatch, "waiting", return_value=[asking(gone), asking(there)])
     over = Outcome(ending=Ending.NOTHING_TO_DO, reason=Reason.SYMPTOM_GONE, summary="It was resolved.")

@@ -102,6 +102,7 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "seal": lambda: ledger.seal("run-1", round=2, part="repair", plan=plan(), expires_at=now + timedelta(hours=1)),
         "drains": lambda: ledger.drains("CLUSTER1"),
         "end_roll": lambda: ledger.end_roll(roll, "every node had its turn"),
+        "never_began": lambda: ledger.never_began(opened.id, "run-1", "it crashed"),
         "note_drain": lambda: ledger.note_drain("run-1", which.digest, cluster="CLUSTER1", node="HV01", mebibytes=1024),
         "open_roll": lambda: ledger.open_roll("CLUSTER1"),
         "roll_of": lambda: ledger.roll_of("run-1"),

@@ -104,6 +104,31 @@ def test_from_asked_for_to_begun(ledger: Ledger) -> None:
     assert meant.outcome == ENDED
 
 
+def test_a_run_that_never_began_makes_way_for_another_one(ledger: Ledger) -> None:
+    (first,) = report(ledger, "VM1")
+    ledger.arrange(start_first, 10)
+    ledger.started_as(first.id, "flow-run-1")
+    assert ledger.never_began(first.id, "flow-run-1", "it crashed")
+    assert [(each.id, each.lost) for each in ledger.to_start()] == [(first.id, 1)]
+    assert not ledger.never_began(first.id, "flow-run-1", "it crashed", end=ENDED), "another process was first"
+    ledger.started_as(first.id, "flow-run-2")
+    assert [(each.flow_run, each.lost) for each in ledger.not_begun()] == [("flow-run-2", 1)]
+    assert not ledger.never_began(first.id, "flow-run-1", "it crashed"), "it was another one"
+    assert ledger.never_began(first.id, "flow-run-2", "it crashed", end=ENDED)
+    assert ledger.incident(first.id).outcome == ENDED
+    assert not ledger.never_began(first.id, "flow-run-2", "it crashed"), "it is closed"
+
+
+def test_a_run_that_has_begun_is_not_taken_for_one_that_never_did(ledger: Ledger) -> None:
+    (first,) = report(ledger, "VM1")
+    ledger.arrange(start_first, 10)
+    begin(ledger, first)
+    head = ledger.head()
+    assert not ledger.never_began(first.id, "run-1", "it crashed", end=ENDED)
+    assert ledger.incident(first.id).closed_at is None
+    assert ledger.head() == head
+
+
 def test_what_went_with_another_is_left_when_that_one_closes(ledger: Ledger) -> None:
     first, second, third = report(ledger, "VM1", "VM2", "VM3")
     ledger.arrange(start_first, 10)

@@ -165,6 +165,7 @@ CREATE TABLE ledger_queue (
 	standing VARCHAR(10) NOT NULL, 
 	leader VARCHAR(20), 
 	flow_run TEXT, 
+	lost INTEGER NOT NULL, 
 	ended TEXT, 
 	since VARCHAR(32) NOT NULL, 
 	PRIMARY KEY (incident_id), 
