@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import PrefectHTTPStatusError
 
-from flows.approvals import NotTaken, NotWaiting, client_for, find, wake
+from flows.approvals import NotTaken, NotWaiting, client_for, find, goes_on, wake
 from flows.fate import TERMINAL
 from flows.runtime import configuration, step_of
 from remediations import settings
@@ -18,7 +19,7 @@ from remediations.engine import Answer
 from remediations.engine.deciding import Question, question_of, record
 from remediations.engine.judging import Judging
 from remediations.engine.ports import StepOf, no_switches
-from remediations.ledger import Ledger, utc_now
+from remediations.ledger import Ledger, Sealed, utc_now
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,19 @@ class Desk:
             return f"no Prefect is known here: {later}"
         try:
             with client_for(self.api) as client:
-                wake(client, find(client, asked.digest, asked.run), answer.decision, answer.approver)
+                _woken(client, asked, answer)
         except (NotTaken, NotWaiting, httpx.HTTPError, PrefectHTTPStatusError) as error:
             return f"it could not be woken now ({error}): {later}"
         return "its run goes on"
+
+
+def _woken(client: SyncPrefectClient, asked: Sealed, answer: Answer) -> None:
+    try:
+        wake(client, find(client, asked.digest, asked.run), answer.decision, answer.approver)
+    except (NotTaken, NotWaiting):
+        # The sweep looks into the ledger too, and may have been faster.
+        if not goes_on(client, asked.run):
+            raise
 
 
 @contextmanager

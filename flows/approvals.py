@@ -133,6 +133,12 @@ def wake(client: SyncPrefectClient, asked: Waiting, decision: Literal["approve",
     answer(client, asked, decision, approver=shown, comment=IN_LEDGER, code=NO_CODE, target=asked.typed)
 
 
+def goes_on(client: SyncPrefectClient, run: str) -> bool:
+    """Whether a run, or the one that it is a part of, is neither suspended nor over."""
+    state = client.read_flow_run(UUID(parent(run))).state
+    return state is not None and not state.is_paused() and not state.is_final()
+
+
 def wake_answered(client: SyncPrefectClient, ledger: Ledger) -> list[Waiting]:
     """Wake every run that still waits for what the ledger has: whoever wrote it there could not, or died before."""
     woken = []

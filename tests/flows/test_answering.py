@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import gated
 import pyotp
 import pytest
 from cryptography.fernet import Fernet
+from prefect.client.schemas.objects import State
 from prefect.client.schemas.responses import SetStateStatus
+from prefect.states import Cancelled, Paused, Running, Scheduled
 from pytest_mock import MockerFixture
 
 from flows.answering import Desk, hearing
@@ -29,6 +32,7 @@ from remediations.model.policy import Gate, Gates, Policy
 from remediations.settings import load_site, packaged
 
 PLAN = gated.plan()
+RUN = str(uuid4())
 TWICE = Policy(gates=Gates(remediations={PLAN.remediation: Gate.APPROVE_TWICE}))
 """Two people, and a name is enough."""
 
@@ -59,9 +63,9 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
         ledger.add_approver("Bert Clay", secret, by="root")
         authenticator = pyotp.parse_uri(uri)
         assert isinstance(authenticator, pyotp.TOTP)
-        ledger.start_run("run-1", kind="test", incident_id=None, requested_by="carla")
+        ledger.start_run(RUN, kind="test", incident_id=None, requested_by="carla")
         until = datetime.now(UTC) + timedelta(hours=1)
-        sealed = ledger.seal("run-1", round=1, part="repair", plan=PLAN, expires_at=until)
+        sealed = ledger.seal(RUN, round=1, part="repair", plan=PLAN, expires_at=until)
         judging = Judging(load_site(packaged("site.yaml")), TWICE, ledger, lambda: datetime.now(UTC), no_switches)
         desk = Desk(judging, codes.step, None)
         yield Receiver(desk, sealed, authenticator, hearing(desk))
@@ -104,3 +108,26 @@ def test_a_form_takes_the_name_of_whoever_its_run_is_woken_for(mocker: MockerFix
     wake(client, asked, "approve", " Anna  Berg ")
     given = Approval.model_validate(client.resume_flow_run.call_args.kwargs["run_input"])
     assert same_person(given.approver, "Anna Berg")
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (Scheduled(), "its run goes on"),
+        (Running(), "its run goes on"),
+        (Paused(), "it could not be woken now"),
+        (Cancelled(), "it could not be woken now"),
+    ],
+    ids=lambda each: each.name if isinstance(each, State) else "",
+)
+def test_a_run_that_the_sweep_has_woken_meanwhile_goes_on(
+    receiver: Receiver, mocker: MockerFixture, state: State, told: str
+) -> None:
+    client = mocker.MagicMock()
+    client.__enter__.return_value = client
+    client.read_flow_runs.return_value = []
+    client.read_flow_run.return_value.state = state
+    mocker.patch("flows.answering.client_for", return_value=client)
+    heard = hearing(replace(receiver.desk, api="http://127.0.0.1:9/api"))
+    said = Said(approver="Bert Clay", decision="approve", code=receiver.bert.at(datetime.now(UTC)))
+    assert heard(PLAN.digest[:8], said).woken.startswith(told)
