@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -18,6 +19,9 @@ from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, eve
 from remediations.diagnosis import diagnose as ask
 from remediations.diagnosis.decode import decode
 from remediations.model.diagnosis import Diagnosis, TextVerdict
+
+_PATH = re.compile(r"[\w.:~%$@+/\\-]*([/\\][\w.:~%$@+/\\-]*|\.[a-z]{2,5})", re.ASCII | re.IGNORECASE)
+"""What is meant as a file's name: no message is one word with slashes, or with an ending."""
 
 _MOST = 64 * 1024 * 1024  # bytes of one report; a stream of lines has no limit
 _VERDICTS = {
@@ -159,9 +163,13 @@ def _read(report: str | None) -> bytes | str:
         if report is None and sys.stdin.isatty():
             _stop("nothing to diagnose: give a file, the text itself in quotes, or pipe it in")
         return sys.stdin.buffer.read(_MOST)
-    if "\n" not in report and len(report) < 1024 and Path(report).is_file():
+    if "\n" in report or len(report) >= 1024:
+        return report
+    if Path(report).is_file():
         with Path(report).open("rb") as source:
             return source.read(_MOST)
+    if _PATH.fullmatch(report):
+        _stop(f"{report}: there is no such file; a report can also be given as text, in quotes")
     return report
 
 

@@ -116,6 +116,20 @@ def test_what_cannot_be_read_stops_with_its_name(tmp_path: Path) -> None:
     assert "ours.yaml: entry 1 (abc)" in refused.stderr
 
 
+@pytest.mark.parametrize("name", ["evnet.json", "logs/hv01", r"C:\logs\hv01.txt", "/var/log/hv01.log"])
+def test_a_file_that_is_not_there_is_not_taken_for_a_report(name: str) -> None:
+    result = run(name)
+    assert result.exit_code == 2
+    assert f"{name}: there is no such file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["0x8009030E", "21502", "0x80072EE2.", "移行に失敗しました。", '{"text":"C:\\\\VMs/a.vhdx"}', "<a/>"]
+)
+def test_one_word_may_be_all_that_somebody_has(text: str) -> None:
+    assert run(text).exit_code == 0
+
+
 def test_half_characters_do_not_break_the_output() -> None:
     line = '{"text": "Live migration of \\u0027Virtual Machine VM\\ud800\\u0027 failed.", "data": {"\\udfff": "\\ud83d"}}'
     (answer,) = answers(run("--jsonl", given=line.encode()))
