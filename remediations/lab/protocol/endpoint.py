@@ -20,7 +20,7 @@ from remediations.lab.protocol import wsman
 from remediations.lab.protocol.commands import Runner
 from remediations.lab.protocol.journal import Journal
 from remediations.lab.protocol.psrp import command_names
-from remediations.lab.protocol.shells import Command, Out, Shell
+from remediations.lab.protocol.shells import Command, Out, Shell, Turns
 from remediations.lab.protocol.wsman import NS, Fault, Malformed, Request
 
 Alive = Callable[[], bool]
@@ -30,11 +30,11 @@ Alive = Callable[[], bool]
 class Endpoint:
     """The session configurations of one host and the shells that clients have opened there."""
 
-    def __init__(self, host: str, surfaces: Sequence[Surface], journal: Journal, version: str) -> None:
+    def __init__(self, host: str, surfaces: Sequence[Surface], journal: Journal, version: str, turns: Turns) -> None:
         self.host = host
         self.shells: dict[str, Shell] = {}
         self._runners = {each.configuration.casefold(): Runner(each, journal) for each in surfaces}
-        self._version = version
+        self._version, self._turns = version, turns
 
     async def handle(self, request: Request, principal: str, alive: Alive) -> bytes:
         """Carry out one request. Raises `Fault` for what Windows would refuse, `Malformed` for what is no request."""
@@ -125,7 +125,9 @@ class Endpoint:
         identity = (wanted.get("ShellId") or str(uuid.uuid4())).upper()
         idle = wanted.get("IdleTimeOut") or wanted.findtext("rsp:IdleTimeOut", "", NS) or "PT7200.000S"
         wsman.seconds(idle)
-        shell = Shell(identity, runner, resource=request.resource, owner=principal, idle=idle, version=self._version)
+        shell = Shell(
+            identity, runner, self._turns, resource=request.resource, owner=principal, idle=idle, version=self._version
+        )
         shell.feed(_data(wanted.findtext("p:creationXml", "", NS)))
         self.shells[identity] = shell
         return wsman.answer(

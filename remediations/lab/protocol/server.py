@@ -24,6 +24,7 @@ from remediations.lab.protocol.endpoint import Endpoint
 from remediations.lab.protocol.faults import FaultPlan
 from remediations.lab.protocol.host import Host
 from remediations.lab.protocol.journal import Journal, Requests
+from remediations.lab.protocol.shells import Turns
 
 Result = TypeVar("Result")
 
@@ -77,6 +78,7 @@ class LabServer:
         round_trip: float = 0,
     ) -> None:
         self.journal, self.requests, self.faults = Journal(), Requests(), FaultPlan()
+        self._turns = Turns()
         self._surfaces = _by_host(surfaces)
         self._passwords, self._domain, self._keep_alive = dict(accounts), domain, keep_alive
         self._round_trip = round_trip
@@ -148,7 +150,7 @@ class LabServer:
         tls.verify_mode = ssl.CERT_OPTIONAL
         certificate = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
         return Host(
-            endpoint=Endpoint(short, surfaces, self.journal, self._versions.get(name, POWERSHELL)),
+            endpoint=Endpoint(short, surfaces, self.journal, self._versions.get(name, POWERSHELL), self._turns),
             authenticator=Authenticator(self._accounts, short, certificate, negotiate=name not in self._basic_only),
             requests=self.requests,
             faults=self.faults,

@@ -27,6 +27,22 @@ ENVELOPE = 512000
 """MaxEnvelopeSize of Windows since 2012, in bytes: what one Receive brings stays below it."""
 
 
+class Turns:
+    """Lets the pipelines of a lab begin one at a time.
+
+    All hosts live in one loop, and a handler that waits for nothing holds it. Between two pipelines every host answers what it
+    was asked meanwhile, or a busy machine would make one host's silence out of the others' work.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def mine(self) -> None:
+        """Wait for a turn."""
+        async with self._turn:
+            await asyncio.sleep(0)
+
+
 class Out:
     """PSRP fragments that wait for a Receive."""
 
@@ -98,7 +114,9 @@ class Command:
 class Shell:
     """One runspace pool, owned by the account that opened it."""
 
-    def __init__(self, identity: str, runner: Runner, *, resource: str, owner: str, idle: str, version: str) -> None:
+    def __init__(
+        self, identity: str, runner: Runner, turns: Turns, *, resource: str, owner: str, idle: str, version: str
+    ) -> None:
         self.id, self.resource, self.owner, self.idle = identity, resource, owner, idle
         self.state = "Connected"
         self.pool = Pool(version)
@@ -107,7 +125,7 @@ class Shell:
         """Fragments in one Receive of the pool: Windows brings the pool's state in a second one."""
         self.commands: dict[str, Command] = {}
         self.touched = self.created = time.monotonic()
-        self._runner = runner
+        self._runner, self._turns = runner, turns
         self._slots: asyncio.Semaphore | None = None
         self._warm = runner.surface.visible is not None
 
@@ -151,6 +169,7 @@ class Shell:
     async def _outcome(self, command: Command, sent: Any) -> ErrorRecord | None:
         self._slots = self._slots or asyncio.Semaphore(self.pool.size)
         async with self._slots:
+            await self._turns.mine()
             try:
                 if not self._warm:  # a module is loaded; captured from pools whose first command needs one
                     self._warm = True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from pypsrp.complex_objects import PSInvocationState, RunspacePoolState
 from pypsrp.exceptions import WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 
-from remediations.lab.cmdlet import Surface
+from remediations.lab.cmdlet import Call, Surface
 from remediations.lab.protocol import Fault, LabServer
 
 UNKNOWN = 2150858843
@@ -108,6 +110,33 @@ def test_parallel_pipelines_in_one_pool(lab: LabServer) -> None:
         waiting.begin_invoke()
         assert one(session, "Get-VM", Name="slow0").output == ["slow0"]
         waiting.stop()
+
+
+def test_between_two_pipelines_every_host_answers() -> None:
+    """They are one loop's: none falls silent because others are at work."""
+    rounds = 0
+    begun: list[int] = []
+
+    async def get_vm(call: Call) -> None:
+        begun.append(rounds)
+
+    async def others() -> None:
+        nonlocal rounds
+        lab.faults.release()
+        while len(begun) < 3:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    hosts = [Surface(f"HV0{number}", "Microsoft.PowerShell", {"Get-VM": get_vm}) for number in (1, 2, 3)]
+    with LabServer(hosts, {USER: PASSWORD}) as lab, ThreadPoolExecutor(3) as clients:
+        sessions = [opened(lab, each.host) for each in hosts]
+        lab.faults.add(Fault(action="Command", kind="delay", count=3))
+        asked = [clients.submit(one, session, "Get-VM") for session in sessions]
+        while len(lab.faults.fired) < 3:
+            time.sleep(0.005)
+        lab.run(others())
+        assert all(each.result().completed for each in asked)
+    assert len(set(begun)) == 3, begun
 
 
 def test_is_alive_and_killed_shells(fresh: LabServer) -> None:
