@@ -112,22 +112,23 @@ class Accounts:
 
 
 class _Lookup:
-    """Points pyspnego to one account file for the length of one call."""
+    """Points pyspnego to one account file for the length of one call.
+
+    Afterwards the variable is empty (pyspnego takes that for none), not gone: requests goes through all variables before each
+    request (for proxies), and if one of them vanishes meanwhile, a client on another thread fails of it with a `KeyError`.
+    """
 
     def __init__(self, store: Path) -> None:
         self._store = store
-        self._before: str | None = None
+        self._before = ""
 
     def __enter__(self) -> None:
         _store_lock.acquire()
-        self._before = os.environ.get("NTLM_USER_FILE")
+        self._before = os.environ.get("NTLM_USER_FILE", "")
         os.environ["NTLM_USER_FILE"] = str(self._store)
 
     def __exit__(self, *_: object) -> None:
-        if self._before is None:
-            os.environ.pop("NTLM_USER_FILE", None)
-        else:
-            os.environ["NTLM_USER_FILE"] = self._before
+        os.environ["NTLM_USER_FILE"] = self._before
         _store_lock.release()
 
 

@@ -15,6 +15,7 @@ from protocol_client import PASSWORD, USER, answer, one, opened, pipeline, wsman
 from pypsrp.complex_objects import PSInvocationState, RunspacePoolState
 from pypsrp.exceptions import WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
+from pytest_mock import MockerFixture
 
 from remediations.lab.cmdlet import Call, Surface
 from remediations.lab.protocol import Fault, LabServer
@@ -255,7 +256,7 @@ def test_request_counts(fresh: LabServer) -> None:
 
 
 def test_two_labs_know_only_their_own_accounts(lab: LabServer) -> None:
-    before = os.environ.get("NTLM_USER_FILE")
+    before = os.environ.get("NTLM_USER_FILE", "")
     surface = Surface("HV01", "Microsoft.PowerShell", {})
     with LabServer([surface], {USER: "another password"}) as other:
         with opened(other, password="another password") as there, opened(lab) as here:
@@ -265,7 +266,16 @@ def test_two_labs_know_only_their_own_accounts(lab: LabServer) -> None:
             with pytest.raises(Exception, match="Failed to authenticate"):
                 opened(wrong, password=password)
         assert len(other.journal) == 1
-    assert os.environ.get("NTLM_USER_FILE") == before
+    assert os.environ["NTLM_USER_FILE"] == before
+
+
+def test_no_variable_vanishes_while_clients_of_the_same_process_go_through_them_all(
+    lab: LabServer, mocker: MockerFixture
+) -> None:
+    removed = mocker.spy(os, "unsetenv")
+    with opened(lab) as session:
+        assert one(session, "Get-VM").completed
+    removed.assert_not_called()
 
 
 def test_nothing_is_left_behind() -> None:
