@@ -202,6 +202,7 @@ def test_the_scope_narrows_and_names_what_it_does_not_know(look: Look) -> None:
 @pytest.mark.long
 def test_a_second_look_tells_what_changed(lab: Lab, look: Look) -> None:
     first = look()
+    assert {way.level for way in first.ways} <= {Level.READY, Level.NOTED}, first.findings
     lab.inject("spn_missing")
     second = look()
     changed = compare(second, first)
