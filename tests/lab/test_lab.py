@@ -59,6 +59,17 @@ def test_the_site_file_is_the_site(tmp_path: Path) -> None:
     assert not kept.exists()
 
 
+def test_a_third_node_is_in_the_site_and_answers(opened: Opened) -> None:
+    lab, hosts = opened(World.contoso(module=shipped_module(), nodes=3))
+    site = lab.site()
+    (cluster,) = site.clusters
+    assert cluster.nodes == ("HV01", "HV02", "HV05")
+    assert cluster.expect.possible_owners == cluster.nodes
+    assert site.host("HV05").endpoint.address not in {each.endpoint.address for each in site.hosts if each.name != "HV05"}
+    (nodes,) = read(hosts, "HV05", command("Get-ClusterNode"))
+    assert [str(each["Name"]) for each in nodes.objects] == ["HV01", "HV02", "HV05"]
+
+
 def test_the_site_says_what_the_world_is() -> None:
     with Lab() as lab:
         site = lab.site()

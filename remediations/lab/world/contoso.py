@@ -1,4 +1,4 @@
-"""The domain that the lab starts with: contoso.com, a cluster of two, and two standalone hosts."""
+"""The domain that the lab starts with: contoso.com, a cluster of two nodes or more, and two standalone hosts."""
 
 from __future__ import annotations
 
@@ -43,6 +43,9 @@ _SERVICES = (
     "Microsoft Virtual Console Service",
     "Hyper-V Replica Service",
 )
+_ALONE = ("HV03", "HV04")
+"""The standalone hosts."""
+_Plan = tuple[tuple[str, Edition, str, int], ...]
 
 
 def contoso(
@@ -53,22 +56,28 @@ def contoso(
     modules: Mapping[str, Module | None] | None = None,
     lag: float = 0.0,
     operator: str = OPERATOR,
+    nodes: int = 2,
 ) -> World:
     """The lab's domain.
 
     `module` is installed on every host, except where `modules` says otherwise (None: not installed); `lag` is how many
-    seconds a write on one controller takes to the other.
+    seconds a write on one controller takes to the other. `nodes`: how many nodes the cluster has, two or more; further ones
+    are HV05, HV06 and so on, each with a virtual machine of its own (VM45, VM46). Raises `ValueError` for fewer than two.
     """
+    if nodes < 2:
+        raise ValueError(f"nodes: the lab's cluster has two nodes or more, not {nodes}")
     agenda = Agenda(clock or Clock())
     directory = Directory(DOMAIN, NETBIOS, ("DC1", "DC2"), agenda)
     directory.lag = lag
     directory.writers.add(operator.casefold())
     world = World(directory, agenda, pace)
-    plan: tuple[tuple[str, Edition, str, int], ...] = (
+    further = tuple(f"HV{number:02}" for number in range(5, 3 + nodes))
+    plan: _Plan = (
         ("HV01", EDITIONS[2022], "en-US", -5),
         ("HV02", EDITIONS[2022], "en-US", -5),
         ("HV03", EDITIONS[2019], "en-US", -5),
         ("HV04", EDITIONS[2025], "de-DE", 1),
+        *((name, EDITIONS[2022], "en-US", -5) for name in further),
     )
     for number, (name, edition, culture, hours) in enumerate(plan, 1):
         world.hosts[name] = Host(
@@ -85,15 +94,17 @@ def contoso(
             switches=standard(name),
         )
         world.names[world.hosts[name].fqdn] = f"10.0.10.{number}"
-    _computers(world)
+    members = ("HV01", "HV02", *further)
+    peers = {name: tuple(each for each in home if each != name) for home in (members, _ALONE) for name in home}
+    _computers(world, peers)
     _users(world, operator)
-    _cluster(world)
+    _cluster(world, members)
     _standalone(world)
-    _warm(world)
+    _warm(world, peers)
     return world
 
 
-def _computers(world: World) -> None:
+def _computers(world: World, peers: Mapping[str, tuple[str, ...]]) -> None:
     directory = world.directory
     created = world.now - timedelta(days=400)
     for number, name in enumerate((*directory.controllers, *world.hosts)):
@@ -109,14 +120,13 @@ def _computers(world: World) -> None:
             created,
         )
         services = _SERVICES if host else ("HOST", "ldap", "GC", "DNS")
-        peer = {"HV01": "HV02", "HV02": "HV01", "HV03": "HV04", "HV04": "HV03"}.get(name)
         directory.create(
             account,
             {
                 "sAMAccountName": account.name,
                 "dNSHostName": fqdn,
                 SPN: tuple(f"{service}/{form}" for service in services for form in (name, fqdn)),
-                DELEGATION: _delegation(peer, directory.domain) if peer else None,
+                DELEGATION: _delegation(peers[name], directory.domain) if host else None,
                 CONTROL: (WORKSTATION_TRUST | TRUSTED_TO_AUTH) if host else SERVER_TRUST,
                 "operatingSystem": host.edition.caption.removeprefix("Microsoft ")
                 if host
@@ -146,12 +156,13 @@ def _users(world: World, operator: str) -> None:
         )
 
 
-def _delegation(peer: str, domain: str) -> tuple[str, ...]:
-    return tuple(f"{service}/{name}" for service in ("cifs", MIGRATION_SERVICE) for name in (peer, f"{peer.lower()}.{domain}"))
+def _delegation(peers: tuple[str, ...], domain: str) -> tuple[str, ...]:
+    names = tuple((peer, f"{peer.lower()}.{domain}") for peer in peers)
+    return tuple(f"{service}/{name}" for both in names for service in ("cifs", MIGRATION_SERVICE) for name in both)
 
 
-def _cluster(world: World) -> None:
-    nodes = {name: Node(name, number) for number, name in enumerate(("HV01", "HV02"), 1)}
+def _cluster(world: World, members: tuple[str, ...]) -> None:
+    nodes = {name: Node(name, number) for number, name in enumerate(members, 1)}
     cluster = world.cluster = Cluster("CLUSTER1", DOMAIN, nodes)
     cluster.roles["Cluster Group"] = Role("Cluster Group", "HV01", kind="Cluster", priority=4294967295)
     cluster.roles["Available Storage"] = Role(
@@ -166,7 +177,8 @@ def _cluster(world: World) -> None:
         world.hosts[name].log.channels |= ON_NODES
         world.hosts[name].cluster_tools = True
         world.hosts[name].migration.maximum = cluster.maximum_parallel_migrations
-    for name, host, size in (("VM42", "HV01", 8), ("VM43", "HV02", 16), ("VM44", "HV01", 4)):
+    own = (("VM42", "HV01", 8), ("VM43", "HV02", 16), ("VM44", "HV01", 4))
+    for name, host, size in (*own, *((f"VM{45 + number}", host, 8) for number, host in enumerate(members[2:]))):
         _machine(world, name, host, f"C:\\ClusterStorage\\Volume1\\{name}", version="10.0", memory=size * GIB)
         cluster.roles[name] = Role(name, host, name)
 
@@ -174,7 +186,7 @@ def _cluster(world: World) -> None:
 def _standalone(world: World) -> None:
     world.shares[f"\\\\fs01.{DOMAIN}\\vms"] = {"HV03$", "HV04$"}
     world.hosts["HV04"].cluster_tools = True
-    for name, host in (("VM51", "HV03"), ("VM52", "HV04")):
+    for name, host in zip(("VM51", "VM52"), _ALONE, strict=True):
         world.hosts[host].migration = MigrationSettings()
         _machine(world, name, host, f"\\\\fs01.{DOMAIN}\\vms\\{name}", version="9.0", memory=6 * GIB)
         world.second_hops[host] = "delegated"
@@ -185,18 +197,16 @@ def _machine(world: World, name: str, host: str, path: str, *, version: str, mem
     machine.power_on(world.hosts[host].cpu, world.now - timedelta(days=20))
 
 
-def _warm(world: World) -> None:
+def _warm(world: World, peers: Mapping[str, tuple[str, ...]]) -> None:
     """Give every host the tickets that it would have after an hour's work."""
     realm, taken = DOMAIN.upper(), world.now - timedelta(hours=1)
-    peers = {"HV01": "hv02", "HV02": "hv01", "HV03": "hv04", "HV04": "hv03"}
     for host in world.hosts.values():
-        kdc, peer = f"{host.controller}.{DOMAIN}", f"{peers[host.name]}.{DOMAIN}"
+        kdc = f"{host.controller}.{DOMAIN}"
         host.tickets.add(Ticket(f"krbtgt/{realm}", taken, kdc))
         later = taken + timedelta(minutes=7)
-        for server in (
-            f"LDAP/{kdc}/{DOMAIN}",
-            f"cifs/{peer}",
-            f"{MIGRATION_SERVICE}/{peer}",
-            f"{MIGRATION_SERVICE}/{peers[host.name].upper()}",
-        ):
+        servers = [f"LDAP/{kdc}/{DOMAIN}"]
+        for peer in peers[host.name]:
+            full = f"{peer.lower()}.{DOMAIN}"
+            servers += [f"cifs/{full}", f"{MIGRATION_SERVICE}/{full}", f"{MIGRATION_SERVICE}/{peer}"]
+        for server in servers:
             host.tickets.add(Ticket(server, later, kdc))

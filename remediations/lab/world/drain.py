@@ -52,6 +52,24 @@ def obstacle(cluster: Cluster, role: Role, node: Node) -> int:
     return 0 if cluster.may_own(role, node.name) else migration.NOT_OWNER
 
 
+def best(world: World, cluster: Cluster, role: Role) -> Node | None:
+    """Where a role goes that is told no node: of the nodes that may take it one with room for it, a preferred owner, most free.
+
+    Of whether the move itself will succeed the cluster service asks nothing beforehand (a switch, a processor): it may choose
+    a node that refuses it, also where another one would not.
+    """
+    machine = world.machine(role.machine) if role.machine else None
+
+    def rank(each: Node) -> tuple[bool, int, int]:
+        host = world.host(each.name)
+        short = machine is not None and machine.running and migration.memory_shortage(world, machine, host) is not None
+        place = role.preferred.index(each.name) if each.name in role.preferred else len(role.preferred)
+        return short, place, -(host.memory - sum(one.memory for one in world.machines_on(each.name) if one.running))
+
+    others = (each for each in cluster.nodes.values() if each.name != role.owner and not obstacle(cluster, role, each))
+    return min(others, key=rank, default=None)
+
+
 def _next(world: World, cluster: Cluster, node: Node, waiting: list[Role], *, failed: bool) -> None:
     if node.drain != "InProgress":
         return
@@ -64,7 +82,8 @@ def _next(world: World, cluster: Cluster, node: Node, waiting: list[Role], *, fa
     if role.owner != node.name or not cluster.has(role):
         _next(world, cluster, node, rest, failed=failed)
         return
-    goal = next((each for each in _goals(world, cluster, node) if not obstacle(cluster, role, each)), None)
+    target = cluster.node(node.drain_target)
+    goal = best(world, cluster, role) if target is None else None if obstacle(cluster, role, target) else target
     if goal is None:
         _left_behind(world, node, role, migration.NOT_AVAILABLE)
         _next(world, cluster, node, rest, failed=True)
@@ -76,18 +95,6 @@ def _next(world: World, cluster: Cluster, node: Node, waiting: list[Role], *, fa
         return
     node.drained.append(role)
     world.agenda.after(move.seconds if move else 0, lambda: _next(world, cluster, node, rest, failed=failed))
-
-
-def _goals(world: World, cluster: Cluster, node: Node) -> list[Node]:
-    """Where a role may go: where it was told to, else to any other node, that with the most memory free before others."""
-    target = cluster.node(node.drain_target)
-
-    def free(each: Node) -> int:
-        used = sum(machine.memory for machine in world.machines_on(each.name) if machine.running)
-        return world.host(each.name).memory - used
-
-    others = [each for each in cluster.nodes.values() if each is not node]
-    return [target] if target else sorted(others, key=free, reverse=True)
 
 
 def _left_behind(world: World, node: Node, role: Role, code: int) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from world_probe import Ask
+from world_probe import CURRENT, Ask, run
 
 from remediations.lab.world.cluster import Cluster
-from remediations.lab.world.hosts import HASWELL
+from remediations.lab.world.directory import DELEGATION
+from remediations.lab.world.hosts import GIB, HASWELL
 from remediations.lab.world.world import World
 
 
@@ -248,10 +249,80 @@ def test_a_cluster_without_a_witness_shows_none(ask: Ask, cluster: Cluster) -> N
     assert ask("HV01", "Get-ClusterNode", Name=["HV02"]).only["NodeWeight"] == 0  # quorum does not need it
 
 
-def test_a_drain_goes_where_most_memory_is_free(world: World, ask: Ask, cluster: Cluster) -> None:
-    from remediations.lab.world import drain
-    from remediations.lab.world.cluster import Node
+# ---- three nodes ------------------------------------------------------------------------------------------------------
 
-    cluster.nodes["HV03"] = Node("HV03", 3)
-    goals = drain._goals(world, cluster, cluster.nodes["HV01"])
-    assert [each.name for each in goals] == ["HV03", "HV02"]
+
+@pytest.fixture
+def three(world: World) -> World:
+    return World.contoso(clock=world.clock, module=CURRENT, nodes=3)
+
+
+def after_drain(world: World, node: str = "HV01") -> dict[str, str]:
+    """Where the virtual machines are once a node was drained."""
+    assert world.cluster is not None
+    run(world, "HV02", "Suspend-ClusterNode", Name=node, Drain=True)
+    drained(world, world.cluster, node)
+    return {name: world.machine(name).host for name in world.cluster.roles if name.startswith("VM")}
+
+
+def test_further_nodes_are_like_the_first_and_change_nothing_else(world: World) -> None:
+    three = World.contoso(clock=world.clock, module=CURRENT, nodes=3)
+    assert three.cluster is not None
+    assert list(three.cluster.nodes) == ["HV01", "HV02", "HV05"]
+    two, more = world.state(), three.state()
+    assert {name: each for name, each in more["hosts"].items() if name != "HV05"} == two["hosts"]
+    assert more["hosts"]["HV05"]["build"] == two["hosts"]["HV01"]["build"]
+    assert more["hosts"]["HV05"]["cpu"] == two["hosts"]["HV01"]["cpu"]
+    for name in ("HV01", "HV02", "HV05"):
+        told = {each.rpartition("/")[2].partition(".")[0].upper() for each in more["directory"][f"{name}$"][DELEGATION]}
+        assert told == {"HV01", "HV02", "HV05"} - {name}
+    for name in ("HV03$", "HV04$", "svc-remediate"):
+        assert more["directory"][name] == two["directory"][name]
+    with pytest.raises(ValueError, match="nodes: the lab's cluster has two nodes or more, not 1"):
+        World.contoso(nodes=1)
+
+
+def test_every_way_between_three_nodes_is_open(three: World) -> None:
+    for vm, home in (("VM42", "HV01"), ("VM43", "HV02"), ("VM45", "HV05")):
+        for there in ("HV01", "HV02", "HV05"):
+            if there != three.machine(vm).host:
+                three.move(vm, there)
+                three.wait(lambda: not three.active_migrations())
+            assert three.machine(vm).host == there
+        three.move(vm, home)
+        three.wait(lambda: not three.active_migrations())
+
+
+def test_a_drain_goes_where_most_memory_is_free(three: World) -> None:
+    assert after_drain(three) == {"VM42": "HV05", "VM43": "HV02", "VM44": "HV02", "VM45": "HV05"}
+
+
+def test_a_drain_goes_to_a_preferred_owner_first(three: World) -> None:
+    assert three.cluster is not None
+    three.cluster.roles["VM42"].preferred = ("HV01", "HV02")
+    assert after_drain(three)["VM42"] == "HV02"
+
+
+def test_a_drain_passes_over_a_node_that_may_not_own_or_lacks_the_memory(three: World) -> None:
+    assert three.cluster is not None
+    three.cluster.roles["VM42"].possible_configuration = ("HV01", "HV02")
+    three.cluster.roles["VM44"].preferred = ("HV02",)
+    three.host("HV02").memory = 30 * GIB  # for VM42, and not for VM44 besides
+    assert after_drain(three) == {"VM42": "HV02", "VM43": "HV02", "VM44": "HV05", "VM45": "HV05"}
+
+
+def test_a_drain_passes_over_a_node_that_is_down(three: World) -> None:
+    assert three.cluster is not None
+    three.cluster.nodes["HV05"].state = "Down"
+    assert {after_drain(three)[name] for name in ("VM42", "VM44")} == {"HV02"}
+
+
+def test_a_move_that_names_no_node_goes_where_a_drain_would(three: World) -> None:
+    assert three.cluster is not None
+    three.cluster.roles["VM42"].possible = ("HV01", "HV05")
+    run(three, "HV01", "Move-ClusterVirtualMachineRole", Name="VM42", Wait=0)
+    three.wait(lambda: not three.active_migrations())
+    assert three.machine("VM42").host == "HV05"
+    three.cluster.roles["VM44"].possible = ("HV01",)
+    (error,) = run(three, "HV01", "Move-ClusterVirtualMachineRole", Name="VM44").errors
+    assert error.hresult & 0xFFFFFFFF == 0x80071398

@@ -246,11 +246,7 @@ async def move_role(world: World, call: Call) -> None:
             return
         wanted = call.parameters.get("Node")
         others = [node for node in cluster.nodes.values() if node.name != role.owner]
-        node = (
-            _node(call, cluster, str(wanted))
-            if wanted is not None
-            else next((each for each in others if each.state == "Up"), others[0])
-        )
+        node = _node(call, cluster, str(wanted)) if wanted is not None else drain.best(world, cluster, role) or others[0]
         if node.name == role.owner:
             call.output(group_object(world, cluster, role))
             return
