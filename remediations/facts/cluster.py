@@ -142,8 +142,13 @@ def witnesses(cluster: Cluster, *first: str | None) -> tuple[str, ...]:
 
 
 def neighbours(cluster: Cluster, name: str) -> tuple[str, ...]:
-    """Whom to ask about a node that may be away, now or soon: its peers before itself, so that the answer's place stays."""
-    return witnesses(cluster, *(each for each in cluster.nodes if not same_host(each, name)))
+    """Whom to ask about a node that may be away, now or soon: its peers before itself, so that the answer's place stays.
+
+    The one after it comes first, and after the last the first: a command goes where the answer came from, and counts as a
+    change of that host too. Were one peer asked for all, a roll would use up that one's caps before it is through.
+    """
+    place = next((number for number, each in enumerate(cluster.nodes, 1) if same_host(each, name)), 0)
+    return witnesses(cluster, *cluster.nodes[place:], *cluster.nodes[:place])
 
 
 @lru_cache(maxsize=256)

@@ -222,6 +222,19 @@ def test_at_most_three_nodes_are_asked_the_named_ones_first(first: tuple[str, ..
     assert cluster.witnesses(Cluster(name="C", nodes=("N1",))) == ("N1",)
 
 
+def test_no_node_speaks_for_all_others_while_they_are_drained() -> None:
+    """A command goes through whoever answered first, and counts towards the caps of that host."""
+    two = Cluster(name="C", nodes=("N1", "N2"))
+    assert [cluster.neighbours(two, name) for name in ("N1", "n2")] == [("N2", "N1"), ("N1", "N2")]
+    three = Cluster(name="C", nodes=("N1", "N2", "N3"))
+    asked = {name: cluster.neighbours(three, name) for name in three.nodes}
+    assert asked == {"N1": ("N2", "N3", "N1"), "N2": ("N3", "N1", "N2"), "N3": ("N1", "N2", "N3")}
+    many = Cluster(name="C", nodes=tuple(f"N{number}" for number in range(64)))
+    first = {cluster.neighbours(many, name)[0] for name in many.nodes}
+    assert first == set(many.nodes)
+    assert all(name not in cluster.neighbours(many, name) for name in many.nodes)
+
+
 def metadata(name: str, time: str) -> str:
     return (
         f"<DS_REPL_ATTR_META_DATA>\n\t<pszAttributeName>{name}</pszAttributeName>\n\t<dwVersion>3</dwVersion>\n"

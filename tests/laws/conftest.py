@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from law_bench import Bench, MovableClock
 
-from remediations.lab.lab import Lab
+from remediations.lab.lab import Lab, shipped_module
+from remediations.lab.world.world import World
 from remediations.ledger import Ledger
 from remediations.remoting import Remoting, RemotingSettings
 from remediations.settings import resolve
@@ -35,6 +36,7 @@ EVERY_TIME = frozenset(
         "test_law_canary.py",
         "test_law_bundle.py",
         "test_law_stops.py",
+        "test_law_three_nodes.py",
     }
 )
 """Files of laws that run every time; the others (crashes, broken wires, rounds, endings) are `long`."""
@@ -52,15 +54,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.long)
 
 
+@contextmanager
+def started(path: Path, nodes: int) -> Iterator[Bench]:
+    """A fresh lab with a cluster of so many nodes, a ledger in `path`, and sessions."""
+    with ExitStack() as stack:
+        lab = stack.enter_context(Lab(World.contoso(module=shipped_module(), nodes=nodes)))
+        clock = MovableClock()
+        ledger = stack.enter_context(Ledger(f"sqlite:///{path / 'ledger.db'}", clock=clock))
+        remoting = stack.enter_context(Remoting(lab.site(), resolve, settings=RemotingSettings(in_flight=1)))
+        yield Bench(lab, ledger, remoting, clock, path)
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A fresh lab, ledger and sessions."""
-    with ExitStack() as stack:
-        lab = stack.enter_context(Lab())
-        clock = MovableClock()
-        ledger = stack.enter_context(Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", clock=clock))
-        remoting = stack.enter_context(Remoting(lab.site(), resolve, settings=RemotingSettings(in_flight=1)))
-        yield Bench(lab, ledger, remoting, clock, tmp_path)
+    with started(tmp_path, 2) as two:
+        yield two
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[Bench]:
+    """The same with a cluster of three nodes: HV01, HV02 and HV05."""
+    with started(tmp_path, 3) as one_more:
+        yield one_more
 
 
 @pytest.fixture(scope="session")
