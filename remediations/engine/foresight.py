@@ -32,6 +32,8 @@ class Foresight(Frozen):
     """Virtual machines that could go nowhere as things are, and why."""
     unknown: tuple[tuple[str, str], ...]
     """Those of which it is not known, and why."""
+    narrow: tuple[tuple[str, str], ...] = ()
+    """Those that some of the other nodes cannot take: which can, and why not the rest."""
     mebibytes: int
     """Memory of those that were read, which has to cross the network once."""
     whole: bool
@@ -50,6 +52,7 @@ class Foresight(Frozen):
             f"About {self.mebibytes / 1024:.0f} GiB of memory have to cross the network: {self.time}."
         ]
         lines += [f"- **{escape(vm)}** would stay: {escape(why)}" for vm, why in self.stays]
+        lines += [f"- **{escape(vm)}** {escape(told)}" for vm, told in self.narrow]
         lines += [f"- **{escape(vm)}** is not known to move: {escape(why)}" for vm, why in self.unknown]
         return "\n".join(lines)
 
@@ -91,6 +94,7 @@ def foresee(  # noqa: PLR0917 - what a look ahead needs, once
         machines=left.count,
         stays=left.stays,
         unknown=left.unknown,
+        narrow=left.narrow,
         mebibytes=sum(each.needed for each in read),
         whole=len(read) == left.count,
         cluster=cluster.name,

@@ -27,7 +27,7 @@ class Stuck(Frozen):
     said: tuple[str, ...]
     """What the cluster wrote of it (events 1137 and 1677), in the node's language."""
     left: tuple[tuple[str, str], ...]
-    """Machines that are still on the node and could go nowhere, and why."""
+    """Machines that are still on the node and could go nowhere, or not everywhere, and why."""
 
     @property
     def words(self) -> str:
@@ -55,5 +55,5 @@ def stuck(hosts: Reading, site: Site, plan: Plan, since: datetime, clock: Clock)
     left: tuple[tuple[str, str], ...] = ()
     if isinstance(roles, NodeRoles) and roles.machines:
         there = whereabouts(hosts, site, name, roles.machines, clock)
-        left = (*there.stays, *there.unknown)
+        left = (*there.stays, *there.unknown, *there.narrow)
     return Stuck(node=name, said=told.messages if isinstance(told, DrainFailures) else (), left=left)

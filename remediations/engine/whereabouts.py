@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from remediations.catalogue.drain_node import home
 from remediations.catalogue.remediation import anywhere, unread
@@ -13,8 +14,10 @@ from remediations.engine.ports import Clock, Reading
 from remediations.engine.readiness import Scope, assess
 from remediations.facts.cluster import from_any, witnesses
 from remediations.facts.health import InRoles, in_roles
+from remediations.model.causes import Cause
 from remediations.model.names import same_host, same_name
-from remediations.model.readiness import Level, Readiness, VmSeen
+from remediations.model.plan import Verdict
+from remediations.model.readiness import Finding, Level, Readiness, VmSeen
 from remediations.model.site import Site
 
 LISTED = 3
@@ -22,6 +25,9 @@ LISTED = 3
 
 Named = tuple[tuple[str, str], ...]
 """Names, each with a reason."""
+
+_WEIGHED = frozenset({Cause.POSSIBLE_OWNER_EXCLUDED, Cause.INSUFFICIENT_MEMORY, Cause.QUORUM_OR_CLUSTER_HEALTH})
+"""What a cluster looks at itself before it chooses a node for a role. Of anything else it learns by the move that fails."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Whereabouts:
     """Those that could go nowhere as things are, and why."""
     unknown: Named
     """Those of which it is not known, and why; by the role's name where it is not known what that holds."""
+    narrow: Named = ()
+    """Those that can go to some of the other nodes only, and to which, and why not to the rest."""
 
 
 def whereabouts(hosts: Reading, site: Site, node: str, roles: Iterable[str], clock: Clock) -> Whereabouts:
@@ -58,19 +66,55 @@ def whereabouts(hosts: Reading, site: Site, node: str, roles: Iterable[str], clo
         elsewhere = f": it is on {shown[0].host} by now" if shown else ""
         seen += best[:1]
         lost += [] if best else [(vm, f"{node} does not show it{elsewhere}")]
+    found = [(each.name, _Look(each, ahead)) for each in seen]
     return Whereabouts(
         count=len(machines) + len(dark),
         placed=tuple(each.name for each in seen if each.ways),
-        stays=tuple((each.name, in_the_way(each, ahead)) for each in seen if each.level is Level.FAILS),
-        unknown=(*((each.name, in_the_way(each, ahead)) for each in seen if each.level is Level.UNKNOWN), *lost),
+        stays=tuple((vm, look.why) for vm, look in found if look.stays),
+        unknown=(*((vm, look.why) for vm, look in found if look.unknown), *lost),
+        narrow=tuple((vm, look.narrow) for vm, look in found if look.narrow),
     )
 
 
-def in_the_way(vm: VmSeen, ahead: Readiness) -> str:
-    """The worst of what is in its way, whatever the destination first."""
-    ids = [*vm.findings, *(each for way in vm.ways for each in way.findings)]
-    told = [ahead.by_id[each] for each in dict.fromkeys(ids) if ahead.by_id[each].level in (Level.FAILS, Level.UNKNOWN)]
-    return "; ".join(reason for finding in told[:LISTED] for reason in finding.why[:1]) or "no other host could be asked"
+class _Look:
+    """What a look ahead says of one virtual machine that is to move now."""
+
+    def __init__(self, vm: VmSeen, ahead: Readiness) -> None:
+        self.open = [way.destination for way in vm.ways if not any(_against(ahead.by_id[each]) for each in way.findings)]
+        found = [[ahead.by_id[each] for each in ids] for ids in (vm.findings, *(way.findings for way in vm.ways))]
+        # One of each destination before the second of any.
+        in_turn = [each for row in zip_longest(*(filter(_against, part) for part in found)) for each in row if each is not None]
+        self.told = list({each.id: each for each in in_turn}.values())
+        closed = all(any(_shut(ahead.by_id[each]) for each in way.findings) for way in vm.ways)
+        self.stays = not self.open and closed and bool(vm.ways or vm.level is Level.FAILS)
+        self.unknown = not self.open and not self.stays
+
+    @property
+    def why(self) -> str:
+        """What is in its way: whatever the destination first, the worst before the rest."""
+        reasons = list(dict.fromkeys(reason for finding in self.told for reason in finding.why[:1]))
+        more = [f"and {len(reasons) - LISTED} more like this"] if len(reasons) > LISTED else []
+        return "; ".join([*reasons[:LISTED], *more]) or "no other host could be asked"
+
+    @property
+    def narrow(self) -> str:
+        """Where alone it can go, and why; empty if it can go to every node, or to none."""
+        if not self.open or not self.told:
+            return ""
+        weighed = all(_WEIGHED & set(finding.causes) for finding in self.told)
+        risk = "" if weighed else ". The cluster chooses the node, and may choose one that refuses"
+        known = "" if all(map(_shut, self.told)) else ", as far as is known"
+        return f"can only go to {', '.join(self.open)}{known}: {self.why}{risk}"
+
+
+def _shut(finding: Finding) -> bool:
+    """Whether nothing can move past it now. Memory may come free one day, and a drain does not wait for it."""
+    lacks_memory = Cause.INSUFFICIENT_MEMORY in finding.causes and finding.verdict is Verdict.PRESENT
+    return finding.level is Level.FAILS or lacks_memory
+
+
+def _against(finding: Finding) -> bool:
+    return _shut(finding) or finding.level is Level.UNKNOWN
 
 
 def _inside(hosts: Reading, site: Site, node: str, roles: Iterable[str]) -> tuple[tuple[str, ...], Named]:
