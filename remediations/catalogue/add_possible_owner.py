@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
+from remediations.catalogue.places import same_cluster, ways
 from remediations.catalogue.remediation import Reads, Repair, Seen, unread
 from remediations.facts.cluster import from_any, witnesses
 from remediations.facts.owners import PossibleOwners, possible_owners, resources_of, set_owners
@@ -41,9 +42,12 @@ class AddPossibleOwner(Repair):
 
     @classmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:
-        """The destination, where it is a node of the source's cluster."""
-        if incident.vm is None or incident.destination is None:
+        """The destination, where it is a node of the source's cluster; with any destination, every other node of it."""
+        if incident.vm is None:
             return []
+        if incident.destination is None:
+            within = (way for way in ways(incident, site) if same_cluster(*way[1:], site))
+            return [cls(vm=vm, node=there) for vm, _, there in within]
         home = site.cluster_of(incident.destination)
         away = home is None or (incident.source is not None and site.cluster_of(incident.source) is not home)
         return [] if away else [cls(vm=incident.vm, node=incident.destination)]

@@ -17,8 +17,9 @@ from remediations.engine.readiness import Scope, assess
 from remediations.engine.readiness_ways import homes, of_two_hosts
 from remediations.facts.network import ClusterNetwork, ClusterNetworks
 from remediations.facts.query import Query
-from remediations.lab.lab import Lab
+from remediations.lab.lab import Lab, shipped_module
 from remediations.lab.world.faults import FAULTS
+from remediations.lab.world.world import World
 from remediations.ledger import utc_now
 from remediations.model.fact import Unknown
 from remediations.model.readiness import Level, Readiness
@@ -98,6 +99,39 @@ def test_a_network_that_only_a_node_with_the_module_knows_of_is_told_alike(mocke
     for way in doubted.ways:
         assert way.level is Level.FAILS
         assert any(why.startswith(kept_off) for each in way.findings for why in by_id[each].why), way.key
+
+
+def test_three_nodes_have_six_ways_and_are_told_alike(mocker: MockerFixture) -> None:
+    """One node has lost its switch and does not own VM42; of the two others each is the other's, whatever the third is."""
+    with Lab(World.contoso(module=shipped_module(), nodes=3)) as lab:
+        assert lab.world.cluster is not None
+        switches = lab.world.hosts["HV05"].switches
+        switches["Other"] = switches.pop("Compute")
+        switches["Other"].name = "Other"
+        lab.world.cluster.roles["VM42"].possible = ("HV01", "HV02")
+        everything, doubted = both(lab, mocker, clusters=("CLUSTER1",), all_vms=True)
+    check(everything, doubted)
+    nodes = ("HV01", "HV02", "HV05")
+    assert {(way.source, way.destination): way.level for way in doubted.ways} == {
+        (here, there): Level.FAILS if there == "HV05" else Level.READY for here in nodes for there in nodes if here != there
+    }
+    (vm,) = [each for each in doubted.vms if each.name == "VM42"]
+    assert vm.level is Level.READY
+    told = {way.destination: {doubted.by_id[each].remediation for each in way.findings} for way in vm.ways}
+    assert told == {"HV02": set(), "HV05": {"add-possible-owner", "match-virtual-switches"}}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cause", ["", *(each for each, fault in FAULTS.items() if fault.source == "HV01")])
+def test_every_fault_of_a_cluster_of_three_is_told_alike(mocker: MockerFixture, cause: str) -> None:
+    with Lab(World.contoso(module=shipped_module(), nodes=3)) as lab:
+        if cause:
+            lab.inject(cause)
+        everything, doubted = both(lab, mocker, clusters=("CLUSTER1",), all_vms=True)
+    check(everything, doubted)
+    assert len(doubted.ways) == 6
+    if not cause:
+        assert {way.level for way in doubted.ways} == {Level.READY}
 
 
 @pytest.mark.parametrize(("excluded", "sure"), [(False, True), (True, False), (None, False)])
