@@ -59,8 +59,12 @@ def unmendable(proposal: Proposal) -> Outcome | None:
             said = "Nothing in the report or in the hosts' logs points to a cause that is known: unknown."
         else:
             said = "The facts refute every cause that the evidence points to, or could not be read."
-        return Outcome(ending=Ending.NEEDS_PERSON, summary=said)
-    return stands(proposal.plan)
+        outcome: Outcome | None = Outcome(ending=Ending.NEEDS_PERSON, summary=said)
+    else:
+        outcome = stands(proposal.plan)
+    if outcome is None or not proposal.elsewhere:
+        return outcome
+    return outcome.model_copy(update={"summary": f"{outcome.summary.rstrip('.')}. {proposal.elsewhere}."})
 
 
 def stands(plan: Plan) -> Outcome | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,16 +16,19 @@ from remediations.catalogue.remediation import Remediation
 from remediations.engine.account import Account
 from remediations.engine.bundle import forget
 from remediations.engine.collect import completed
+from remediations.engine.endings import stands
 from remediations.engine.foresight import Foresight, foresee
 from remediations.engine.gather import read_for
 from remediations.engine.propose import Proposal, gather_evidence, propose
 from remediations.engine.recording import Recording
 from remediations.engine.render import escape
 from remediations.engine.symptom import nowhere
+from remediations.engine.whereabouts import elsewhere
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence, Sighting
 from remediations.model.incident import Incident
 from remediations.model.plan import Plan
+from remediations.model.tier import Tier
 from remediations.remoting import RemotingError
 
 if TYPE_CHECKING:
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 
 EVIDENCE_HOURS = 2.0
 """How far back a run's own evidence goes; `remediate collect --hours` reads further."""
+
+LEAST = 3
+"""Nodes of a cluster in which there is another one to go to than the one that failed."""
 
 NOTHING = Evidence()
 """What an operation stands on beside its request."""
@@ -98,7 +105,7 @@ class Looking(Account):
             # The report tells of the failure that somebody had reported, whatever failed since.
             first = {name: getattr(self.reported, name) for name in _OF_ONE_FAILURE}
             proposal = replace(proposal, incident=proposal.incident.model_copy(update=first))
-        proposal = self.with_override(proposal, proposal.plan)
+        proposal = self._with_elsewhere(self.with_override(proposal, proposal.plan), incident)
         self.proposal, self.considered = proposal, proposal.considered
         self.plan, self.retry = proposal.plan, proposal.retry
         self.title = proposal.incident.title
@@ -113,6 +120,31 @@ class Looking(Account):
     def with_override(self, proposal: Proposal, plan: Plan | None) -> Proposal:
         """The proposal, with what it means that its plan had been carried out and verified a short time ago."""
         return replace(proposal, override=self.engine.judging.override(self.run, plan)) if plan and plan.steps else proposal
+
+    def _with_elsewhere(self, proposal: Proposal, incident: Incident) -> Proposal:
+        """The proposal, with the other nodes that nothing keeps the virtual machine from.
+
+        Where a move to any node failed at one, moving to another may need no mend at all: whoever would have to see to it by
+        hand, or to approve one that stops what runs, is told. A small mend needs no such look: it costs less than the look.
+        """
+        found, plan = proposal.incident, proposal.plan
+        home = self.site.cluster_of(found.source) if found.source else None
+        if incident.destination or not found.vm or not found.source or home is None or len(home.nodes) < LEAST:
+            return proposal
+        small = plan is not None and stands(plan) is None and (plan.tier < Tier.WORKLOAD or not plan.steps)
+        if small or proposal.over or proposal.gone:
+            return proposal
+        seen = partial(elsewhere, failed=found.destination, clock=self.engine.clock)
+        look = partial(seen, self.engine.hosts, self.site, found.vm, found.source)
+        try:
+            nodes = self.phase("read and plan", partial(self.watch, f"read: where else {found.vm} could go", look))
+        except (RemotingError, TimeoutError, LookupError, ValueError) as error:
+            log.warning("where else it could go is not known", run=self.run, error=repr(error))
+            return proposal
+        if not nodes:
+            return proposal
+        shown = f"remediate plan move-vm --vm {shlex.quote(found.vm)} --source {found.source} --to {nodes[0]}"
+        return replace(proposal, elsewhere=f"Nothing that was looked at keeps {found.vm} from {', '.join(nodes)} ({shown})")
 
     def _keep(  # noqa: PLR0917 - what a bundle is made of, once
         self,

@@ -53,6 +53,8 @@ class Proposal:
     """Why there is nothing to move: the virtual machine is on none of the hosts that were asked."""
     override: str = ""
     """Why this mend is probably set back by somebody: it was verified a short time ago."""
+    elsewhere: str = ""
+    """Which other nodes nothing keeps the virtual machine from, where none was asked for and the mend is no small thing."""
     seen_as: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -168,7 +168,7 @@ def why_markdown(proposal: Proposal) -> str:
     """Why this plan: causes considered, what the facts say of each, what else was seen, as whom the hosts were read."""
     lines = [considered_line(each) for each in proposal.considered] or ["Nothing that is known points to a cause."]
     lines += [f"- also seen, not on this failure's path: {escape(plan.title)}" for plan in proposal.also_seen]
-    lines += [f"- **{escape(proposal.override)}**"] if proposal.override else []
+    lines += [f"- **{escape(told)}**" for told in (proposal.override, proposal.elsewhere) if told]
     if proposal.seen_as:
         lines.append("\nread as " + "; ".join(escape(who) for who in sorted(set(proposal.seen_as.values()))))
     return "\n".join(lines)

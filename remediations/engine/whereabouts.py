@@ -76,6 +76,20 @@ def whereabouts(hosts: Reading, site: Site, node: str, roles: Iterable[str], clo
     )
 
 
+def elsewhere(hosts: Reading, site: Site, vm: str, node: str, *, failed: str | None, clock: Clock) -> tuple[str, ...]:
+    """The other nodes of its cluster that nothing keeps a virtual machine of `node` from, by reads only.
+
+    None if the look does not see what keeps it from `failed`, or without that from any node: then it may miss the same of the
+    others. Raises `LookupError` if `node` is no node of a cluster in site.yaml.
+    """
+    cluster, node = home(node, site)
+    ahead = assess(hosts, site, Scope((), (cluster.name,), (vm,), lenient=True), clock=clock, now=time.monotonic)
+    mine = [way for each in ahead.vms if same_name(each.name, vm) and same_host(each.host, node) for way in each.ways]
+    shut = [way.destination for way in mine if any(_shut(ahead.by_id[each]) for each in way.findings)]
+    explained = any(failed is None or same_host(each, failed) for each in shut)
+    return tuple(way.destination for way in mine if explained and way.level is Level.READY)
+
+
 class _Look:
     """What a look ahead says of one virtual machine that is to move now."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from law_bench import ANYTIME, Bench, never
+from law_bench import ANYTIME, Bench, incident_of, never
 
 from remediations.catalogue.drain_node import DrainNode
 from remediations.engine import Answer, Ask, Report, looking
+from remediations.engine.render import escape
 from remediations.lab.world.hosts import GIB
+from remediations.model.incident import Incident, What
 from remediations.model.maintenance import Maintenance
 from remediations.model.outcome import Ending, Reason
 from remediations.model.policy import Policy
@@ -234,3 +236,103 @@ def test_a_machine_that_no_other_node_has_memory_for_is_refused_with_what_each_c
     assert report.outcome.ending is Ending.NEEDS_PERSON, report.markdown
     assert "HV02 5.6, HV05 7.3 GiB; VM42 (8.0 GiB) would find 7.3 GiB at most" in report.outcome.summary
     assert three.changes() == []
+
+
+# ---- a failed move that names no destination -----------------------------------------------------------------------------
+
+
+def to_any(three: Bench, cause: str) -> Incident:
+    """A fault of HV02 made a move there fail, and what is reported of it names no destination."""
+    return incident_of(three.lab.fail(cause)).model_copy(update={"destination": None})
+
+
+def mended(three: Bench, incident: Incident, gate: Callable[[Ask], Answer] | None = None) -> Report:
+    gate = gate or three.approving
+    return three.engine().remediate("run-1", incident, dry_run=False, gate=gate, requested_by="alerting")
+
+
+def test_what_is_wrong_with_the_node_that_refused_is_mended_there_alone(three: Bench) -> None:
+    report = mended(three, to_any(three, "switch_missing"))
+    assert report.outcome.ending is Ending.MENDED, report.markdown
+    assert [(host, name) for host, name, _ in three.changes()] == [
+        ("HV02", "Rename-VMSwitch"),
+        ("HV01", "Move-ClusterVirtualMachineRole"),
+    ]
+    assert placed(three)["VM42"] == "HV02"
+
+
+def test_a_node_that_may_not_own_it_is_found_where_no_log_names_it(three: Bench) -> None:
+    pinned(three, "HV01", "HV05")
+    three.lab.move("VM42", "HV02")
+    told = three.lab.world.host("HV01").log.newest(21502)
+    assert told is not None
+    incident = Incident(
+        what=What.MIGRATION, vm="VM42", source="HV01", event_id=21502, message=told.text("en-US"), occurred_at=told.time
+    )
+    report = mended(three, incident)
+    assert report.outcome.ending is Ending.MENDED, report.markdown
+    (ask,) = three.asked
+    assert ask.plan is not None
+    assert ask.plan.title == "Add a possible owner: VM42, HV02"
+    assert {name: len(role.possible) for name, role in three.lab.world.cluster.roles.items() if role.machine} == {
+        "VM42": 3,
+        "VM43": 0,
+        "VM44": 0,
+        "VM45": 0,
+    }
+    assert placed(three)["VM42"] == "HV05", "any other node is what was asked for"
+
+
+@pytest.mark.long
+def test_where_no_other_node_may_own_it_all_that_the_site_wants_may_again(three: Bench) -> None:
+    report = mended(three, to_any(three, "possible_owner_excluded"))
+    assert report.outcome.ending is Ending.MENDED, report.markdown
+    role = three.lab.world.cluster.roles["VM42"]
+    assert set(role.possible) == set(role.possible_configuration) == set(NODES)
+
+
+ELSEWHERE = "Nothing that was looked at keeps VM42 from HV05 (remediate plan move-vm --vm VM42 --source HV01 --to HV05)"
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "insufficient_memory",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("quorum_or_cluster_health", "duplicate_vm", "storage_unreachable", "switch_mismatch")
+        ),
+    ],
+)
+def test_where_a_person_is_needed_they_are_told_of_the_node_that_is_free(three: Bench, cause: str) -> None:
+    report = mended(three, to_any(three, cause), never)
+    assert report.outcome.ending is Ending.NEEDS_PERSON, report.markdown
+    assert "HV02" in report.outcome.summary
+    assert ELSEWHERE in report.outcome.summary
+    assert three.changes() == []
+
+
+def test_before_it_is_shut_down_for_one_node_a_person_is_told_of_the_other(three: Bench) -> None:
+    def gate(ask: Ask) -> Answer:
+        return three.approving(ask).model_copy(update={"decision": "reject"})
+
+    report = mended(three, to_any(three, "cpu_incompatible"), gate)
+    assert report.outcome.reason is Reason.NOT_APPROVED, report.markdown
+    assert [ask.plan.remediation for ask in three.asked if ask.plan] == ["enable-processor-compatibility"]
+    assert escape(ELSEWHERE) in three.asked[0].why
+    assert three.changes() == []
+
+
+@pytest.mark.long
+def test_a_destination_that_was_asked_for_is_not_talked_out_of(three: Bench) -> None:
+    report = mended(three, incident_of(three.lab.fail("insufficient_memory")), never)
+    assert report.outcome.ending is Ending.NEEDS_PERSON, report.markdown
+    assert "Nothing that was looked at" not in report.markdown
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cause", ["cluster_group_multi_vm", "shared_disk_unsupported", "pass_through_disk"])
+def test_what_is_wrong_with_the_machine_itself_is_so_for_every_node(three: Bench, cause: str) -> None:
+    incident = to_any(three, cause)
+    report = three.engine().remediate("dry", incident, dry_run=True, gate=never, requested_by="alerting")
+    assert "Nothing that was looked at" not in report.markdown, report.markdown
