@@ -251,6 +251,7 @@ def mended(three: Bench, incident: Incident, gate: Callable[[Ask], Answer] | Non
     return three.engine().remediate("run-1", incident, dry_run=False, gate=gate, requested_by="alerting")
 
 
+@pytest.mark.long
 def test_what_is_wrong_with_the_node_that_refused_is_mended_there_alone(three: Bench) -> None:
     report = mended(three, to_any(three, "switch_missing"))
     assert report.outcome.ending is Ending.MENDED, report.markdown
