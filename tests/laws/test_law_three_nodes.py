@@ -134,6 +134,36 @@ def test_with_two_to_stay_up_a_node_that_fails_stops_the_roll_until_it_is_back(t
     assert max(len(each - {"HV05"}) for each in away) == 1
 
 
+@pytest.mark.usefixtures("blind")
+@pytest.mark.long
+def test_a_node_that_fails_while_the_next_drain_is_decided_stops_it_until_it_is_back(
+    three: Bench, away: list[set[str]]
+) -> None:
+    cluster = three.lab.world.cluster
+    assert cluster is not None
+    before = placed(three)
+
+    def gate(ask: Ask) -> Answer:
+        if ask.plan is not None and ask.plan.title.startswith("Drain a cluster node: HV02"):
+            cluster.nodes["HV05"].state = "Down"
+        return three.approving(ask)
+
+    report = roll(three, gate)
+    assert report.outcome.ending in (Ending.REFUSED, Ending.NEEDS_PERSON), report.markdown
+    assert "paused, down or joining: HV05" in report.outcome.summary
+    assert "The roll of CLUSTER1 stops at HV02" in report.outcome.summary
+    assert sent(three) == WHOLE[:2]
+    assert three.ledger.open_brackets() == []
+    still = roll(three, never, run="roll-2")
+    assert "HV05" in still.outcome.summary
+    cluster.nodes["HV05"].state = "Up"
+    again = roll(three, three.approving, run="roll-3")
+    assert again.outcome.ending is Ending.MENDED, again.markdown
+    assert sent(three) == WHOLE
+    assert placed(three) == before
+    assert max(len(each - {"HV05"}) for each in away) == 1
+
+
 def test_three_to_stay_up_are_more_than_there_are(three: Bench) -> None:
     policy = ANYTIME.model_copy(update={"maintenance": Maintenance(least_nodes_up=3)})
     report = roll(three, never, policy=policy)
