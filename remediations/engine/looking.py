@@ -40,6 +40,9 @@ EVIDENCE_HOURS = 2.0
 LEAST = 3
 """Nodes of a cluster in which there is another one to go to than the one that failed."""
 
+NAMED = 3
+"""Of such nodes so many are named at most."""
+
 NOTHING = Evidence()
 """What an operation stands on beside its request."""
 
@@ -144,7 +147,9 @@ class Looking(Account):
         if not nodes:
             return proposal
         shown = f"remediate plan move-vm --vm {shlex.quote(found.vm)} --source {found.source} --to {nodes[0]}"
-        return replace(proposal, elsewhere=f"Nothing that was looked at keeps {found.vm} from {', '.join(nodes)} ({shown})")
+        more = f" and {len(nodes) - NAMED} more nodes" if len(nodes) > NAMED else ""
+        which = f"{', '.join(nodes[:NAMED])}{more}"
+        return replace(proposal, elsewhere=f"Nothing that was looked at keeps {found.vm} from {which} ({shown})")
 
     def _keep(  # noqa: PLR0917 - what a bundle is made of, once
         self,

@@ -63,9 +63,9 @@ def whereabouts(hosts: Reading, site: Site, node: str, roles: Iterable[str], clo
         shown = [each for each in ahead.vms if same_name(each.name, vm)]
         # What could not be placed has no ways: it may be on any host that could not be read.
         best = sorted((each for each in shown if same_host(each.host, node) or not each.ways), key=lambda each: not each.ways)
-        elsewhere = f": it is on {shown[0].host} by now" if shown else ""
+        by_now = f": it is on {shown[0].host} by now" if shown else ""
         seen += best[:1]
-        lost += [] if best else [(vm, f"{node} does not show it{elsewhere}")]
+        lost += [] if best else [(vm, f"{node} does not show it{by_now}")]
     found = [(each.name, _Look(each, ahead)) for each in seen]
     return Whereabouts(
         count=len(machines) + len(dark),
@@ -79,7 +79,7 @@ def whereabouts(hosts: Reading, site: Site, node: str, roles: Iterable[str], clo
 def elsewhere(hosts: Reading, site: Site, vm: str, node: str, *, failed: str | None, clock: Clock) -> tuple[str, ...]:
     """The other nodes of its cluster that nothing keeps a virtual machine of `node` from, by reads only.
 
-    None if the look does not see what keeps it from `failed`, or without that from any node: then it may miss the same of the
+    Empty if the look does not see what keeps it from `failed`, or without that from any node: then it may miss the same of the
     others. Raises `LookupError` if `node` is no node of a cluster in site.yaml.
     """
     cluster, node = home(node, site)
@@ -94,13 +94,15 @@ class _Look:
     """What a look ahead says of one virtual machine that is to move now."""
 
     def __init__(self, vm: VmSeen, ahead: Readiness) -> None:
-        self.open = [way.destination for way in vm.ways if not any(_against(ahead.by_id[each]) for each in way.findings)]
+        closed = {way.destination: any(_against(ahead.by_id[each]) for each in way.findings) for way in vm.ways}
+        self.open = [node for node, against in closed.items() if not against]
+        self.closed = [node for node, against in closed.items() if against]
         found = [[ahead.by_id[each] for each in ids] for ids in (vm.findings, *(way.findings for way in vm.ways))]
         # One of each destination before the second of any.
         in_turn = [each for row in zip_longest(*(filter(_against, part) for part in found)) for each in row if each is not None]
         self.told = list({each.id: each for each in in_turn}.values())
-        closed = all(any(_shut(ahead.by_id[each]) for each in way.findings) for way in vm.ways)
-        self.stays = not self.open and closed and bool(vm.ways or vm.level is Level.FAILS)
+        shut = all(any(_shut(ahead.by_id[each]) for each in way.findings) for way in vm.ways)
+        self.stays = not self.open and shut and bool(vm.ways or vm.level is Level.FAILS)
         self.unknown = not self.open and not self.stays
 
     @property
@@ -112,13 +114,15 @@ class _Look:
 
     @property
     def narrow(self) -> str:
-        """Where alone it can go, and why; empty if it can go to every node, or to none."""
-        if not self.open or not self.told:
+        """Where alone it can go, or not, whichever is less to say, and why; empty if it can go to every node, or to none."""
+        if not self.open or not self.closed:
             return ""
+        few = len(self.closed) < len(self.open)
+        where = f"cannot go to {', '.join(self.closed)}" if few else f"can only go to {', '.join(self.open)}"
         weighed = all(_WEIGHED & set(finding.causes) for finding in self.told)
         risk = "" if weighed else ". The cluster chooses the node, and may choose one that refuses"
         known = "" if all(map(_shut, self.told)) else ", as far as is known"
-        return f"can only go to {', '.join(self.open)}{known}: {self.why}{risk}"
+        return f"{where}{known}: {self.why}{risk}"
 
 
 def _shut(finding: Finding) -> bool:
