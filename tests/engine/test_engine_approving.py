@@ -321,5 +321,5 @@ def test_nothing_is_done_without_a_valid_set_of_approvals() -> None:
 
 @pytest.mark.long
 def test_nothing_is_done_without_a_valid_set_of_approvals_however_long_one_tries() -> None:
-    run_machine(150)
+    run_machine(100)
     assert Approving.went_on == {Tier.LOCAL, Tier.DIRECTORY, Tier.WORKLOAD, Tier.IRREVERSIBLE}, "each was approved at times"

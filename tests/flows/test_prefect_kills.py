@@ -21,7 +21,7 @@ from remediations.ledger import Ledger, OpenIncident
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-HOSTS = ("P1", "P2", "P3", "P4", "P5", "P6")
+HOSTS = ("P1", "P2", "P3", "P4", "P5")
 PAIRS = list(combinations(HOSTS, 2))
 """Each alert is of another pair, so that none goes with the run of another."""
 
@@ -76,20 +76,20 @@ def apart(prefect: Prefect, tmp_path: Path) -> Iterator[Served]:
 
 def test_all_that_was_answered_gets_its_run_once(prefect: Prefect, apart: Served) -> None:
     with ThreadPoolExecutor(1) as sender, Ledger(f"sqlite:///{apart.state / 'ledger.db'}") as ledger:
-        sending = sender.submit(send, apart, range(5))
+        sending = sender.submit(send, apart, range(3))
         eventually(lambda: ledger.not_begun() or started(ledger) or None, 60, "a first run", apart.log.read_text)
         eventually(lambda: starting(apart) or None, 120, "a process for it", lambda: tail(apart))
         prefect.kill()
         sending.result()
-        sender.submit(send, apart, range(5, 8)).result()  # with no Prefect at all
+        sender.submit(send, apart, range(3, 5)).result()  # with no Prefect at all
         prefect.start()
         eventually(lambda: started(ledger) or None, 240, "a run that has begun", lambda: tail(apart))
-        sending = sender.submit(send, apart, range(8, 12))
+        sending = sender.submit(send, apart, range(5, 8))
         os.kill(apart.worker(), signal.SIGKILL)
         sending.result()
         prefect.kill()
         prefect.start()
-        sender.submit(send, apart, range(12, len(PAIRS))).result()
+        sender.submit(send, apart, range(8, len(PAIRS))).result()
 
         eventually(lambda: None if ledger.open_incidents() else True, 600, "the end of all", lambda: tail(apart))
         trail = list(ledger.whole_trail())

@@ -122,8 +122,8 @@ def test_three_nodes_have_six_ways_and_are_told_alike(mocker: MockerFixture) -> 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("cause", ["", *(each for each, fault in FAULTS.items() if fault.source == "HV01")])
-def test_every_fault_of_a_cluster_of_three_is_told_alike(mocker: MockerFixture, cause: str) -> None:
+@pytest.mark.parametrize("cause", ["", *[each for each, fault in FAULTS.items() if fault.source == "HV01"][::4]])
+def test_every_fourth_fault_of_a_cluster_of_three_is_told_alike(mocker: MockerFixture, cause: str) -> None:
     with Lab(World.contoso(module=shipped_module(), nodes=3)) as lab:
         if cause:
             lab.inject(cause)
