@@ -23,8 +23,8 @@ class Essentials(BaseModel):
     """What every kind of alert says. Fields that are not named here are left alone, here as below."""
 
     monitorCondition: Literal["Fired", "Resolved"] = Field(description="Only a fired alert reports an incident")  # noqa: N815 (Azure's names)
-    alertRule: Shown = Field(default="", description="The rule's name; only shown")  # noqa: N815
-    firedDateTime: AwareDatetime | None = Field(default=None, description="When it fired")  # noqa: N815
+    alertRule: Shown = Field(default="", description="The rule's name; only shown")  # noqa: N815 (as above)
+    firedDateTime: AwareDatetime | None = Field(default=None, description="When it fired")  # noqa: N815 (as above)
     description: str | None = Field(default=None, description="The rule's description: the text, if nothing else is")
 
 

@@ -77,7 +77,7 @@ class Plans(Store):
             writing.note(run, "plan sealed", {**told, "title": plan.title, "steps": steps, "until": until})
             return parsed(Sealed, {**values, "state": _state(values, None, None, writing.now)}, "the plan")
 
-    def sealed(self, run: str, *, round: int, part: Part) -> Sealed | None:  # noqa: A002
+    def sealed(self, run: str, *, round: int, part: Part) -> Sealed | None:  # noqa: A002 (what a plan calls it)
         """The newest plan sealed for this half of this round, void or not; None if there is none."""
         with self._database.reading() as conn:
             found = _newest(conn, run, round, part)
