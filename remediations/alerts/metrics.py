@@ -108,7 +108,8 @@ class Metrics:
         yield _gauge("approvals_oldest_seconds", "Age of the oldest plan that waits", (now - oldest).total_seconds())
         yield _gauge("runs_unfinished", "Runs that have begun and not ended", len(self._ledger.unfinished_runs()))
         yield _gauge("brackets_open", "Machines that we switched off, nodes that we paused", len(self._ledger.open_brackets()))
-        paused = self._policy.pause or self._ledger.paused() is not None or any(self._switches().values())
+        # Not by the policy of this process's start: `pause: true` may have been written, or taken out, since.
+        paused = self._ledger.paused() is not None or any(self._switches().values())
         yield _gauge("paused", "Whether changes are paused, by whichever switch", int(paused))
         breakers = GaugeMetricFamily(f"{PREFIX}breaker_open", "Remediations whose breaker is open", labels=("remediation",))
         for each in sorted({each.remediation for each in self._ledger.open_breakers()}):

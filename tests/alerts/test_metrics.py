@@ -98,7 +98,8 @@ def test_what_the_ledger_holds_is_told(ledger: Ledger, clock: Clock) -> None:
 @pytest.mark.parametrize(("why", "paused"), [("a person set it", 1), (None, 0)])
 def test_a_switch_outside_of_the_ledger_counts_as_paused(ledger: Ledger, why: str | None, paused: int) -> None:
     switches = {"policy.yaml": None, "Prefect's variable": why}
-    assert samples(Metrics(ledger, Policy(), switches=lambda: switches).text().decode())["paused", ()] == paused
+    since_taken_out = Policy(pause=True)
+    assert samples(Metrics(ledger, since_taken_out, switches=lambda: switches).text().decode())["paused", ()] == paused
 
 
 def test_names_of_machines_are_no_labels(ledger: Ledger, clock: Clock) -> None:
