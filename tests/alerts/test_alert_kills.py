@@ -87,6 +87,8 @@ class Stream:
         self.refused: list[int] = []
         self.cut_off: list[str] = []
         """Requests that got no answer, by how they ended."""
+        self._whole: list[int] = []
+        """Senders that sent to the end, and did not die of something else."""
         self._ends = threading.Event()
         self._url = f"http://127.0.0.1:{port}/alerts/alertmanager"
         self._threads = [threading.Thread(target=self._send, args=(number,), daemon=True) for number in range(SENDERS)]
@@ -101,11 +103,13 @@ class Stream:
         for each in self._threads:
             each.join(240)
             assert not each.is_alive()
+        assert sorted(self._whole) == list(range(SENDERS))
 
     def _send(self, number: int) -> None:
         with httpx.Client(timeout=30) as client:
             for round_ in count():
                 if self._ends.is_set():
+                    self._whole.append(number)
                     return
                 names = [f"VM-{number}-{round_}-{each}" for each in range(GROUP)]
                 body = webhook(*(alert(vm=name, source="HV01") for name in names))
