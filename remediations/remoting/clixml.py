@@ -18,6 +18,8 @@ from uuid import UUID
 from remediations.model.reply import Value
 
 _ESCAPED = re.compile(r"_[xX]([0-9A-Fa-f]{4})_")
+_STRING = re.compile(r"<S>([^<>&\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]*)</S>")
+"""A string on its own, without anything that XML has another meaning for, or none."""
 _DURATION = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _CONTAINERS = ("LST", "IE", "QUE", "STK")
 _DATA = ("Props", "MS")
@@ -27,6 +29,8 @@ def decode(xml: str, reveal: Callable[[str | None], Value] | None = None) -> Val
     """One object as sent in a PIPELINE_OUTPUT message; `reveal` decrypts secure strings. Raises `ValueError` if not CLIXML."""
     if not xml:
         return None
+    if (plain := _STRING.fullmatch(xml)) is not None:  # every second answer is a marker: not worth a parser
+        return text(plain[1])
     try:
         element = ET.fromstring(xml)  # noqa: S314 - from a host that we authenticated; pypsrp has parsed its envelope already
     except ET.ParseError as error:

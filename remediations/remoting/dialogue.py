@@ -106,11 +106,10 @@ class Dialogue:
         session = self._ready(until, text, idle_for=self.settings.probe_after)
         read = uuid4().hex  # nobody can guess it, so no answer can pretend to be a marker
         markers = [f"{read}{number:04x}" for number in range(len(commands))]
-        statements = [each for command_, marker in zip(commands, markers, strict=True) for each in (command_, _mark(marker))]
         pipeline = None
         try:
             session.tidy(until, busy=lambda: False, keep=self.settings.leftovers - 1)
-            pipeline = session.prepare(statements, partial(self._secret_value, text, {}), until, reveal=reveal)
+            pipeline = session.prepare(commands, partial(self._secret_value, text, {}), until, markers=markers, reveal=reveal)
             session.start(pipeline, until)
             session.finish(pipeline, until, self.ending.is_set, patient=False)
         except Late:
@@ -344,11 +343,6 @@ def _result(pipeline: Pipeline) -> Reply:
     if pipeline.failed and answer.ok:
         return answer.model_copy(update={"errors": (HostError(message="the host says only that it failed"),)})
     return answer
-
-
-def _mark(marker: str) -> Command:
-    """The command that writes a marker. Never checked: it is always the same, and there is one for each command that reads."""
-    return Command.model_construct(name="Write-Output", parameters={"InputObject": marker})
 
 
 def _summary(commands: Sequence[Command]) -> str:

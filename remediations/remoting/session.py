@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
+from itertools import zip_longest
 from uuid import UUID
 
 import structlog
@@ -105,16 +106,22 @@ class Session:
         until: float,
         command_id: UUID | None = None,
         *,
+        markers: Sequence[str] = (),
         reveal: bool = False,
     ) -> Pipeline:
-        """A pipeline with these statements, not yet sent. Exchanges keys first if a secret goes with it, or comes back."""
+        """A pipeline with these statements, not yet sent; each marker is written after the one that it ends.
+
+        Exchanges keys first if a secret goes with it, or comes back.
+        """
         self.connection.until = until
         if reveal or any(has_secret(command) for command in commands):
             self.pool.exchange_keys()
         self.pool.reveal(reveal)
         pipeline = Pipeline(self.pool, command_id)
-        for command in commands:
+        for command, marker in zip_longest(commands, markers):
             pipeline.add(command, secret)
+            if marker:
+                pipeline.mark(marker)
         return pipeline
 
     def start(self, pipeline: Pipeline, until: float) -> None:

@@ -1,16 +1,19 @@
 """The statements of a pipeline as CLIXML ([MS-PSRP] 2.2.3.11 and 2.2.3.12), byte for byte what pypsrp makes of them.
 
-pypsrp copies each command twice, makes a dozen objects of it and compares each with all before it: for two hundred statements
-that is most of what reading a host costs. This writes the same elements once. It touches pypsrp's private names
-(`_get_obj_id`, `_create_tn`, `_serialize_string`; 0.9.x, pinned); a test holds it to pypsrp's own bytes.
+pypsrp copies each command twice, makes a dozen objects of it and compares each with all before it, and ElementTree makes an
+object of each element: for two hundred statements that is most of what reading a host costs. This writes the text at once. It
+touches pypsrp's private names (`_get_obj_id`, `_create_tn`, `_serialize_string`; 0.9.x, pinned); a test holds it to pypsrp's
+own bytes.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from xml.sax.saxutils import escape
 
 from pypsrp.complex_objects import ObjectMeta
 from pypsrp.serializer import Serializer
@@ -43,55 +46,74 @@ class Statements:
     """The version that the host speaks, as 2.3."""
 
 
-def pipeline(given: Statements, serializer: Serializer) -> ET.Element:
-    """The element of such a pipeline."""
-    statements = given.each
-    version = tuple(int(part) for part in given.protocol.split("."))
-    merges = (_AFTER if version >= (2, 2) else ()) + (_SINCE_2_3 if version >= (2, 3) else ())
-    whole = ET.Element("Obj", RefId=serializer._get_obj_id())
-    parts = ET.SubElement(whole, "MS")
-    ET.SubElement(parts, "B", N="IsNested").text = "false"
-    if len(statements) > 1:
-        several = _listed(parts, "ExtraCmds", serializer)
-        for each in statements:
-            one = ET.SubElement(ET.SubElement(several, "Obj", RefId=serializer._get_obj_id()), "MS")
-            _command(_listed(one, "Cmds", serializer), each, serializer, merges)
-    else:
-        ET.SubElement(parts, "Nil", N="ExtraCmds")
-    # The first one once more, for hosts that know no further statements.
-    _command(_listed(parts, "Cmds", serializer), statements[0], serializer, merges)
-    ET.SubElement(parts, "Nil", N="History")
-    ET.SubElement(parts, "B", N="RedirectShellErrorOutputPipe").text = "false"
-    return whole
+def text_of(given: Statements, serializer: Serializer) -> str:
+    """The element of such a pipeline, as the part `PowerShell` of its message. Its references go on from the serializer's."""
+    return _Writer(given.protocol, serializer).pipeline(given.each)
 
 
-def _listed(parent: ET.Element, name: str, serializer: Serializer) -> ET.Element:
-    whole = ET.SubElement(parent, "Obj", RefId=serializer._get_obj_id(), N=name)
-    serializer._create_tn(whole, _LIST)
-    return ET.SubElement(whole, "LST")
+class _Writer:
+    """Writes elements, each with its reference in the order in which they begin."""
 
+    def __init__(self, protocol: str, serializer: Serializer) -> None:
+        version = tuple(int(part) for part in protocol.split("."))
+        self.merges = (_AFTER if version >= (2, 2) else ()) + (_SINCE_2_3 if version >= (2, 3) else ())
+        self._serializer = serializer
+        self._reference = serializer._get_obj_id
+        self._known: dict[str, str] = {}
 
-def _command(parent: ET.Element, statement: Statement, serializer: Serializer, merges: Sequence[str]) -> None:
-    parts = ET.SubElement(ET.SubElement(parent, "Obj", RefId=serializer._get_obj_id()), "MS")
-    ET.SubElement(parts, "S", N="Cmd").text = serializer._serialize_string(statement.cmd)
-    ET.SubElement(parts, "B", N="IsScript").text = "false"
-    ET.SubElement(parts, "Nil", N="UseLocalScope")
-    _merged(parts, _BEFORE, serializer)
-    arguments = _listed(parts, "Args", serializer)
-    for name, value in statement.arguments.items():
-        pair = ET.SubElement(ET.SubElement(arguments, "Obj", RefId=serializer._get_obj_id()), "MS")
-        ET.SubElement(pair, "S", N="N").text = serializer._serialize_string(name)
-        if isinstance(value, str):
-            ET.SubElement(pair, "S", N="V").text = serializer._serialize_string(value)
+    def pipeline(self, statements: Sequence[Statement]) -> str:
+        """All of it: the first one stands there once more, for hosts that know no further statements."""
+        start = f'<Obj RefId="{self._reference()}" N="PowerShell"><MS><B N="IsNested">false</B>'
+        if len(statements) > 1:
+            extra = self._list("ExtraCmds", [partial(self._commands, each) for each in statements])
         else:
-            serializer.serialize(value, metadata=ObjectMeta(name="V"), parent=pair, clear=False)
-    _merged(parts, merges, serializer)
+            extra = '<Nil N="ExtraCmds" />'
+        first = self._commands(statements[0])
+        return f'{start}{extra}{first}<Nil N="History" /><B N="RedirectShellErrorOutputPipe">false</B></MS></Obj>'
 
+    def _commands(self, statement: Statement) -> str:
+        """A list of one command."""
+        return self._list("Cmds", [partial(self._command, statement)])
 
-def _merged(parts: ET.Element, names: Sequence[str], serializer: Serializer) -> None:
-    """That a stream goes where it always goes."""
-    for name in names:
-        whole = ET.SubElement(parts, "Obj", RefId=serializer._get_obj_id(), N=name)
-        serializer._create_tn(whole, _RESULT)
-        ET.SubElement(whole, "ToString").text = "None"
-        ET.SubElement(whole, "I32").text = "0"
+    def _command(self, statement: Statement) -> str:
+        pairs = [partial(self._argument, name, value) for name, value in statement.arguments.items()]
+        return (
+            f'<S N="Cmd">{self._string(statement.cmd)}</S><B N="IsScript">false</B><Nil N="UseLocalScope" />'
+            f"{self._merged(_BEFORE)}{self._list('Args', pairs)}{self._merged(self.merges)}"
+        )
+
+    def _argument(self, name: str, value: Any) -> str:
+        return f'<S N="N">{self._string(name)}</S>{self._value(value)}'
+
+    def _list(self, name: str, objects: Sequence[Callable[[], str]]) -> str:
+        """A list of objects with these properties, each written once those before it have their references."""
+        start = f'<Obj RefId="{self._reference()}" N="{name}">{self._types(_LIST)}'
+        each = [f'<Obj RefId="{self._reference()}"><MS>{write()}</MS></Obj>' for write in objects]
+        return f"{start}<LST>{''.join(each)}</LST></Obj>" if each else f"{start}<LST /></Obj>"
+
+    def _merged(self, names: Sequence[str]) -> str:
+        """That a stream goes where it always goes."""
+        each = [
+            f'<Obj RefId="{self._reference()}" N="{name}">{self._types(_RESULT)}<ToString>None</ToString><I32>0</I32></Obj>'
+            for name in names
+        ]
+        return "".join(each)
+
+    def _value(self, value: Any) -> str:
+        if isinstance(value, str):
+            return f'<S N="V">{self._string(value)}</S>'
+        element = self._serializer.serialize(value, metadata=ObjectMeta(name="V"), clear=False)
+        return ET.tostring(element, encoding="unicode") if element is not None else ""
+
+    def _string(self, value: str) -> str:
+        return escape(self._serializer._serialize_string(value) or "")
+
+    def _types(self, names: list[str]) -> str:
+        """The names of types; from the second time on, where they stand."""
+        known = self._known.get(names[0])
+        if known is None:
+            parent = ET.Element("Obj")
+            self._serializer._create_tn(parent, names)
+            self._known[names[0]] = f'<TNRef RefId="{parent[0].get("RefId")}" />'
+            return ET.tostring(parent[0], encoding="unicode")
+        return known

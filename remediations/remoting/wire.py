@@ -27,7 +27,7 @@ from pypsrp.wsman import NAMESPACES, OptionSet, SelectorSet, WSMan, WSManAction
 from remediations.model.command import Command
 from remediations.remoting.clixml import decode
 from remediations.remoting.encode import encode
-from remediations.remoting.statements import Statement, Statements, pipeline
+from remediations.remoting.statements import Statement, Statements, text_of
 
 # It logs whole messages, and a traceback for each failure that we turn into an error of our own.
 logging.getLogger("pypsrp").setLevel(logging.CRITICAL)
@@ -39,6 +39,9 @@ NO_SUCH = 2150858843
 
 _NEWEST = "2.3"
 """The protocol's version where a host has named none."""
+
+_STATEMENTS = "Statements"
+"""The element that holds the place of statements in their message."""
 
 _CONSTRUCTING = threading.Lock()
 
@@ -116,13 +119,20 @@ class _TypedSerializer(Serializer):
     """Statements and pipeline output go through code of ours; the protocol's own messages stay pypsrp's."""
 
     reveals = False
+    _statements = ""
 
     def serialize(
         self, value: Any, metadata: ObjectMeta | None = None, parent: ET.Element | None = None, clear: bool = True
-    ) -> ET.Element | None:
+    ) -> Any:
+        """As pypsrp's; a message with statements comes as bytes, which pypsrp's messages take as they are."""
         if isinstance(value, Statements):
-            value = pipeline(value, self)
-        return super().serialize(value, metadata, parent, clear)
+            self._statements = text_of(value, self)
+            value = ET.Element(_STATEMENTS)
+        element = super().serialize(value, metadata, parent, clear)
+        if isinstance(value, CreatePipeline) and element is not None:
+            whole, statements, self._statements = ET.tostring(element, encoding="unicode"), self._statements, ""
+            return whole.replace(f'<{_STATEMENTS} N="PowerShell" />', statements).encode()
+        return element
 
     def deserialize(self, element: ET.Element | str, metadata: ObjectMeta | None = None, clear: bool = True) -> Any:
         if metadata is None and clear and isinstance(element, str):
@@ -200,6 +210,10 @@ class Pipeline(PowerShell):
     def add(self, command: Command, secret: Callable[[str], str]) -> None:
         """Append one statement."""
         self.statements.append(Statement(command.name, encode(command, secret)))
+
+    def mark(self, marker: str) -> None:
+        """Append the statement that writes a marker. It is always the same, and no command of a plan."""
+        self.statements.append(Statement("Write-Output", {"InputObject": marker}))
 
     def start(self) -> None:
         """Send it: one Command request (and a Send for each further envelope that it fills)."""

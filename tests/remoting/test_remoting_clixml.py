@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 from pypsrp.serializer import Serializer
 
@@ -103,3 +103,18 @@ def test_what_is_not_clixml_is_a_value_error(xml: str) -> None:
 @given(some.text(some.characters(exclude_categories=["Cs"])))
 def test_any_text_survives_the_way_to_the_host_and_back(sent: str) -> None:
     assert text(Serializer()._serialize_string(sent)) == sent
+
+
+@given(some.text(some.characters(exclude_categories=["Cs"])))
+@example("]]>")
+@example("a\r\nb")
+@example("\ufffe")
+def test_a_string_on_its_own_is_read_as_the_parser_reads_it(written: str) -> None:
+    assert _read(f"<S>{written}</S>") == _read(f"<S >{written}</S>")  # the blank makes it the parser's
+
+
+def _read(xml: str) -> tuple[bool, Any]:
+    try:
+        return True, decode(xml)
+    except ValueError:
+        return False, None

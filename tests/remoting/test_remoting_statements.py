@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from pypsrp.complex_objects import Command as TheirCommand
-from pypsrp.complex_objects import CommandParameter
+from pypsrp.complex_objects import CommandParameter, ObjectMeta
 from pypsrp.complex_objects import Pipeline as TheirPipeline
 from pypsrp.serializer import Serializer, TaggedValue
 
 from remediations.model.command import Command, command
 from remediations.remoting.encode import encode
-from remediations.remoting.statements import Statement, Statements, pipeline
+from remediations.remoting.statements import Statement, Statements, text_of
 
 COMMANDS = (
     command("Get-VM", Name="VM <1> & _x0041_ \N{GRINNING FACE}\t"),
@@ -32,7 +32,7 @@ def _arguments(each: Command) -> dict[str, Any]:
     return encode(each, _no_secret)
 
 
-def _theirs(commands: Sequence[Command], protocol: str) -> bytes:
+def _theirs(commands: Sequence[Command], protocol: str) -> str:
     made = [
         TheirCommand(
             each.name,
@@ -43,14 +43,15 @@ def _theirs(commands: Sequence[Command], protocol: str) -> bytes:
         )
         for each in commands
     ]
-    element = Serializer().serialize(TheirPipeline(is_nested=False, cmds=made, redirect_err_to_out=False))
+    whole = TheirPipeline(is_nested=False, cmds=made, redirect_err_to_out=False)
+    element = Serializer().serialize(whole, metadata=ObjectMeta("Obj", name="PowerShell"))
     assert element is not None
-    return ET.tostring(element)
+    return ET.tostring(element, encoding="unicode")
 
 
-def _ours(commands: Sequence[Command], protocol: str) -> bytes:
+def _ours(commands: Sequence[Command], protocol: str) -> str:
     statements = tuple(Statement(each.name, _arguments(each)) for each in commands)
-    return ET.tostring(pipeline(Statements(statements, protocol), Serializer()))
+    return text_of(Statements(statements, protocol), Serializer())
 
 
 @pytest.mark.parametrize("protocol", ["2.1", "2.2", "2.3"])
@@ -60,7 +61,5 @@ def test_statements_are_written_as_pypsrp_writes_them(commands: tuple[Command, .
 
 
 def test_a_tagged_value_keeps_its_type() -> None:
-    element = pipeline(
-        Statements((Statement("Set-VMMemory", {"StartupBytes": TaggedValue("I64", 2**40)}),), "2.3"), Serializer()
-    )
-    assert [each.text for each in element.iter("I64")] == [str(2**40)]
+    statement = Statement("Set-VMMemory", {"StartupBytes": TaggedValue("I64", 2**40)})
+    assert f'<I64 N="V">{2**40}</I64>' in text_of(Statements((statement,), "2.3"), Serializer())
