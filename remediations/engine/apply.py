@@ -38,6 +38,8 @@ class Applier:
     pause: Callable[[float], None]
     room: Callable[[Plan], Room]
     """Whether policy's caps leave room for a plan, asked in the transaction that begins it."""
+    may_begin: Callable[[Sealed], None]
+    """Raises `Refused` unless an approved plan may still begin, asked again where it had to wait first."""
     paused: Callable[[], str | None]
     """Why no step may be begun now, by a pause switch; None while none pauses."""
     observe: Observe

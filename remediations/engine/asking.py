@@ -108,6 +108,7 @@ class Asking:
             return None
         if decision.decision == "approve":
             self.judging.refuse_paused()
+            self.judging.refuse_forbidden(fresh, retry=True)
             mend = self.ledger.sealed(self.run, round=number, part="repair")
             asked = mend.plan if mend is not None else fresh
             self.ledger.use_approval(sealed, self._needed(asked, self.judging.plan(asked, retry=mend is None).gate))

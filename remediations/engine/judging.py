@@ -9,7 +9,7 @@ from functools import partial
 from remediations.catalogue.remediation import Repair
 from remediations.engine.parts import UNDO, parts_of
 from remediations.engine.ports import Clock, Switches
-from remediations.ledger import Ledger
+from remediations.ledger import Ledger, Sealed
 from remediations.model.causes import Cause
 from remediations.model.judgement import DAY, Judgement, judge, over_cap
 from remediations.model.names import short_name
@@ -117,6 +117,21 @@ class Judging:
         """Raise `Refused` (Paused) while any switch pauses."""
         if why := self.why_paused():
             raise Refused(Reason.PAUSED, why)
+
+    def refuse_forbidden(self, plan: Plan, *, retry: bool) -> Judgement:
+        """Raise `Refused` (PolicyNever) where policy would not have a plan applied any more, approved or not; else its word."""
+        judged = self.plan(plan, retry=retry)
+        if not judged.offered:
+            raise Refused(Reason.POLICY_NEVER, judged.because)
+        return judged
+
+    def may_begin(self, sealed: Sealed) -> None:
+        """Raise `Refused` unless a plan whose approval was used may begin as of now.
+
+        For whoever had to wait first: a window may have closed since, a breaker opened, the approval run out.
+        """
+        self.refuse_forbidden(sealed.plan, retry=sealed.part == "retry").refuse()
+        self.ledger.use_approval(sealed)
 
     def _paused(self) -> dict[str, str | None]:
         there = self.ledger.paused()

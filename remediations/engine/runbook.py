@@ -144,6 +144,7 @@ class Engine:
             clock=self.clock,
             pause=self.pause,
             room=self.judging.room,
+            may_begin=self.judging.may_begin,
             paused=self.judging.why_paused,
             observe=self.observe,
             evidence=evidence,

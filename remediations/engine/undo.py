@@ -130,7 +130,7 @@ def _back(each: Did, undo: Command, did: Sequence[Did], facts: Facts) -> Step:
         changes=tuple(_turned(change) for change in step.changes),
         # What carried a secret from another host cannot be sent again on its own.
         undo=None if step.carries else step.command,
-        guards=tuple(_guards(each, host)),
+        guards=tuple(guards_of_undo(each.plan, step, host)),
         opens=step.closes if opens else "",
         close=_close(other, host) if opens else None,
         closes=step.opens if other is not None else "",
@@ -172,13 +172,13 @@ def _home(step: Step) -> Guard | None:
     return next((each for each in step.guards if each.field == "host" and each.bound == step.host), None)
 
 
-def _guards(each: Did, host: str) -> Iterator[Guard]:
-    """What must hold for a step's undo: its target is there, and what the plan itself had brought about for the step is so."""
-    own = {(change.fact, change.field): change for change in each.step.changes}
-    made = {(change.fact, change.field) for change in each.plan.changes}
-    for guard in each.step.guards:
+def guards_of_undo(plan: Plan, step: Step, host: str) -> Iterator[Guard]:
+    """What must hold for a step's undo on `host`: its target is there, and what the plan had brought about for it is so."""
+    own = {(change.fact, change.field): change for change in step.changes}
+    made = {(change.fact, change.field) for change in plan.changes}
+    for guard in step.guards:
         where = guard.fact, guard.field
-        if guard == _home(each.step):
+        if guard == _home(step):
             yield guard.model_copy(update={"bound": host})
         elif guard.test is Test.EQUALS and where in own:
             bound = own[where].predict(guard.bound)

@@ -98,10 +98,11 @@ class Work(Back):
         self._steps_stand(journal)
 
     def _after_waiting(self) -> None:
-        """Nothing was sent yet, and the wait may have taken hours: what forbids the work now stops it.
+        """Nothing was sent yet, and the wait may have taken hours: what forbids the work now, policy too, stops it.
 
         Another digest alone does not: what was waited for has come, and a plan that no longer waits for it is another one.
         """
+        self.applier.may_begin(self.sealed)
         fresh = self.applier.again(self.plan)
         if fresh.blocks:
             self._stop_for(fresh)

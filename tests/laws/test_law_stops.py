@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from law_bench import ANYTIME, Bench, incident_of, never
+from breaking import Interrupted
+from law_bench import ANYTIME, NAMES, Bench, incident_of, never
 
+from remediations.catalogue.drain_node import DrainNode
 from remediations.engine import Answer, Ask
 from remediations.engine.ports import no_switches
 from remediations.model.causes import Cause
@@ -88,6 +90,53 @@ def test_a_pause_before_the_move_leaves_it_to_people_and_the_mend_stands(bench: 
     assert (report.outcome.ending, report.outcome.reason) == (Ending.MENDED, Reason.PAUSED), report.outcome
     assert (report.verified, report.retried) == (True, False)
     assert "Move-VM" not in [name for _, name, _ in bench.changes()]
+
+
+@pytest.mark.parametrize("ends", ["the window", pytest.param("the approval", marks=pytest.mark.long)])
+def test_what_had_to_wait_past_its_window_or_its_approval_is_not_begun(bench: Bench, ends: str) -> None:
+    """A backup holds a machine of the node for forty minutes; what let the drain begin lasts for thirty."""
+
+    def wall(at: datetime) -> str:
+        return at.astimezone(UTC).strftime("%H:%M")
+
+    now, held = bench.clock(), [timedelta(minutes=5)] * 8
+    open_now = {"from": wall(now - timedelta(hours=1)), "to": wall(now + timedelta(minutes=30)), "zone": "UTC"}
+    rules = {"windows": {3: [open_now]}} if ends == "the window" else {"windows": {}, "approval_hours": 0.5}
+    policy, real = Policy.model_validate({**rules, "proof": NAMES}), bench.pause
+    bench.lab.world.machine("VM42").busy = "BackingUp"
+
+    def pause(seconds: float) -> None:
+        if held:
+            bench.clock.ahead += held.pop()
+            bench.lab.world.machine("VM42").busy = "BackingUp" if held else ""
+        real(seconds)
+
+    engine = bench.engine(policy)
+    engine.pause = pause
+    report = engine.carry_out("run-1", DrainNode(node="HV01"), dry_run=False, gate=bench.approving, requested_by="carl")
+    why = Reason.OUTSIDE_WINDOW if ends == "the window" else Reason.APPROVAL_EXPIRED
+    assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, why), report.outcome
+    assert held == []
+    assert bench.changes() == []
+
+
+@pytest.mark.long
+def test_a_move_that_policy_forbids_meanwhile_is_left_to_people_although_it_was_approved(bench: Bench) -> None:
+    """It was approved together with the mend; the process ends after the mend, and policy.yaml is another by then."""
+    failure, dying = bench.lab.fail(SPN), bench.engine()
+
+    def observe(name: str, work: Any) -> Any:
+        if name == "verify":
+            raise Interrupted
+        return work()
+
+    dying.observe = observe
+    with pytest.raises(Interrupted):
+        dying.remediate("run-1", incident_of(failure), dry_run=False, gate=bench.approving, requested_by="alerting")
+    forbidding = Policy.model_validate({"windows": {}, "gates": {"remediations": {"move-vm": "never"}}, "proof": NAMES})
+    report = bench.mend(failure, policy=forbidding, gate=never)
+    assert (report.outcome.ending, report.outcome.reason) == (Ending.MENDED, Reason.POLICY_NEVER), report.outcome
+    assert [name for _, name, _ in bench.changes()] == ["Set-ADComputer"]
 
 
 @pytest.mark.long

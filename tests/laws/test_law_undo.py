@@ -65,6 +65,25 @@ def test_only_ours_is_taken_back_and_the_report_said_how(bench: Bench) -> None:
     assert bench.lab.world.machine("VM51").host == "HV04"
 
 
+def test_what_somebody_added_since_to_a_list_that_is_set_whole_stays_when_it_is_taken_back(three: Bench) -> None:
+    """A pause comes after the first of two lists was set, and somebody lets HV05 own it too before it is taken back."""
+    assert three.lab.world.cluster is not None
+    failure, role = three.lab.fail("possible_owner_excluded"), three.lab.world.cluster.role_of("VM42")
+    assert role is not None
+
+    def paused() -> dict[str, str | None]:
+        if three.changes() and "HV05" not in role.possible_configuration:
+            role.possible_configuration = (*role.possible_configuration, "HV05")
+        return {"a variable": "a storm" if three.changes() else None}
+
+    three.switches = paused
+    report = three.mend(failure)
+    assert (report.outcome.ending, report.outcome.reason) == (Ending.FAILED, Reason.PAUSED), report.outcome
+    assert "could not be taken back: Set-ClusterOwnerNode" in report.outcome.summary
+    assert set(role.possible_configuration) == {"HV01", "HV02", "HV05"}
+    assert role.possible == ("HV01",)
+
+
 def test_without_an_approval_nothing_is_taken_back(bench: Bench) -> None:
     bench.mend(bench.lab.fail(SPN))
     mended, sent = bench.lab.world.state_hash(), len(bench.changes())
