@@ -94,8 +94,9 @@ def _by_hand(machine: Machine, found: Checkpoints) -> Manual:
 def _merge(machine: Machine, found: Checkpoints) -> Iterator[Item]:
     """One checkpoint after the other; after the last one no differencing disk is left."""
     free = guard(machine, "activity", Test.EQUALS, [])
-    for name in sorted(found.names):
-        left = found.model_copy(update={"names": found.names - {name}})
+    while found.taken:
+        name = min(found.names)
+        left = found.without(name)
         lost = f"what it kept is lost for good, and {machine.name} goes on as it is now"
         yield Step(
             target=machine.target,

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from remediations.facts.media import Drive
 from remediations.facts.module import how_to_install
 from remediations.facts.query import Query, Unreadable
 from remediations.facts.read import is_absent, lacks_command, many
+from remediations.model.base import Frozen
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
-from remediations.model.names import VmName
+from remediations.model.names import VmName, same_name
 from remediations.model.reply import Reply
 
 _GIB = 1024**3
+
+
+class Checkpoint(Frozen):
+    """One checkpoint. Names are no identity: Hyper-V lets several have the same, and a new one take that of an old one."""
+
+    id: str
+    name: str
 
 
 class Checkpoints(Fact):
@@ -27,7 +35,7 @@ class Checkpoints(Fact):
 
     volatile: ClassVar[frozenset[str]] = frozenset({"to_merge", "room"})
 
-    names: frozenset[str]
+    taken: frozenset[Checkpoint]
     """Its checkpoints, without those that a backup makes and removes itself."""
     differencing: frozenset[str]
     """Disk files that stand on another one."""
@@ -37,6 +45,15 @@ class Checkpoints(Fact):
     """GiB in differencing disks, rounded up."""
     room: int
     """GiB that would stay free where there is least room once all is merged; below zero if it does not fit."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What its checkpoints are called, which is what commands are given."""
+        return frozenset(each.name for each in self.taken)
+
+    def without(self, name: str) -> Self:
+        """This without the checkpoints of a name, all of which a command takes."""
+        return self.model_copy(update={"taken": frozenset(each for each in self.taken if not same_name(each.name, name))})
 
     @property
     def away(self) -> frozenset[str]:
@@ -71,7 +88,11 @@ def _checkpoints(name: str, host: str, replies: Sequence[Reply]) -> Checkpoints 
     free = [int(each["Free"]) // _GIB for each in files if not each["ParentPath"] and each["Readable"]]
     return Checkpoints(
         subject=str(many(machine)[0]["Id"]),
-        names=frozenset(str(each["Name"]) for each in many(snapshots) if str(each["SnapshotType"]) != "Recovery"),
+        taken=frozenset(
+            Checkpoint(id=str(each["Id"]), name=str(each["Name"]))
+            for each in many(snapshots)
+            if str(each["SnapshotType"]) != "Recovery"
+        ),
         differencing=frozenset(str(each["Path"]) for each in above),
         broken=frozenset(str(each["Path"]) for each in files if not each["Readable"]),
         to_merge=to_merge,

@@ -163,8 +163,13 @@ class Site(Frozen):
                 raise ValueError(f"{name} is listed twice")
         for cluster in self.clusters:
             for node in cluster.nodes:
-                if self.find(node) is None:
+                host = self.find(node)
+                if host is None:
                     raise ValueError(f"node {node} of cluster {cluster.name} is not one of the hosts")
+                if full := next((name for name in (node, host.name) if "." in name), None):
+                    # Commands and facts of a cluster have no others: by a full one nothing is ever found to have arrived.
+                    short = short_name(full)
+                    raise ValueError(f"node {full} of cluster {cluster.name} has to be named by its short name, {short}")
         for node, times in Counter(node.casefold() for cluster in self.clusters for node in cluster.nodes).items():
             if times > 1:
                 raise ValueError(f"node {node} is in two clusters")

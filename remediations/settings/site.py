@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from remediations.model.names import same_host
+from remediations.model.names import same_host, short_name
 from remediations.model.site import Endpoint, Site
 from remediations.settings.document import Entry, read
 from remediations.settings.fields import one_of, refused, shown
@@ -153,6 +153,14 @@ def _names(file: str, whole: Entry) -> Iterator[Problem]:
                 file,
                 f"{shown(entry.value)} is not one of the hosts",
                 f"list it under hosts:, or {one_of(str(entry.value), hosts)}",
+            )
+
+    named = [entry for entry in _named(whole.child("hosts")) if any(same_host(str(entry.value), str(n.value)) for n in nodes)]
+    for entry in (*nodes, *named):
+        if "." in str(entry.value):
+            right = f"write {short_name(str(entry.value))}"
+            yield entry.problem(
+                file, f"{shown(entry.value)} is a full name: a cluster knows its nodes by their short ones", right
             )
 
 

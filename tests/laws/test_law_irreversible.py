@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 from law_approvers import Approvers
@@ -72,6 +73,20 @@ def test_the_upgrade_that_guidance_names_is_done_once_two_approved_it_and_lets_t
     machine = bench.lab.world.machine(failure.vm)
     assert (machine.version, machine.state) == ("9.0", "Running")
     assert bench.lab.move(failure.vm, failure.destination).refusal is None
+
+
+def test_a_checkpoint_that_was_taken_while_they_decided_is_another_one_whatever_its_name(bench: Bench) -> None:
+    failure, gate = bench.lab.fail("checkpoint_problem"), Two(bench, "Anna Berg", "Bert Clay")
+    machine = bench.lab.world.machine(failure.vm)
+
+    def taken_again(ask: Ask) -> Answer:
+        machine.snapshots = [replace(each, created=bench.lab.world.now) for each in machine.snapshots]
+        return gate(ask)
+
+    report = bench.mend(failure, policy=AS_IT_IS, gate=taken_again)
+    assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, Reason.DRIFT), report.outcome
+    assert bench.changes() == []
+    assert len(machine.snapshots) == 1
 
 
 @pytest.mark.parametrize(

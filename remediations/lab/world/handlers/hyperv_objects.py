@@ -209,7 +209,7 @@ def processor_object(world: World, machine: Machine) -> Object:
 def snapshot_object(world: World, machine: Machine, snapshot: Snapshot) -> Object:
     """A checkpoint as Get-VMSnapshot shows it."""
     whole = dict(machine_object(world, machine).properties)
-    own = guid(f"snapshot {machine.name} {snapshot.name}")
+    own = guid(f"snapshot {machine.name} {snapshot.name} {snapshot.created.isoformat()}")
     return vm_object(
         "VMSnapshot",
         snapshot.name,
