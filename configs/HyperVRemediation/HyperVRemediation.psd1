@@ -22,6 +22,7 @@
         'Get-RemediationClusterLog'
         'Get-RemediationPatchLevel'
         'Get-RemediationSpeculation'
+        'Get-RemediationName'
         'Get-RemediationWinRM'
         'Add-RemediationListener'
         'Remove-RemediationListener'

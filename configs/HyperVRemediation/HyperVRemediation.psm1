@@ -222,6 +222,23 @@ function Get-RemediationSpeculation {
     [pscustomobject]@{ Settings = [string[]]@($settings.PSObject.Properties | ForEach-Object { "$($_.Name) $($_.Value)" }) }
 }
 
+function Get-RemediationName {
+    # What programs on this host get for names, hosts file and cache included: the addresses, or the id of Resolve-DnsName's error.
+    # Once a DNS server does not answer at all, nothing more is asked: each name would take as long.
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [ValidatePattern('^[A-Za-z0-9._-]+$')] [string[]] $Name)
+    foreach ($each in $Name) {
+        $records = @(DnsClient\Resolve-DnsName -Name $each -ErrorAction SilentlyContinue -ErrorVariable failed)
+        $problem = if ($failed) { [string]$failed[0].FullyQualifiedErrorId } else { '' }
+        [pscustomobject]@{
+            Name      = $each
+            Addresses = [string[]]@($records | Where-Object { $_.PSObject.Properties['IPAddress'] } | ForEach-Object { $_.IPAddress })
+            Error     = $problem
+        }
+        if ($problem -like 'ERROR_TIMEOUT*') { break }
+    }
+}
+
 function Get-RemediationWinRM {
     # WinRM as other hosts use it: listeners, TrustedHosts and whether a policy sets it, WinHTTP's proxy as the registry has it.
     [CmdletBinding()]
@@ -328,6 +345,6 @@ Export-ModuleMember -Function Get-RemediationModule, Get-RemediationTicket, Clea
     Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration, Get-RemediationClusterLog,
     Get-RemediationShieldedCertificate, Get-RemediationKeyProtector, Export-RemediationShieldedCertificate,
     Import-RemediationShieldedCertificate, Remove-RemediationShieldedCertificate, Get-RemediationPatchLevel,
-    Get-RemediationSpeculation, Get-RemediationWinRM, Add-RemediationListener, Remove-RemediationListener,
-    Add-RemediationTrustedHost, Remove-RemediationTrustedHost, Set-RemediationProxyBypass, Get-RemediationDiskChain,
-    Get-RemediationVssWriter
+    Get-RemediationSpeculation, Get-RemediationName, Get-RemediationWinRM, Add-RemediationListener,
+    Remove-RemediationListener, Add-RemediationTrustedHost, Remove-RemediationTrustedHost, Set-RemediationProxyBypass,
+    Get-RemediationDiskChain, Get-RemediationVssWriter

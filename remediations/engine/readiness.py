@@ -16,7 +16,7 @@ from remediations.catalogue.repair_name_resolution import RepairNameResolution
 from remediations.engine.gather import Gathered, gather
 from remediations.engine.ports import Clock, Observe, Reading, quietly
 from remediations.engine.readiness_findings import ANY_VM, by_silence, each_once, finding_of, ids_of, silence_of, way_of
-from remediations.engine.readiness_plain import Group, names, questions, tests
+from remediations.engine.readiness_plain import Group, names, questions, questions_again, tests
 from remediations.engine.readiness_scope import Machines, Scope
 from remediations.engine.readiness_sweep import Sweep, queries_left
 from remediations.engine.readiness_ways import Home, by_pair, by_vm, entries, homes, incident_of, of_two_hosts, ways
@@ -57,6 +57,9 @@ def assess(
     for query in (*questions(site, needs.neighbours), *listed.values()):
         sweep.queries.setdefault(query.id, query)
     found = observe(f"read {len(chosen)} hosts", lambda: read(hosts, site, sweep.queries.values()))
+    again = [each for each in questions_again(site, needs.neighbours, found.get) if each.host not in found.silent]
+    if again:
+        found += observe(f"ask {len(again)} hosts without the module for names", lambda: read(hosts, site, again))
     machines = Machines(site, chosen, {name: found.of(query) for name, query in listed.items()}, scope)
     doubts = needs.ask_doubts(sweep, pairs, found)
     sweep.look_closer(found)

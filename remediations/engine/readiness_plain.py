@@ -31,7 +31,7 @@ from remediations.facts.delegation import delegation_services, mover
 from remediations.facts.directory import AttributeTimes, ComputerAccount, attribute_times, computer_account
 from remediations.facts.health import ClusterHealth, cluster_health
 from remediations.facts.module import lacking, module
-from remediations.facts.names import NamesSeen, names_seen
+from remediations.facts.names import NamesSeen, names_seen, names_seen_each
 from remediations.facts.network import (
     ClusterNetworks,
     Interfaces,
@@ -100,9 +100,10 @@ def _clocks(group: Group) -> Test:
 def names(group: Group) -> Test:
     """The test of `RepairNameResolution`, for hosts of any homes: each finds the other by its name, and nobody else."""
     own = {host: fact.ips for host, fact in group.each(interfaces, Interfaces).items()}
-    peers = {host: tuple(each for each in group.hosts if each != host) for host in group.hosts}
-    views = group.each(lambda host: names_seen(host, peers[host], group.site), NamesSeen)
     full = {host: group.site.fqdn(host) for host in group.hosts}
+    asked = tuple(full.values())
+    each = group.each(lambda host: names_seen_each(host, asked), NamesSeen)
+    views = each | group.each(lambda host: names_seen(host, asked), NamesSeen)
 
     def finds(host: str, peer: str) -> bool:
         seen = views[host].found.get(full[peer]) if host in views else None
@@ -294,10 +295,17 @@ _TESTS: Mapping[type[Repair], Callable[[Group], Test | None]] = {
 
 
 def questions(site: Site, groups: Iterable[Sequence[str]]) -> list[Query[Any]]:
-    """What the tests need beside what the repairs read: each host is asked for the others' names, all at once."""
-    return [
-        names_seen(host, tuple(each for each in hosts if each != host), site)
-        for hosts in groups
-        if len(hosts) > 1
-        for host in hosts
-    ]
+    """What the tests need beside what the repairs read: each host is asked for all names of its group at once."""
+    return [names_seen(host, names) for host, names in _asked(site, groups)]
+
+
+def questions_again(
+    site: Site, groups: Iterable[Sequence[str]], found: Callable[[Query[Any]], Seen | None]
+) -> list[Query[Any]]:
+    """The same, name by name, of those that could not tell: hosts without the module."""
+    asked = _asked(site, groups)
+    return [names_seen_each(host, names) for host, names in asked if not isinstance(found(names_seen(host, names)), NamesSeen)]
+
+
+def _asked(site: Site, groups: Iterable[Sequence[str]]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(host, names) for hosts in groups if len(hosts) > 1 for names in [tuple(map(site.fqdn, hosts))] for host in hosts]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from remediations.facts.query import Query, Unreadable
-from remediations.facts.read import many
-from remediations.model.command import command
+from remediations.facts.read import many, texts
+from remediations.model.command import Command, command
 from remediations.model.fact import Fact
 from remediations.model.names import same_name
 from remediations.model.plan import Target
@@ -46,10 +46,20 @@ class NamesSeen(Fact):
     """Full name → addresses, none if it is not found. A name that could not be asked for is left out."""
 
 
-def names_seen(host: str, peers: tuple[str, ...], site: Site) -> Query[NamesSeen]:
-    """Asks `host` for its peers' full names as its programs would, each once: the first of what `name_view` asks."""
-    names = tuple(map(site.fqdn, peers))
-    return Query(host, tuple(command("Resolve-DnsName", Name=name) for name in names), partial(_names_seen, host, names))
+def names_seen(host: str, names: tuple[str, ...]) -> Query[NamesSeen]:
+    """Asks `host` for full names as its programs would find them, all in one command of the module."""
+    return Query(host, (_all(names),), partial(_names_seen, host))
+
+
+def names_seen_each(host: str, names: tuple[str, ...]) -> Query[NamesSeen]:
+    """The same of a host without the module: a command for each name, the first of what `name_view` asks."""
+    return Query(host, tuple(command("Resolve-DnsName", Name=name) for name in names), partial(_names_seen_each, host, names))
+
+
+@lru_cache(maxsize=64)
+def _all(names: tuple[str, ...]) -> Command:
+    """One object for all hosts that are asked for the same names."""
+    return command("Get-RemediationName", Name=names)
 
 
 def name_view(host: str, peer: str, site: Site) -> Query[NameView]:
@@ -62,7 +72,13 @@ def name_view(host: str, peer: str, site: Site) -> Query[NameView]:
     return Query(host, tuple(reads), partial(_name_view, host, name))
 
 
-def _names_seen(host: str, names: tuple[str, ...], replies: Sequence[Reply]) -> NamesSeen:
+def _names_seen(host: str, replies: Sequence[Reply]) -> NamesSeen:
+    told = {str(each["Name"]): each for each in many(replies[0])}
+    answered = {name: each for name, each in told.items() if not each["Error"] or str(each["Error"]).startswith(_NOT_THERE)}
+    return NamesSeen(subject=host, found={name: frozenset(texts(each["Addresses"])) for name, each in answered.items()})
+
+
+def _names_seen_each(host: str, names: tuple[str, ...], replies: Sequence[Reply]) -> NamesSeen:
     answered = (pair for pair in zip(names, replies, strict=True) if pair[1].ok or _is_answer(pair[1]))
     return NamesSeen(subject=host, found={name: _addresses(reply) for name, reply in answered})
 

@@ -31,6 +31,7 @@ _STATEMENT = re.compile(rb'<S N="Cmd">')
 _REFERENCE = re.compile(rb' RefId="\d+"')
 _MARKER = re.compile(rb'N="V">([0-9a-f]{36})<')
 _NAME = re.compile(rb"(?i)hv\d{4}")
+_NAMED = (b"Resolve-DnsName", b"Get-RemediationName")
 
 Message = tuple[int, bytes]
 """Type and payload of a PSRP message."""
@@ -158,7 +159,7 @@ class Recorded(Endpoint):
         if not own and not self.homes:
             return Key(self.host, statement)  # accounts of standalone hosts name all others
         # What a controller says, and what a name leads to, is about the host that is asked for.
-        asked = _NAME.search(statement) if name == b"Resolve-DnsName" or not own else own
+        asked = _NAME.search(statement) if name in _NAMED or not own else own
         host = about(asked[0].decode().upper()) if asked else None
         return Key("" if own else self.host, host.blank(statement) if host else statement, host)
 

@@ -47,7 +47,7 @@ def test_the_functions_are_those_that_may_be_called() -> None:
 def test_a_function_takes_what_its_contract_says(name: str) -> None:
     body = SOURCE.split(f"function {name} {{")[1].split("\n}\n")[0]
     head = body.split("param(")[1].split("\n    )")[0] if "param(\n" in body else body.split("param(")[1].split("\n")[0]
-    declared = {name: kind.casefold() for kind, name in re.findall(r"\[(\w+)\] \$(\w+)", head)}
+    declared = {name: kind.casefold() for kind, name in re.findall(r"\[(\w+(?:\[\])?)\] \$(\w+)", head)}
     assert declared == {key: each.type.casefold() for key, each in OURS[name].parameters.items()}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remediations.facts.names import NameView, name_view
+from remediations.facts.names import NamesSeen, NameView, name_view, names_seen, names_seen_each
 from remediations.facts.query import Unreadable
 from remediations.model.reply import HostError, Reply
 from remediations.model.site import Site
@@ -109,3 +109,38 @@ def test_the_cache_remembers_by_name_whether_found_or_not(cache: Reply, remember
 def test_a_cache_that_cannot_be_read_is_not_empty() -> None:
     with pytest.raises(Unreadable):
         view(answered(A), answered(A), failed("AccessDenied"), None)
+
+
+def record(name: str, addresses: Any, error: str = "") -> dict[str, Any]:
+    return {
+        "Name": name,
+        "Addresses": addresses,
+        "Error": f"{error},Microsoft.DnsClient.Commands.ResolveDnsName" if error else "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "singly", "found"),
+    [
+        (record("a.contoso.com", ["10.0.10.4", "fd00:10::4"]), answered(A, AAAA), {"10.0.10.4", "fd00:10::4"}),
+        (record("a.contoso.com", "10.0.10.4"), answered(A), {"10.0.10.4"}),
+        (record("a.contoso.com", []), answered(AUTHORITY), set()),
+        (record("a.contoso.com", None, NO_NAME), failed(NO_NAME), set()),
+        (record("a.contoso.com", [], NO_RECORD), failed(NO_RECORD), set()),
+        (record("a.contoso.com", [], "ERROR_TIMEOUT"), failed("ERROR_TIMEOUT"), None),
+        (record("a.contoso.com", [], "DNS_ERROR_RCODE_SERVER_FAILURE"), failed("DNS_ERROR_RCODE_SERVER_FAILURE"), None),
+    ],
+)
+def test_many_names_are_told_alike_at_once_and_singly(told: dict[str, Any], singly: Reply, found: set[str] | None) -> None:
+    """A name that could not be asked for is left out; the module asks no further once a server does not answer at all."""
+    names = ("a.contoso.com", "b.contoso.com")
+    at_once = names_seen("HV03", names).parse([answered(told)])
+    assert isinstance(at_once, NamesSeen)
+    assert at_once.found == ({} if found is None else {"a.contoso.com": found})
+    each = names_seen_each("HV03", names).parse([singly, failed("ERROR_TIMEOUT")])
+    assert each == at_once
+
+
+def test_a_host_without_the_module_tells_no_names() -> None:
+    with pytest.raises(Unreadable):
+        names_seen("HV03", ("a.contoso.com",)).parse([failed("CommandNotFoundException")])

@@ -91,6 +91,21 @@ def test_a_name_in_doubt_is_looked_at_closer(lab: Lab, look: Look) -> None:
     assert closer == {"HV03", "HV04"}, "both ends of the way that is in doubt, and nobody else"
 
 
+@pytest.mark.parametrize("without", [(), ("HV04",)])
+def test_names_are_asked_for_in_one_command_or_singly_where_the_module_is_missing(
+    lab: Lab, look: Look, without: tuple[str, ...]
+) -> None:
+    for host in without:
+        lab.world.hosts[host].module = None
+    assert not any("repair-name-resolution" in told(look(), *pair) for pair in (("HV03", "HV04"), ("HV04", "HV03")))
+    at_once = {each.host for each in lab.journal if each.name == "Get-RemediationName" and each.outcome == "completed"}
+    singly = {each.host for each in lab.journal if each.name == "Resolve-DnsName"}
+    assert (at_once, singly) == ({"HV01", "HV02", "HV03", "HV04"} - set(without), set(without))
+    lab.world.hosts["HV04"].network.hosts_file["hv03.contoso.com"] = "10.9.9.9"
+    report = look()
+    assert all("repair-name-resolution" in told(report, *pair) for pair in (("HV03", "HV04"), ("HV04", "HV03")))
+
+
 @pytest.mark.parametrize(
     ("cause", "remediation", "pair"),
     [

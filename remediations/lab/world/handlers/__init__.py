@@ -151,6 +151,7 @@ MODULE: Mapping[str, Simulated] = {
     "Set-RemediationProxyBypass": _does(channel.set_bypass, "Name", "Bypass"),
     "Get-RemediationPatchLevel": _does(patches.get_patch_level),
     "Get-RemediationSpeculation": _does(patches.get_speculation),
+    "Get-RemediationName": _does(networks.get_names, "Name"),
     "Get-RemediationVssWriter": _does(services.get_vss_writers),
     "Get-RemediationDiskChain": _does(module.get_disk_chain, "Name"),
     "Compare-RemediationVM": _does(module.compare_vm, "Name", "DestinationHost"),

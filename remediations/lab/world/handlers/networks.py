@@ -223,6 +223,16 @@ def resolve_name(world: World, call: Call) -> None:
     call.output(Object(("Microsoft.DnsClient.Commands.DnsRecord_A", "System.Object"), properties, full))
 
 
+def get_names(world: World, call: Call) -> None:
+    """Get-RemediationName."""
+    host = world.host(call.host)
+    for name in call.parameters["Name"]:
+        address = network.resolve(world, host, str(name))
+        problem = "" if address else "DNS_ERROR_RCODE_NAME_ERROR,Microsoft.DnsClient.Commands.ResolveDnsName"
+        found = {"Name": str(name), "Addresses": [address] if address else [], "Error": problem}
+        call.output(Object(("System.Management.Automation.PSCustomObject", "System.Object"), found, custom=True))
+
+
 def get_cache(world: World, call: Call) -> None:
     """Get-DnsClientCache: found names, and names that were not found (status 9003)."""
     for name, address in world.host(call.host).network.remembered.items():
