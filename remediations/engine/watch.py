@@ -24,6 +24,7 @@ from remediations.model.base import Frozen
 from remediations.model.diagnosis import TextVerdict
 from remediations.model.fact import NotApplicable, Unknown
 from remediations.model.incident import Incident, What
+from remediations.model.names import same_name, short_name
 from remediations.model.site import Site
 
 FIRST_LOOK = timedelta(hours=1)
@@ -64,6 +65,8 @@ class Success(Frozen):
     """A machine that has moved."""
 
     vm: str
+    cluster: str
+    """Of the host that says so; empty where it is no node of any."""
     by: str
     """Which event says so."""
     at: AwareDatetime
@@ -112,7 +115,7 @@ def watch(hosts: Hosts, site: Site, ledger: Ledger, now: Callable[[], datetime])
     return Seen(
         reported=tuple(each.id for each in taken if not each.joined),
         joined=tuple(each.id for each in taken if each.joined),
-        over=_end(ledger, successes),
+        over=_end(ledger, site, successes),
         lost=tuple(lost),
         unread=tuple(dict.fromkeys(unread)),
     )
@@ -120,14 +123,17 @@ def watch(hosts: Hosts, site: Site, ledger: Ledger, now: Callable[[], datetime])
 
 def told(site: Site, fresh: Sequence[tuple[str, Record]]) -> tuple[list[Incident], list[Success]]:
     """What these records, by the host that wrote them, say: the failures that no success follows, and the successes. Pure."""
-    failed: dict[tuple[What, str], _Failure] = {}
-    won: dict[str, Success] = {}
+    # By cluster, too: a name is one machine's within a cluster only.
+    failed: dict[tuple[What, str, str], _Failure] = {}
+    won: dict[tuple[str, str], Success] = {}
     nameless: list[tuple[str, ReportedEvent]] = []
-    bound: dict[str, str] = {}
+    bound: dict[tuple[str, str], str] = {}
     for host, record in sorted(fresh, key=lambda each: each[1].event.time):
         event = record.event
         if event.id not in FAILED | SUCCEEDED | {STARTED}:
             continue
+        home = site.cluster_of(host)
+        cluster = home.name if home else ""
         said = ReportedEvent(
             text=event.message,
             event_id=event.id,
@@ -139,9 +145,10 @@ def told(site: Site, fresh: Sequence[tuple[str, Record]]) -> tuple[list[Incident
         names = incident_of(said, drained=False)
         if event.id in SUCCEEDED or event.id == STARTED:
             if names is not None and names.vm is not None and event.id == STARTED:
-                bound[names.vm.casefold()] = names.destination or ""
+                bound[cluster, names.vm.casefold()] = names.destination or ""
             elif names is not None and names.vm is not None:
-                won[names.vm.casefold()] = Success(vm=names.vm, by=f"event {event.id} on {host}", at=event.time)
+                by = f"event {event.id} on {host}"
+                won[cluster, names.vm.casefold()] = Success(vm=names.vm, cluster=cluster, by=by, at=event.time)
             continue
         meant = diagnose(said)
         incident = meant.incident
@@ -151,7 +158,7 @@ def told(site: Site, fresh: Sequence[tuple[str, Record]]) -> tuple[list[Incident
             nameless += [(host, said)] if meant.verdict is TextVerdict.CAUSES else []
         elif event.id in TELLING or meant.verdict is TextVerdict.CAUSES:
             subject = (incident.source if incident.what is What.DRAIN else incident.vm) or ""
-            key = (incident.what, subject.casefold())
+            key = (incident.what, cluster, subject.casefold())
             found = _Failure(host, _of_site(incident, host, site), meant.hypotheses[0].score if meant.hypotheses else 0.0)
             failed[key] = _together(failed.get(key), found, site)
     failures = [_completed(each, nameless, bound, site) for each in failed.values()]
@@ -159,7 +166,7 @@ def told(site: Site, fresh: Sequence[tuple[str, Record]]) -> tuple[list[Incident
 
 
 def _completed(
-    failure: _Failure, nameless: Sequence[tuple[str, ReportedEvent]], bound: Mapping[str, str], site: Site
+    failure: _Failure, nameless: Sequence[tuple[str, ReportedEvent]], bound: Mapping[tuple[str, str], str], site: Site
 ) -> Incident:
     """The failure with the reason that its host wrote beside it without a name, and with where the machine was to go."""
     made = failure.incident
@@ -172,14 +179,19 @@ def _completed(
         made = made.model_copy(update={"message": f"{near[-1]}\n{made.message}"[:20_000], "event_id": None})
         said = diagnose(made).incident
         made = made if said is None or made.destination else made.model_copy(update={"destination": said.destination})
-    if made.destination is None and made.vm is not None and bound.get(made.vm.casefold()):
-        made = made.model_copy(update={"destination": bound[made.vm.casefold()]})
+    if made.destination is None and (to := bound.get(_machine(made))):
+        made = made.model_copy(update={"destination": to})
     made = made.model_copy(update={"reported_by": f"the event log of {failure.host}"})
     return _of_site(made, failure.host, site)
 
 
-def _won_since(failure: Incident, won: Mapping[str, Success]) -> bool:
-    success = won.get((failure.vm or "").casefold())
+def _machine(made: Incident) -> tuple[str, str]:
+    """Which machine an incident is about: its cluster, and its name without case."""
+    return made.cluster or "", (made.vm or "").casefold()
+
+
+def _won_since(failure: Incident, won: Mapping[tuple[str, str], Success]) -> bool:
+    success = won.get(_machine(failure))
     return success is not None and (failure.occurred_at is None or success.at >= failure.occurred_at)
 
 
@@ -254,16 +266,27 @@ def _together(one: _Failure | None, other: _Failure, site: Site) -> _Failure:
     return _Failure(best.host, _of_site(made, best.host, site), best.score)
 
 
-def _end(ledger: Ledger, successes: Sequence[Success]) -> tuple[str, ...]:
+def _end(ledger: Ledger, site: Site, successes: Sequence[Success]) -> tuple[str, ...]:
     """End what waits for machines that have moved since they were reported."""
     ended = []
     opened = ledger.open_incidents() if successes else []
     for success in successes:
         for each in opened:
             since = each.incident.occurred_at or each.opened_at
-            if each.incident.vm is not None and each.incident.vm.casefold() == success.vm.casefold() and success.at > since:
+            if _is_of(success, each.incident, site) and success.at > since:
                 words = f"{success.by} at {success.at:%H:%M:%S %Z} says that it has moved"
                 found = ledger.over(each.incident.key, "succeeded", words)
                 if found is not None and found.closed_at is not None:
                     ended.append(found.id)
     return tuple(ended)
+
+
+def _is_of(success: Success, incident: Incident, site: Site) -> bool:
+    """Whether it is an incident's machine that has moved, as far as the report says where that is."""
+    if incident.vm is None or not same_name(incident.vm, success.vm):
+        return False
+    ends = [end for end in (incident.source, incident.destination) if end and site.find(end)]
+    if not (incident.cluster or ends):
+        return True
+    home = next((cluster.name for end in ends if (cluster := site.cluster_of(end))), "")
+    return same_name(short_name(incident.cluster or home), success.cluster)

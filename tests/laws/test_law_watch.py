@@ -187,6 +187,32 @@ def test_two_watchers_report_once(bench: Bench) -> None:
     assert bench.ledger.open_incidents()[0].reports == 1
 
 
+@pytest.mark.parametrize("read_between", [True, False])
+def test_a_machine_of_the_same_name_elsewhere_that_moves_ends_nothing(bench: Bench, read_between: bool) -> None:
+    """VM42 of the cluster would not move; another VM42, on hosts of no cluster, does."""
+    watch(bench)
+    bench.lab.fail(SWITCH)
+    if read_between:
+        assert len(watch(bench).reported) == 1
+    world = bench.lab.world
+    with world.lock:
+        world.host("HV03").log.write(20415, world.now + timedelta(seconds=1), vm="VM42", id="0", seconds=0.5)
+    watch(bench)
+    (opened,) = bench.ledger.open_incidents()
+    assert (opened.incident.vm, opened.incident.cluster) == ("VM42", "CLUSTER1")
+
+
+def test_two_machines_of_one_name_that_fail_are_two_incidents(bench: Bench) -> None:
+    watch(bench)
+    bench.lab.fail(SWITCH)
+    world = bench.lab.world
+    with world.lock:
+        world.host("HV03").log.write(21024, world.now, vm="VM42", host="HV03", id="0")
+    assert len(watch(bench).reported) == 2
+    found = {(each.incident.vm, each.incident.cluster) for each in bench.ledger.open_incidents()}
+    assert found == {("VM42", "CLUSTER1"), ("VM42", None)}
+
+
 def noise(bench: Bench, host: str, times: int) -> None:
     """What is written all day."""
     world = bench.lab.world
