@@ -16,7 +16,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from pypsrp.complex_objects import ObjectMeta
-from pypsrp.serializer import Serializer
+from pypsrp.serializer import Serializer, TaggedValue
 
 _LIST = [
     "System.Collections.Generic.List`1[[System.Management.Automation.PSObject, System.Management.Automation, "
@@ -102,6 +102,8 @@ class _Writer:
     def _value(self, value: Any) -> str:
         if isinstance(value, str):
             return f'<S N="V">{self._string(value)}</S>'
+        if isinstance(value, TaggedValue) and isinstance(value.value, int):
+            return f'<{value.tag} N="V">{str(value.value).lower()}</{value.tag}>'
         element = self._serializer.serialize(value, metadata=ObjectMeta(name="V"), clear=False)
         return ET.tostring(element, encoding="unicode") if element is not None else ""
 

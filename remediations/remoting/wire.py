@@ -104,6 +104,8 @@ class Connection(WSMan):
         answer = super().invoke(action, resource_uri, resource, option_set, selector_set, None, retries_on_read_timeout=again)
         if self.transport.session is not None:
             self.transport.session.max_redirects = 0  # a redirect would carry a command elsewhere
+            # pypsrp has taken what it takes from the environment; with every request it would be searched for proxies again.
+            self.transport.session.trust_env = False
         return answer
 
     def receive(self, *args: Any, **named: Any) -> ET.Element:

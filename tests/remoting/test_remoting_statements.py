@@ -20,6 +20,8 @@ COMMANDS = (
     command("Get-VM", Name="VM <1> & _x0041_ \N{GRINNING FACE}\t"),
     command("Write-Output", InputObject="0123456789abcdef"),
     command("Get-VMHost"),
+    command("Resolve-DnsName", Name="hv01", NoHostsFile=True),
+    command("Get-RemediationName", Name=("hv01", "hv02")),
     command("Get-WinEvent", FilterHashtable={"LogName": "System", "ID": (1, 2)}, MaxEvents=5),
 )
 
