@@ -61,6 +61,7 @@ _FOREIGN = tuple(
         ("(", r"\b[a-z]+\.[a-z]+\(|\b[A-Z][a-z]{1,20}[A-Z][A-Za-z]{1,30}\([A-Z(\[{\"]"),
         ("+ ", r"(?:^|\n)\+ [a-z]"),
         ("{ ", r"\{ [a-z]+: [A-Z]"),
+        ("cpu: host", r"\bcpu: host\b"),
         ("", r"\b[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]{1,20}[A-Z][a-z]"),
     )
 )
@@ -73,12 +74,13 @@ _FOREIGN_PHRASES = (
     "migrate guest",
     "libvirt",
     "virt ",
+    " 60000 60050 ",  # the ports that Proxmox moves machines over
 )
 _FOREIGN_NOUNS = """
 instance instances domain domains datastore datastores pod pods tenant serial vgpu vif vdi vbd sxm dom0 domu
 container containers droplet pvc vmi vmis qemu hypervisors
 qmp kvm xen virsh vspc vmware vsphere esx esxi proxmox typeerror valueerror keyerror runtimeerror attributeerror
-referenceerror cutover mongodb postgres postgresql mysql mariadb
+referenceerror iptables ipset corosync pve ceph xcp hpvmmigrate cutover mongodb postgres postgresql mysql mariadb
 """
 _FOREIGN_WORDS = frozenset(_FOREIGN_NOUNS.split())
 
