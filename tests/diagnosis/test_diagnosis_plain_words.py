@@ -1,0 +1,61 @@
+"""What people write of a move that failed, in plain words: that it failed, and why, in the eight languages whose sentences we know.
+
+Tickets, courses, runbooks and tables of symptoms say it without code, event or one of Hyper-V's own sentences: "Live
+migration fails. Cause: …". `plain_words.jsonl` has such reasons, our own, the same ones in every language; each is put after
+each way of saying that a machine would not move. So no rule for one message can meet it: words for failing, for things and
+for what is said of them must be there in every language.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from measure import labels, rows
+
+from remediations.diagnosis import ReportedEvent, diagnose
+from remediations.model.diagnosis import TextVerdict
+
+REASONS = rows(Path(__file__).parent / "plain_words.jsonl")
+LANGUAGES = {
+    "en": ("Cause", ["Live migration fails", "The VM cannot be moved to the other host", "The live migration breaks off", "Live migrating the VM was aborted"]),
+    "de": ("Ursache", ["Die Livemigration schlägt fehl", "Die Live-Migration bricht ab", "Die VM lässt sich nicht auf den anderen Host verschieben", "Das Verschieben der VM scheitert"]),
+    "fr": ("Cause", ["La migration dynamique échoue", "La VM ne peut pas être déplacée vers l'autre hôte", "La migration de la machine virtuelle est interrompue", "Impossible de migrer la VM"]),
+    "es": ("Causa", ["La migración en vivo falla", "No se puede mover la VM al otro host", "La migración de la máquina virtual se interrumpe", "Error al migrar la VM"]),
+    "pt": ("Causa", ["A migração ao vivo falha", "Não é possível mover a VM para o outro host", "A migração da máquina virtual é interrompida", "Erro ao migrar a VM"]),
+    "it": ("Causa", ["La migrazione in tempo reale fallisce", "La Live Migration si interrompe", "Impossibile spostare la VM sull'altro host", "La migrazione della macchina virtuale non riesce"]),
+    "ja": ("原因", ["ライブ マイグレーションが失敗します", "仮想マシンを別のホストに移動できません", "ライブ マイグレーションが中断されます", "VM の移行に失敗しました"]),
+    "zh": ("原因", ["实时迁移失败", "无法将虚拟机迁移到另一台主机", "虚拟机迁移中断", "热迁移报错"]),
+}  # fmt: skip
+JOINED = {"sentences": "{head}. {cause}: {reason}.", "table": "{head}: {reason}", "lines": "{head}\n{cause}: {reason}"}
+
+
+def _said(row: dict[str, Any], joined: str) -> list[str]:
+    cause, heads = LANGUAGES[row["language"]]
+    return [JOINED[joined].format(head=head, cause=cause, reason=row["text"]) for head in heads]
+
+
+@pytest.mark.parametrize("joined", JOINED)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_reason_is_found_in_plain_words(language: str, joined: str) -> None:
+    wrong = []
+    for row in REASONS:
+        if row["language"] == language:
+            for text in _said(row, joined):
+                if (said := labels(diagnose(ReportedEvent(text=text))))[0] not in {row["label"], *row.get("also", ())}:
+                    wrong.append((row["id"], row["label"], said, text))
+    assert not wrong
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_that_it_failed_says_no_cause_by_itself(language: str) -> None:
+    for head in LANGUAGES[language][1]:
+        answer = diagnose(ReportedEvent(text=f"{head}."))
+        assert answer.verdict is TextVerdict.UNKNOWN, (head, labels(answer))
+
+
+def test_every_reason_is_there_in_every_language() -> None:
+    for language in LANGUAGES:
+        mine = [row["label"] for row in REASONS if row["language"] == language]
+        assert mine == [row["label"] for row in REASONS if row["language"] == "en"], language
