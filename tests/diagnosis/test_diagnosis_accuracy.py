@@ -28,7 +28,7 @@ KNOWN_LABELS = {cause.value for cause in Cause} | {"unknown_escalate", NEGATIVE}
 
 @pytest.mark.parametrize(
     ("name", "first", "in_three"),
-    [("corpus", 0.97, 1.0), ("field", 0.96, 0.97), ("later", 0.93, 0.94), ("held_out", 0.78, 0.80)],
+    [("corpus", 0.97, 1.0), ("field", 0.96, 0.97), ("later", 0.93, 0.94), ("held_out", 0.83, 0.84)],
 )
 def test_it_is_as_right_as_published(name: str, first: float, in_three: float) -> None:
     found = Measure.of(FILES[name])
