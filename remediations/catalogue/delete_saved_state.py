@@ -35,7 +35,7 @@ class DeleteSavedState(OfMachine):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.IRREVERSIBLE
     reversal: ClassVar[Reversal] = Reversal.IRREVERSIBLE
-    sends: ClassVar[frozenset[str]] = frozenset({"Remove-VMSavedState", "Start-ClusterGroup", "Start-VM"})
+    sends: ClassVar[frozenset[str]] = frozenset({"Remove-VMSavedState", "Start-ClusterResource", "Start-VM"})
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine, its role, and what the hosts' logs say of saving and starting it."""

@@ -3,7 +3,7 @@
 It can only be set while the virtual machine is off, and only helps between processors of one vendor. Off is the normal
 state and no fault by itself. The virtual machine is shut down by its guest with Stop-VM, also where it is clustered:
 taking its role offline would save it (the role's default offline action is Save), and a saved state keeps the old
-features. It comes back through its role, on the node that owns it.
+features. It comes back through its resource, on the node that owns it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class EnableProcessorCompatibility(OfWay):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.EXACT
-    sends: ClassVar[frozenset[str]] = frozenset({"Set-VMProcessor", "Start-ClusterGroup", "Start-VM", "Stop-VM"})
+    sends: ClassVar[frozenset[str]] = frozenset({"Set-VMProcessor", "Start-ClusterResource", "Start-VM", "Stop-VM"})
     needs_vm_off: ClassVar[bool] = True
 
     @property

@@ -1,7 +1,8 @@
 """What can only be done while a virtual machine is off: its guest shuts down, the change is made, it starts again.
 
 It is shut down by its guest with Stop-VM, also where it is clustered: taking its role offline would save it (the role's
-default offline action is Save). It comes back through its role, on the node that owns it. One that was off stays off.
+default offline action is Save). It comes back through its resource, on the node that owns it: starting the role would
+start whatever else somebody put into it. One that was off stays off.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def while_off(machine: Machine, group: Role | None, within: Iterable[Step], *, m
 
 
 def start_command(machine: Machine, group: Role | None) -> Command:
-    """How a virtual machine is started: through its role, if it has one."""
-    return command("Start-ClusterGroup", Name=group.name) if group else command("Start-VM", Name=machine.name)
+    """How a virtual machine is started: by the cluster, if it is clustered."""
+    return command("Start-ClusterResource", Name=group.machine) if group else command("Start-VM", Name=machine.name)
 
 
 def running(machine: Machine, group: Role | None) -> tuple[Change, ...]:

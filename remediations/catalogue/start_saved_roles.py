@@ -33,7 +33,7 @@ class StartSavedRoles(OfMachine):
     proof: ClassVar[Proof] = Proof.STATE
     tier: ClassVar[Tier] = Tier.WORKLOAD
     reversal: ClassVar[Reversal] = Reversal.EXACT
-    sends: ClassVar[frozenset[str]] = frozenset({"Save-VM", "Start-ClusterGroup", "Start-VM"})
+    sends: ClassVar[frozenset[str]] = frozenset({"Save-VM", "Start-ClusterResource", "Start-VM"})
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The virtual machine, its role, and what the hosts' logs say of saving it."""

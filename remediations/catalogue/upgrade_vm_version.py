@@ -34,7 +34,7 @@ class UpgradeVmVersion(Operation):
     title: ClassVar[str] = "Upgrade a configuration version"
     tier: ClassVar[Tier] = Tier.IRREVERSIBLE
     reversal: ClassVar[Reversal] = Reversal.IRREVERSIBLE
-    sends: ClassVar[frozenset[str]] = frozenset({"Start-ClusterGroup", "Start-VM", "Stop-VM", "Update-VMVersion"})
+    sends: ClassVar[frozenset[str]] = frozenset({"Start-ClusterResource", "Start-VM", "Stop-VM", "Update-VMVersion"})
     needs_vm_off: ClassVar[bool] = True
 
     vm: VmName = Field(description="The virtual machine")

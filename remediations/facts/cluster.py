@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import ClassVar, TypeVar
 
+from remediations.facts.owners import resources_of
 from remediations.facts.query import Query, Unreadable
 from remediations.facts.quorum import found
 from remediations.facts.read import is_absent, lacks_command, many, one
@@ -64,6 +65,11 @@ class Role(Fact):
     """State of the virtual machine resource: Online, Offline, Failed, OnlinePending, OfflinePending."""
     moving: bool
     """Whether its group is being moved, or waits in the cluster's queue for it."""
+
+    @property
+    def machine(self) -> str:
+        """Name of its virtual machine's resource, which is one of a role's that may hold more."""
+        return resources_of(self.vm)[1]
 
     @property
     def target(self) -> Target:
@@ -172,7 +178,7 @@ def role(vm: VmName, via: str) -> Query[Role]:
     The cluster names the resource `Virtual Machine <name>` in every language (as OpenStack's os-win relies on); its group
     may be called otherwise, and then only `moving` is not known.
     """
-    reads = (command("Get-ClusterResource", Name=f"Virtual Machine {vm}"), command("Get-ClusterGroup", Name=vm))
+    reads = (command("Get-ClusterResource", Name=resources_of(vm)[1]), command("Get-ClusterGroup", Name=vm))
     return Query(via, reads, partial(_role, vm))
 
 

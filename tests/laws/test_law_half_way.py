@@ -107,16 +107,16 @@ def test_a_step_that_fails_has_those_before_it_taken_back_newest_first(bench: Be
     assert report.outcome.ending is Ending.UNDONE, report.outcome
     assert running(bench)
     assert bench.lab.world.state_hash() == before
-    assert [name for _, name, _ in bench.changes()] == ["Stop-VM", "Start-ClusterGroup"]
+    assert [name for _, name, _ in bench.changes()] == ["Stop-VM", "Start-ClusterResource"]
     assert bench.ledger.open_brackets() == []
 
 
 def test_a_start_that_fails_is_said_and_closed_by_recovery(bench: Bench) -> None:
     failure = bench.lab.fail(CPU)
-    bench.lab.protocol_faults.add(Fault(action="Command", kind="wsman", command="Start-ClusterGroup", count=None))
+    bench.lab.protocol_faults.add(Fault(action="Command", kind="wsman", command="Start-ClusterResource", count=None))
     report = bench.mend(failure)
     assert report.outcome.ending is Ending.FAILED, report.outcome
-    assert "Start-ClusterGroup" in report.outcome.summary
+    assert "Start-ClusterResource" in report.outcome.summary
     assert bench.ledger.open_brackets() != []
     bench.lab.protocol_faults.clear()
     bench.clock.ahead += timedelta(hours=1)
@@ -162,7 +162,7 @@ def test_a_ledger_that_goes_away_half_way_is_no_reason_to_say_that_nothing_was_c
     assert bench.ledger.unfinished_runs() == []
 
 
-@pytest.mark.parametrize("piece", ["Stop-VM", "Set-VMProcessor", "Start-ClusterGroup"])
+@pytest.mark.parametrize("piece", ["Stop-VM", "Set-VMProcessor", "Start-ClusterResource"])
 def test_a_cancelled_run_leaves_nothing_half_way(bench: Bench, piece: str) -> None:
     failure = bench.lab.fail(CPU)
     before = bench.lab.world.state_hash()
@@ -212,3 +212,17 @@ def test_a_step_that_nobody_could_decide_is_decided_once_its_host_is_back(bench:
     again = bench.mend(failure, run="run-2")
     assert again.outcome.ending is not Ending.FAILED, again.outcome
     assert again.outcome.reason is not Reason.RESOURCE_BUSY, again.outcome
+
+
+def test_what_else_its_role_holds_is_not_started_with_it(bench: Bench) -> None:
+    """VM44 was put into VM42's role and is off on purpose; VM42 is shut down for its setting and started again."""
+    failure, cluster = bench.lab.fail(CPU), bench.lab.world.cluster
+    assert cluster is not None
+    with bench.lab.world.lock:
+        del cluster.roles["VM44"]
+        cluster.roles["VM42"].others = ("VM44",)
+        bench.lab.world.machine("VM44").power_off()
+    remediate(bench.engine(), failure, bench.approving)
+    assert "Set-VMProcessor" in [name for _, name, _ in bench.changes()]
+    assert running(bench)
+    assert bench.lab.world.machine("VM44").state == "Off"

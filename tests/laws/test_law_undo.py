@@ -140,14 +140,14 @@ def test_a_taking_back_whose_answer_is_lost_is_decided_by_the_host(bench: Bench,
     before = bench.lab.world.state_hash()
     bench.lab.protocol_faults.add(
         Fault(action="Command", kind="wsman", command="Set-VMProcessor", count=None),
-        Fault(action="Command", kind="reset", moment=moment, command="Start-ClusterGroup"),
+        Fault(action="Command", kind="reset", moment=moment, command="Start-ClusterResource"),
     )
     report = bench.mend(failure)
     assert [each.command.split()[0] for each in report.sent if each.became == "not known"] == []
     bench.lab.protocol_faults.clear()
     bench.engine().recover(lambda run: None)
     bench.lab.world.wait(lambda: bench.lab.world.machine("VM42").running)
-    assert [name for _, name, _ in bench.changes()].count("Start-ClusterGroup") == 1
+    assert [name for _, name, _ in bench.changes()].count("Start-ClusterResource") == 1
     assert bench.lab.world.state_hash() == before
     assert bench.ledger.open_brackets() == []
     assert bench.ledger.undecided() == []

@@ -54,7 +54,7 @@ def test_a_host_that_dies_with_the_step_leaves_its_bracket_for_recovery(bench: B
     bench.lab.protocol_faults.add(Fault(host="HV01", action="Command", kind="die", command="Set-VMProcessor"))
     report = bench.mend(failure)
     assert report.outcome.ending is Ending.FAILED
-    assert "Start-ClusterGroup" in report.outcome.summary
+    assert "Start-ClusterResource" in report.outcome.summary
     assert bench.lab.world.machine("VM42").state == "Off"
     assert [bracket.run for bracket in bench.ledger.open_brackets()] == ["run-1"]
 
@@ -115,7 +115,7 @@ def killed_at(child: subprocess.Popen[str], bench: Bench, command: str) -> None:
     [
         (Cause.CPU_INCOMPATIBLE.value, "Stop-VM"),
         (Cause.CPU_INCOMPATIBLE.value, "Set-VMProcessor"),
-        (Cause.CPU_INCOMPATIBLE.value, "Start-ClusterGroup"),
+        (Cause.CPU_INCOMPATIBLE.value, "Start-ClusterResource"),
         (Cause.NODE_DRAIN_FAILED.value, "Suspend-ClusterNode"),
         (Cause.SPN_MISSING.value, "Set-ADComputer"),
     ],
@@ -136,7 +136,7 @@ def test_a_killed_worker_leaves_no_machine_off_and_no_node_paused(bench: Bench, 
     assert bench.ledger.open_incidents() == []
 
 
-@pytest.mark.parametrize("command", ["Stop-VM", "Set-VMProcessor", "Start-ClusterGroup"])
+@pytest.mark.parametrize("command", ["Stop-VM", "Set-VMProcessor", "Start-ClusterResource"])
 def test_a_killed_worker_is_followed_by_one_that_goes_on(bench: Bench, command: str) -> None:
     """The same run again, as Prefect starts it after a crash: it goes on from the journal, and no step runs twice."""
     failure = bench.lab.fail(Cause.CPU_INCOMPATIBLE.value)
@@ -148,8 +148,8 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on(bench: Bench, command: 
     )
     assert report.outcome.ending is Ending.MENDED, report.outcome
     ran = Counter(name for _, name, _ in bench.changes())
-    assert {name: ran[name] for name in ("Stop-VM", "Set-VMProcessor", "Start-ClusterGroup")} == {
+    assert {name: ran[name] for name in ("Stop-VM", "Set-VMProcessor", "Start-ClusterResource")} == {
         "Stop-VM": 1,
         "Set-VMProcessor": 1,
-        "Start-ClusterGroup": 1,
+        "Start-ClusterResource": 1,
     }

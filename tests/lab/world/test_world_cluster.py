@@ -201,7 +201,7 @@ def test_names_are_objects_that_arrive_as_text(ask: Ask) -> None:
         ("Get-ClusterNode", {"Name": ["HV09"]}),
         ("Get-ClusterGroup", {"Name": ["VM99"]}),
         ("Get-ClusterResource", {"Name": ["Virtual Machine VM99"]}),
-        ("Start-ClusterGroup", {"Name": "VM99"}),
+        ("Start-ClusterResource", {"Name": "Virtual Machine VM99"}),
         ("Suspend-ClusterNode", {"Name": "HV09", "Drain": True}),
         ("Move-ClusterVirtualMachineRole", {"Name": "VM42", "Node": "HV09"}),
     ],

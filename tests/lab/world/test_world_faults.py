@@ -36,7 +36,7 @@ def restart_compatible(ask: Ask) -> None:
     for command, parameters in (
         ("Stop-VM", {"Name": ["VM42"]}),
         ("Set-VMProcessor", {"VMName": ["VM42"], "CompatibilityForMigrationEnabled": True}),
-        ("Start-ClusterGroup", {"Name": "VM42"}),
+        ("Start-ClusterResource", {"Name": "Virtual Machine VM42"}),
     ):
         assert not ask("HV01", command, **parameters).errors
 
@@ -108,7 +108,7 @@ def bind_switch(ask: Ask) -> None:
 
 
 def start(ask: Ask) -> None:
-    ask("HV01", "Start-ClusterGroup", Name="VM44")
+    ask("HV01", "Start-ClusterResource", Name="Virtual Machine VM44")
 
 
 def delete_state(ask: Ask) -> None:

@@ -26,7 +26,7 @@ ACTS = st.one_of(
     act("Resume-ClusterNode", Name=node, Failback=st.sampled_from(["Immediate", "NoFailback", "Policy"])),
     act("Stop-VM", Name=vm),
     act("Start-VM", Name=vm),
-    act("Start-ClusterGroup", Name=vm),
+    act("Start-ClusterResource", Name=vm.map("Virtual Machine {}".format)),
     act("Set-VMProcessor", VMName=vm, CompatibilityForMigrationEnabled=st.booleans()),
     act("Set-RemediationClusterLimit", Maximum=st.integers(1, 3)),
     act("Set-VMHost", MaximumVirtualMachineMigrations=st.integers(0, 4)),

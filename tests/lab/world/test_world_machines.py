@@ -19,7 +19,7 @@ def test_off_and_on_through_the_role(world: World, ask: Ask) -> None:
     assert ask("HV01", "Get-VM", Name=["VM42"]).only["State"] == "Off"
     assert ask("HV01", "Get-ClusterResource", Name=["Virtual Machine VM42"]).only["State"] == "Offline"
     assert ask("HV01", "Get-ClusterGroup", Name=["VM42"]).only["State"] == "Offline"
-    assert ask("HV02", "Start-ClusterGroup", Name="VM42").only["State"] == "Online"
+    assert ask("HV02", "Start-ClusterResource", Name="Virtual Machine VM42").only["State"] == "Online"
     assert ask("HV01", "Get-VM", Name=["VM42"]).only["State"] == "Running"
 
 
@@ -148,11 +148,11 @@ def test_a_host_without_the_memory_does_not_start_it(world: World, ask: Ask) -> 
     (error,) = ask("HV01", "Start-VM", Name="VM42").errors
     assert (error.error_id, error.category) == ("OutOfMemory", "ResourceUnavailable")
     assert "(0x8007000E)" in error.message
-    assert ask("HV01", "Start-ClusterGroup", Name="VM42").errors
+    assert ask("HV01", "Start-ClusterResource", Name="Virtual Machine VM42").errors
     assert ask("HV01", "Get-ClusterResource", Name="Virtual Machine VM42").only["State"] == "Failed"
     assert {each["Id"] for each in ask("HV01", "Get-WinEvent", FilterHashtable={"LogName": "System"}).all} == {1069}
     world.host("HV01").memory = 64 * GIB
-    assert ask("HV01", "Start-ClusterGroup", Name="VM42").only["State"] == "Online"
+    assert ask("HV01", "Start-ClusterResource", Name="Virtual Machine VM42").only["State"] == "Online"
 
 
 def test_storage_has_a_limit_of_its_own(world: World, ask: Ask) -> None:

@@ -37,7 +37,7 @@ def test_a_saved_machine_cannot_move_and_goes_on_from_where_it_was(world: World,
     assert told.kind.channel == WORKER
     move = world.move("VM44", "HV02")
     assert move.refusal is not None
-    assert not ask("HV01", "Start-ClusterGroup", Name="VM44").errors
+    assert not ask("HV01", "Start-ClusterResource", Name="Virtual Machine VM44").errors
     assert (machine.state, machine.features) == ("Running", before)
 
 

@@ -96,7 +96,7 @@ CLUSTERING: Mapping[str, Simulated] = {
     "Get-ClusterNetwork": _does(networks.get_cluster_networks),
     "Get-ClusterNetworkInterface": _does(networks.get_cluster_interfaces),
     "Get-CauRun": _does(clustering.get_cau_run),
-    "Start-ClusterGroup": _does(clustering.start_group, "Name"),
+    "Start-ClusterResource": _does(clustering.start_resource, "Name"),
     "Move-ClusterSharedVolume": _does(clustering.move_shared_volume, "Name", "Node"),
     "Move-ClusterVirtualMachineRole": _does(clustering.move_role, "Name", "Node", "MigrationType", "Wait", "Cancel"),
     "Suspend-ClusterNode": _does(clustering.suspend_node, "Name", "Drain", "TargetNode"),

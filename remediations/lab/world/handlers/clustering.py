@@ -165,28 +165,28 @@ def get_cau_run(world: World, call: Call) -> None:
     )
 
 
-async def start_group(world: World, call: Call) -> None:
-    """Start-ClusterGroup -Name: brings roles online on their owners and waits for them."""
+async def start_resource(world: World, call: Call) -> None:
+    """Start-ClusterResource -Name: brings one resource online on its owner and waits for it; no other of its group."""
     with world.lock:
         world.settle()
         cluster = local_cluster(world, call)
-        roles = [_role(call, cluster, name) for name in asked(call, "Name") or []]
-        machines = [world.machine(role.machine) for role in roles if not role.core]
-        for role in roles:
-            role.state = "Online" if role.core else role.state
-        for machine in machines:
-            if machine.state in ("Off", "Saved"):
-                power.switch_on(world, machine)
-    while any(machine.state == "Starting" for machine in machines):
+        name = str(call.parameters.get("Name"))
+        found = next((each for each in resources(cluster) if each.name.casefold() == name.casefold()), None)
+        if found is None:
+            raise _absent(call, "resource", name)
+        role = cluster.roles[found.role]
+        inside = [] if role.core else [role.machine, *role.others]
+        machine = next((world.machine(each) for each in inside if role.resource(each) == found.name), None)
+        if machine is not None and machine.state in ("Off", "Saved"):
+            power.switch_on(world, machine)
+    while machine is not None and machine.state == "Starting":
         await world.clock.sleep(world.pace.poll)
         world.settle()
-    for role in roles:
-        if role.state == "Failed":
-            text = f"An error occurred while bringing the clustered role '{role.name}' online."
-            raise cluster_error(
-                call, f"{text}\r\n    {system_message(RESOURCE_FAILED).text('en-US')}", hresult=RESOURCE_FAILED - (1 << 32)
-            )
-        call.output(group_object(world, cluster, role))
+    if machine is not None and role.state == "Failed":
+        text = f"An error occurred while bringing the resource '{found.name}' online."
+        why = system_message(RESOURCE_FAILED).text("en-US")
+        raise cluster_error(call, f"{text}\r\n    {why}", hresult=RESOURCE_FAILED - (1 << 32))
+    call.output(resource_object(cluster, next(each for each in resources(cluster) if each.name == found.name)))
 
 
 def suspend_node(world: World, call: Call) -> None:

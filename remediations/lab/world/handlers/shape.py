@@ -167,7 +167,7 @@ _CLUSTER_COMMANDS = {
     "Get-ClusterSharedVolumeState": "GetClusterSharedVolumeState",
     "Get-ClusterNetwork": "GetNetwork",
     "Get-ClusterNetworkInterface": "GetNetworkInterface",
-    "Start-ClusterGroup": "StartGroup",
+    "Start-ClusterResource": "StartClusterResource",
     "Suspend-ClusterNode": "SuspendNode",
     "Resume-ClusterNode": "ResumeNode",
     "Move-ClusterSharedVolume": "MoveClusterSharedVolume",
