@@ -21,7 +21,7 @@ from remediations.model.causes import Cause
 from remediations.model.command import command
 from remediations.model.contract import Secret
 from remediations.model.diagnosis import Evidence
-from remediations.model.fact import NotApplicable, Unknown, changes
+from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
 from remediations.model.names import same_host
 from remediations.model.plan import Blocked, Carried, Item, Manual, Obstacle, Satisfied, Step, Target
 from remediations.model.site import CARRIES_KEYS, Site
@@ -94,10 +94,10 @@ class ShareKeyProtectors(OfWay):
             yield from blocks
         else:
             for thumbprint in missing:
-                yield self._step(thumbprint, there, here.subject)
+                yield self._step(thumbprint, there, here.subject, protected)
                 there = _with(there, thumbprint)
 
-    def _step(self, thumbprint: str, there: Certificates, source: str) -> Step:
+    def _step(self, thumbprint: str, there: Certificates, source: str, protected: Security) -> Step:
         secret = f"pfx-{thumbprint}"
         return Step(
             target=Target(kind="host", name=there.subject, id=there.subject),
@@ -114,6 +114,8 @@ class ShareKeyProtectors(OfWay):
             f"holds it can open every virtual machine that is sealed to it",
             changes=changes(there, _with(there, thumbprint)),
             undo=command("Remove-RemediationShieldedCertificate", Thumbprint=thumbprint),
+            # Of its undo: taken away from under it, the machine would not start there any more.
+            guards=(guard(protected, "host", Test.NOT, there.subject),),
         )
 
     def _by_hand(self, told: str) -> Manual:

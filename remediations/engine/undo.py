@@ -173,7 +173,11 @@ def _home(step: Step) -> Guard | None:
 
 
 def guards_of_undo(plan: Plan, step: Step, host: str) -> Iterator[Guard]:
-    """What must hold for a step's undo on `host`: its target is there, and what the plan had brought about for it is so."""
+    """What must hold for a step's undo on `host`.
+
+    Its target is there, and what the plan had brought about for it is so; what must not be for the step must not be for its
+    undo either.
+    """
     own = {(change.fact, change.field): change for change in step.changes}
     made = {(change.fact, change.field) for change in plan.changes}
     for guard in step.guards:
@@ -183,7 +187,7 @@ def guards_of_undo(plan: Plan, step: Step, host: str) -> Iterator[Guard]:
         elif guard.test is Test.EQUALS and where in own:
             bound = own[where].predict(guard.bound)
             yield guard.model_copy(update={"bound": sorted(bound, key=str) if own[where].members else bound})
-        elif guard.test is Test.EQUALS and where in made:
+        elif (guard.test is Test.EQUALS and where in made) or (guard.test is Test.NOT and where not in own):
             yield guard
 
 

@@ -17,6 +17,8 @@ class Security(Fact):
     """A virtual machine's security settings; `subject` is its id."""
 
     name: str
+    host: str
+    """Host that shows it."""
     tpm: bool
     shielded: bool
 
@@ -65,6 +67,7 @@ def _security(vm: str, host: str, replies: Sequence[Reply]) -> Security | NotApp
     return Security(
         subject=str(record["VMId"]),
         name=str(record["VMName"]),
+        host=host,
         tpm=bool(record["TpmEnabled"]),
         shielded=bool(record.get("Shielded")),
     )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pyotp
 from cryptography.fernet import Fernet
+from law_bench import Bench
 
 from remediations.codes import Codes
 from remediations.engine import Answer, Ask
@@ -46,3 +47,17 @@ class Approvers:
 
 
 STEP = timedelta(seconds=30)
+
+
+class Two:
+    """A gate that is answered by one person after the other, each by their authenticator."""
+
+    def __init__(self, bench: Bench, *names: str, **other: object) -> None:
+        self.bench, self.names, self.other = bench, list(names), other
+        self.approvers = Approvers(bench.ledger, *dict.fromkeys(names))
+        bench.step_of = self.approvers.codes.step
+
+    def __call__(self, ask: Ask) -> Answer:
+        """What the next of them says."""
+        self.bench.asked.append(ask)
+        return self.approvers.answer(ask, self.names.pop(0), self.bench.clock(), **self.other)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 import pytest
-from law_approvers import Approvers
+from law_approvers import Two
 from law_bench import Bench, comparable, incident_of, never, planned_changes
 from law_faults import IRREVERSIBLE
 
@@ -20,20 +20,6 @@ AS_IT_IS = Policy(windows={})
 SHOWN = Policy(windows={}, gates=Gates(tiers={Tier.IRREVERSIBLE: Gate.PROPOSE}))
 KEYS = "vtpm_key_protector"
 UPGRADE = UpgradeVmVersion(vm="VM42", host="HV01")
-
-
-class Two:
-    """A gate that is answered by one person after the other, each by their authenticator."""
-
-    def __init__(self, bench: Bench, *names: str, **other: object) -> None:
-        self.bench, self.names, self.other = bench, list(names), other
-        self.approvers = Approvers(bench.ledger, *dict.fromkeys(names))
-        bench.step_of = self.approvers.codes.step
-
-    def __call__(self, ask: Ask) -> Answer:
-        """What the next of them says."""
-        self.bench.asked.append(ask)
-        return self.approvers.answer(ask, self.names.pop(0), self.bench.clock(), **self.other)
 
 
 @pytest.mark.parametrize("cause", IRREVERSIBLE)

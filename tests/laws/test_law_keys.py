@@ -13,7 +13,7 @@ import pytest
 from breaking import Died, Life, Meddling, mortal
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
-from law_approvers import Approvers
+from law_approvers import Approvers, Two
 from law_bench import Bench, incident_of, never
 from pydantic import ValidationError
 
@@ -139,6 +139,15 @@ def test_undo_removes_exactly_what_was_brought(bench: Bench) -> None:
     assert bench.engine().applier(EVIDENCE).take_back("run-1", there, "the law asks for it").undone
     assert set(destination) == {first}
     assert bench.lab.world.state_hash() == before
+
+
+def test_they_are_not_taken_away_from_under_the_machine_that_moved_to_them(bench: Bench) -> None:
+    gate = Two(bench, "Anna Berg", "Bert Clay")
+    assert bench.mend(bench.lab.fail(KEYS), policy=Policy(windows={}), gate=gate).retried
+    assert bench.lab.world.machine("VM42").host == "HV02"
+    back = bench.engine(Policy(windows={})).undo("undo-1", "run-1", dry_run=False, gate=never, requested_by="ben")
+    assert back.outcome.ending is Ending.NEEDS_PERSON, back.outcome
+    assert set(bench.lab.world.host("HV02").shielded) == set(bench.lab.world.machine("VM42").owner)
 
 
 def test_a_process_that_dies_on_the_way_leaves_whole_certificates_and_is_finished(bench: Bench) -> None:
