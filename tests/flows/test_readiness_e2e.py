@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
 from served_prefect import Served, eventually
@@ -30,6 +30,17 @@ def deployment(served: Served) -> UUID:
 def asked(served: Served, deployment: UUID, **given: object) -> FlowRun:
     with served.client() as client:
         return client.create_flow_run_from_deployment(deployment, parameters=given)
+
+
+def test_its_next_look_is_planned(served: Served, deployment: UUID) -> None:
+    """By Prefect's own scheduler, whose errors stand only in its log."""
+
+    def planned() -> FlowRun | None:
+        with served.client() as client:
+            found = client.read_flow_runs(deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment])))
+        return next((run for run in found if run.auto_scheduled), None)
+
+    eventually(planned, 60, "a run of tomorrow's", lambda: (served.state / "logs" / "prefect-server.log").read_text()[-3000:])
 
 
 def test_a_person_may_move_the_schedule_and_it_stays(served: Served, deployment: UUID) -> None:
