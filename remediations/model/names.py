@@ -79,6 +79,16 @@ def same_host(one: str, other: str) -> bool:
     return one == other or (("." in one) != ("." in other) and short_name(one) == short_name(other))
 
 
+def full_name(host: str, domain: str) -> str:
+    """The fully qualified name, lower case, of a host of which one without a dot is in `domain`."""
+    return (host if "." in host else f"{host}.{domain}").lower()
+
+
+def means(name: str, host: str, domain: str) -> bool:
+    """Whether `name` is a name of the inventory's `host`: its first label, or its name in full with no other domain's."""
+    return full_name(name, domain) == full_name(host, domain) or same_name(name, short_name(host))
+
+
 T = TypeVar("T")
 
 

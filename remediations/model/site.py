@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from remediations.model.base import Frozen
 from remediations.model.maintenance import Maintenance, Spare
-from remediations.model.names import ByHost, ClusterName, HostName, same_name, short_name
+from remediations.model.names import ByHost, ClusterName, HostName, full_name, means, same_host, short_name
 
 
 class SecretRef(Frozen):
@@ -158,7 +158,7 @@ class Site(Frozen):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        for name, times in Counter(host.name.casefold() for host in (*self.hosts, *self.controllers)).items():
+        for name, times in Counter(short_name(host.name).casefold() for host in (*self.hosts, *self.controllers)).items():
             if times > 1:
                 raise ValueError(f"{name} is listed twice")
         for cluster in self.clusters:
@@ -181,12 +181,12 @@ class Site(Frozen):
         yield from self.controllers
 
     def find(self, name: str) -> Host | None:
-        """The Hyper-V host of this name, short or fully qualified; None if the inventory has none."""
-        return self._found.hosts.get(name)
+        """The Hyper-V host of this name, short or in full; None if the inventory has none: another domain's is another host."""
+        return self._meant(self._found.hosts.get(name), name)
 
     def host(self, name: str) -> Host:
         """As `find`, also among the controllers; raises `LookupError` that says what the inventory has."""
-        host = self._found.everything.get(name)
+        host = self._meant(self._found.everything.get(name), name)
         if host is not None:
             return host
         known = ", ".join(host.name for host in self.all_hosts())
@@ -195,18 +195,21 @@ class Site(Frozen):
     def cluster(self, name: str) -> Cluster:
         """The cluster of this name; raises `LookupError` that says what the inventory has."""
         for cluster in self.clusters:
-            if same_name(cluster.name, short_name(name)):
+            if same_host(cluster.name, name):
                 return cluster
         known = ", ".join(cluster.name for cluster in self.clusters) or "none"
         raise LookupError(f"cluster {name} is not in the inventory (site.yaml has {known})")
 
     def cluster_of(self, host: str) -> Cluster | None:
         """The cluster that a host is a node of; None for a standalone host."""
-        return self._found.nodes.get(host)
+        return self._found.nodes.get(host) if self._meant(self._found.hosts.get(host), host) else None
 
     def fqdn(self, host: str) -> str:
         """The host's fully qualified name, lower case."""
-        return (host if "." in host else f"{host}.{self.domain}").lower()
+        return full_name(host, self.domain)
+
+    def _meant(self, found: Host | None, name: str) -> Host | None:
+        return found if found is not None and means(name, found.name, self.domain) else None
 
     @property
     def controller(self) -> str | None:

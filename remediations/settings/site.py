@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from remediations.model.names import same_host, short_name
+from remediations.model.names import full_name, means, same_host, same_name, short_name
 from remediations.model.site import Endpoint, Site
 from remediations.settings.document import Entry, read
 from remediations.settings.fields import one_of, refused, shown
@@ -137,7 +137,9 @@ def _defaults(file: str, top: Entry) -> Iterator[Problem]:
 def _names(file: str, whole: Entry) -> Iterator[Problem]:
     """Names that are listed twice, and names of hosts that are not listed."""
     listed = [entry for group in ("hosts", "controllers") for entry in _named(whole.child(group))]
-    yield from _twice(file, listed, "list each host and controller once")
+    told = whole.child("domain")
+    domain = str(told.value) if told is not None else ""
+    yield from _alike(file, listed, domain)
     yield from _twice(file, _named(whole.child("clusters")), "list each cluster once")
     hosts = [str(entry.value) for entry in _named(whole.child("hosts"))]
     groups = [whole.child(group) for group in ("clusters", "hosts")]
@@ -148,7 +150,7 @@ def _names(file: str, whole: Entry) -> Iterator[Problem]:
     ]
     yield from _twice(file, nodes, "a host is a node of one cluster")
     for entry in (*nodes, *owners):
-        if not any(same_host(str(entry.value), host) for host in hosts):
+        if not any(means(str(entry.value), host, domain) for host in hosts):
             yield entry.problem(
                 file,
                 f"{shown(entry.value)} is not one of the hosts",
@@ -182,6 +184,22 @@ def _twice(file: str, names: Iterable[Entry], right: str) -> Iterator[Problem]:
             seen.append(entry)
         else:
             yield entry.problem(file, f"{shown(entry.value)} is listed twice, first in line {first.line}", right)
+
+
+def _alike(file: str, names: Iterable[Entry], domain: str) -> Iterator[Problem]:
+    """Computers that are listed twice, or that alerts, events and account names would call the same."""
+    seen: list[Entry] = []
+    for entry in sorted(names, key=lambda each: (each.line, each.column)):
+        name = str(entry.value)
+        first = next((other for other in seen if same_name(short_name(str(other.value)), short_name(name))), None)
+        if first is None:
+            seen.append(entry)
+        elif full_name(name, domain) == full_name(str(first.value), domain):
+            wrong = f"{shown(entry.value)} is listed twice, first in line {first.line}"
+            yield entry.problem(file, wrong, "list each host and controller once")
+        else:
+            wrong = f"{shown(entry.value)} has the short name of {shown(first.value)} in line {first.line}"
+            yield entry.problem(file, wrong, "list hosts of another domain in a site.yaml of their own")
 
 
 _HOPS: Mapping[str, tuple[tuple[str, ...], str]] = {

@@ -55,6 +55,26 @@ hosts:
     assert site.controllers[0].endpoint.address == "dc1.contoso.com"
 
 
+def test_a_name_in_full_is_the_hosts_own_only_in_its_domain(tmp_path: Path) -> None:
+    text = (
+        "domain: contoso.com\ndefaults: {endpoint: {username: u, password: {env: A}}}\n"
+        "hosts: [{name: HV01}, {name: HV02.branch.contoso.com}]\n"
+        "clusters: [{name: C1.contoso.com, nodes: [HV01, HV02]}]\n"
+    )
+    site = load_site(written(tmp_path, text))
+    for name in ("hv01", "HV01.Contoso.com"):
+        assert site.host(name).name == "HV01"
+    for name in ("HV02", "hv02.branch.contoso.com"):
+        assert site.host(name).name == "HV02.branch.contoso.com"
+        assert site.cluster_of(name) is not None
+    for name in ("HV01.fabrikam.com", "HV02.contoso.com"):
+        assert site.find(name) is None
+        assert site.cluster_of(name) is None
+        with pytest.raises(LookupError, match=f"{name} is not in the inventory"):
+            site.host(name)
+    assert site.cluster("c1") is site.cluster("C1.contoso.com")
+
+
 def test_a_site_with_a_mistake_is_not_loaded(tmp_path: Path) -> None:
     path = written(
         tmp_path,
