@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
@@ -37,7 +38,7 @@ def show(*, as_json: bool) -> None:
         with answering.desk(api) as here:
             if here is None and api is None:
                 prefect_api()
-            found += _at_terminals(here) if here is not None else []
+            found += _in_ledger(here, told_by_prefect=api is not None) if here is not None else []
         try:
             if api is not None:
                 with approvals.client_for(api) as client:
@@ -52,7 +53,7 @@ def show(*, as_json: bool) -> None:
     for each in found if not as_json else ():
         retry = f"\n  then: {each['retry']}" if each["retry"] else ""
         so_far = f"\n  {' and '.join(each['approved_by'])} approved it; a second person has to" if each["approved_by"] else ""
-        until = f"tier {each['tier']} · answer until {each['expires_at']}"
+        until = f"tier {each['tier']} · answer until {datetime.fromisoformat(each['expires_at']):%Y-%m-%d %H:%M} UTC"
         digest = f"{each['digest'][:4]} {each['digest'][4:8]}"
         told = f"{digest}  {each['title']}\n  {until}{retry}{so_far}\n  {each['link']}"
         out.print(told, markup=False, soft_wrap=True)
@@ -61,12 +62,13 @@ def show(*, as_json: bool) -> None:
         out.print(f"\nremediate approve {found[0]['digest'][:8]} --as NAME{typed}", markup=False)
 
 
-def _at_terminals(here: Desk) -> list[dict[str, Any]]:
-    """What waits in the ledger for runs that no Prefect knows, in the shape of those that it does."""
+def _in_ledger(here: Desk, *, told_by_prefect: bool) -> list[dict[str, Any]]:
+    """What waits in the ledger, in the shape in which Prefect tells of its runs; without those that it has told of."""
     from flows.fate import TERMINAL
 
     ledger, found = here.judging.ledger, []
-    for head in {each.digest: each for each in ledger.waiting() if each.run.startswith(TERMINAL)}.values():
+    waiting = [each for each in ledger.waiting() if each.run.startswith(TERMINAL) or not told_by_prefect]
+    for head in {(each.digest, each.run): each for each in waiting}.values():
         try:
             question = here.question(head.digest, head.run)
         except (LookupError, Refused):  # part two of another question, or not asked any more
@@ -83,7 +85,7 @@ def _at_terminals(here: Desk) -> list[dict[str, Any]]:
                 "retry": question.second.plan.title if question.first and question.second else None,
                 "typed": question.needed.typed,
                 "approved_by": [each.approver for each in ledger.approvals(asked)],
-                "link": f"asked at a terminal, {asked.run}",
+                "link": f"asked {'at a terminal' if asked.run.startswith(TERMINAL) else 'by a flow run'}, {asked.run}",
             }
         )
     return found

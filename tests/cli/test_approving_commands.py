@@ -115,6 +115,16 @@ def test_a_key_that_others_can_read_or_that_is_none_is_not_used(state: Path) -> 
     assert "holds none" in run("approvers", "add", "Bert Clay").stderr
 
 
+def test_what_a_flow_run_asked_is_listed_while_no_prefect_is_known(state: Path, ledger: Ledger, question: Ask) -> None:
+    assert question.plan is not None
+    ledger.start_run("a-flow-run", kind="test", incident_id=None, requested_by="carla")
+    until = datetime(2099, 1, 2, 3, 4, 5, 678, UTC)
+    asked = ledger.seal("a-flow-run", round=1, part="repair", plan=question.plan, expires_at=until)
+    (listed,) = json.loads(run("approvals", "--json").stdout)
+    assert (listed["digest"], listed["run"]) == (asked.digest, "a-flow-run")
+    assert "answer until 2099-01-02 03:04 UTC" in run("approvals").stdout
+
+
 def test_two_people_approve_what_a_terminal_asked(waiting: Sealed, ledger: Ledger) -> None:
     anna, bert = enrolled("Anna Berg"), enrolled("Bert Clay")
     (listed,) = json.loads(run("approvals", "--json").stdout)
