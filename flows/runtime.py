@@ -40,8 +40,7 @@ def engine(observe: Observe = quietly) -> Iterator[Engine]:
     """
     found = configuration()
     own = settings.Settings.load()
-    own.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    published = Published(own.state)
+    published = Published(own.make_state())
     with Ledger(own.ledger_url) as ledger, Remoting(found.site, settings.resolve) as remoting:
         published.check(ledger)
         yield Engine(

@@ -83,6 +83,6 @@ def _ledger() -> Iterator[tuple[Settings, Ledger]]:
 
     with plain_errors():
         own = Settings.load()
-        own.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own.make_state()
         with Ledger(own.ledger_url) as ledger:
             yield own, ledger

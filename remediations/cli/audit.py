@@ -92,7 +92,7 @@ def accept(who: AsSomebody) -> None:
 
     if not who.strip():
         fail("--as: this is somebody's doing: give a name")
-    with plain_errors(), this_ledger() as ledger:
+    with plain_errors(), this_ledger(or_new=True) as ledger:
         head = Published(this_state()).accept(ledger, who)
     err.print(f"{who} accepted the ledger as it is.", markup=False)
     out.print(f"The trail goes on at row {head.seq}, head {head.hash}", markup=False, soft_wrap=True)

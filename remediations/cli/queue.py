@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Column, Table
 
 from remediations.cli.console import err, out, print_json, progress
+from remediations.cli.stops import this_ledger
 
 if TYPE_CHECKING:
     from remediations.engine.watch import Seen
@@ -15,10 +16,7 @@ if TYPE_CHECKING:
 
 def show(*, as_json: bool) -> None:
     """Print every open incident, oldest first, and where it stands."""
-    from remediations.ledger import Ledger
-    from remediations.settings import Settings
-
-    with Ledger(Settings.load().ledger_url) as ledger:
+    with this_ledger() as ledger:
         queued = ledger.queued()
     if as_json:
         print_json([each.model_dump(mode="json", exclude={"sealed"}) for each in queued])

@@ -154,7 +154,7 @@ def receive(*, workers: int, inherited: int | None) -> int:
     logs.configure(stream=sys.stderr)
     found = Settings.load()
     site = load(config_directory(), {each.id: each.tier for each in CATALOGUE.values()})  # not the flows' own: no Prefect here
-    found.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found.make_state()
     try:
         if workers > 1:
             return _keep(found, workers)

@@ -104,8 +104,7 @@ def serving(
     from remediations.ledger import Ledger
     from remediations.ledger.published import Published
 
-    state = found.state.resolve()
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    state = found.make_state().resolve()
     home, logs_in = state / "prefect", state / "logs"
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(Ledger(found.ledger_url))

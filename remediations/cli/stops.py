@@ -24,19 +24,27 @@ def this_state() -> Path:
     """This machine's state directory; made if it is not there."""
     from remediations.settings import Settings
 
-    state = Settings.load().state
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return state
+    return Settings.load().make_state()
 
 
 @contextmanager
-def this_ledger() -> Iterator[Ledger]:
-    """This machine's ledger, whatever else is wrong with the configuration: a pause must always work."""
+def this_ledger(*, or_new: bool = False) -> Iterator[Ledger]:
+    """This machine's ledger, whatever else is wrong with the configuration: a pause must always work.
+
+    Unless `or_new`, raises `Refused` (LedgerUnavailable) where there is none: what is paused in, or read from, an empty one
+    that was just made says nothing of the one that runs work on.
+    """
     from remediations.ledger import Ledger
+    from remediations.model.outcome import Reason, Refused
     from remediations.settings import Settings
 
-    this_state()
-    with Ledger(Settings.load().ledger_url) as ledger:
+    own = Settings.load()
+    if not or_new and not own.ledger and not (own.state / "ledger.db").exists():
+        where = f"there is no ledger in {own.state}: nothing ran with this state directory yet"
+        right = "set REMEDIATE_STATE, or REMEDIATE_LEDGER, as it is for `remediate serve`, which makes one"
+        raise Refused(Reason.LEDGER_UNAVAILABLE, f"{where}; {right}")
+    own.make_state()
+    with Ledger(own.ledger_url) as ledger:
         yield ledger
 
 

@@ -107,6 +107,18 @@ class Settings(BaseSettings):
                 ]
             )
 
+    def make_state(self) -> Path:
+        """The state directory, made if it is not there. Raises `ConfigError` that says why it cannot be."""
+        try:
+            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            wrong = f"{self.state} cannot be made ({error.strerror or error})"
+            right = "name a directory that this account may write to"
+            raise ConfigError(
+                [Problem(file="environment", line=0, column=0, where="REMEDIATE_STATE", wrong=wrong, right=right)]
+            ) from None
+        return self.state
+
     @property
     def ledger_url(self) -> str:
         """The ledger's SQLAlchemy URL."""

@@ -51,6 +51,7 @@ def roll(lab: Lab, path: Path, run_id: str) -> Report:
 
 
 def test_a_drained_node_is_seen_and_gone_on_with_from_the_terminal(lab: Lab, tmp_path: Path) -> None:
+    Ledger(f"sqlite:///{tmp_path / 'ledger.db'}").close()
     assert run("roll", "list").stdout.strip() == "No cluster is, or was, in rolling maintenance."
     with pytest.raises(Suspended):
         roll(lab, tmp_path, "run-1")

@@ -21,6 +21,11 @@ def ledger(state: Path) -> Ledger:
     return Ledger(f"sqlite:///{state / 'ledger.db'}")
 
 
+@pytest.fixture(autouse=True)
+def _there_is_one(state: Path) -> None:
+    ledger(state).close()
+
+
 def run(*arguments: str) -> Result:
     return RUNNER.invoke(app, arguments, env={"COLUMNS": "200"})
 
@@ -54,6 +59,36 @@ def test_a_pause_works_when_the_configuration_is_broken(tmp_path: Path, state: P
         assert book.paused() is not None
     resumed = run("resume")
     assert "Still paused by policy.yaml: policy.yaml cannot be read any more" in resumed.stdout.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("pause",), ("resume",), ("breaker", "list"), ("trust",), ("audit", "verify"), ("roll", "list"), ("incidents",)],
+)
+def test_an_empty_ledger_is_not_made_to_be_paused_or_asked(
+    state: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    elsewhere = state / "mistyped"
+    monkeypatch.setenv("REMEDIATE_STATE", str(elsewhere))
+    refused = run(*arguments)
+    assert (refused.exit_code, refused.stdout) == (3, ""), refused.output
+    assert f"there is no ledger in {elsewhere}" in refused.stderr.replace("\n", "")
+    assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("approvers", "list"), ("plan", "register-spns", "--host", "HV01"), ("audit", "accept", "--as", "anna"), ("serve",)],
+)
+def test_a_state_directory_that_cannot_be_made_is_named(
+    state: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    (state / "file").touch()
+    monkeypatch.setenv("REMEDIATE_STATE", str(state / "file"))
+    refused = run(*arguments)
+    assert (refused.exit_code, refused.stdout) == (2, ""), refused.output
+    assert "REMEDIATE_STATE: " in refused.stderr
+    assert "cannot be made (File exists); name a directory" in refused.stderr.replace("\n", "")
 
 
 def test_resuming_says_what_pauses_still(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
