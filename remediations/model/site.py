@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from remediations.model.base import Frozen
 from remediations.model.maintenance import Maintenance, Spare
-from remediations.model.names import ByHost, ClusterName, HostName, full_name, means, same_host, short_name
+from remediations.model.names import ByHost, ClusterName, HostName, full_name, means, same_host, same_name, short_name
 
 
 class SecretRef(Frozen):
@@ -209,7 +209,10 @@ class Site(Frozen):
         return full_name(host, self.domain)
 
     def _meant(self, found: Host | None, name: str) -> Host | None:
-        return found if found is not None and means(name, found.name, self.domain) else None
+        """A host that was found by its first label, unless the name is another computer's in full."""
+        if found is not None and (means(name, found.name, self.domain) or same_name(name, found.endpoint.address)):
+            return found
+        return None
 
     @property
     def controller(self) -> str | None:

@@ -58,15 +58,15 @@ hosts:
 def test_a_name_in_full_is_the_hosts_own_only_in_its_domain(tmp_path: Path) -> None:
     text = (
         "domain: contoso.com\ndefaults: {endpoint: {username: u, password: {env: A}}}\n"
-        "hosts: [{name: HV01}, {name: HV02.branch.contoso.com}]\n"
-        "clusters: [{name: C1.contoso.com, nodes: [HV01, HV02]}]\n"
+        "hosts: [{name: HV01, endpoint: {address: HV01.hosts.contoso.com}}, {name: HV02.branch.contoso.com}]\n"
+        "clusters: [{name: C1.contoso.com, nodes: [HV01]}]\n"
     )
     site = load_site(written(tmp_path, text))
-    for name in ("hv01", "HV01.Contoso.com"):
+    for name in ("hv01", "HV01.Contoso.com", "hv01.hosts.contoso.com"):
         assert site.host(name).name == "HV01"
+        assert site.cluster_of(name) is not None
     for name in ("HV02", "hv02.branch.contoso.com"):
         assert site.host(name).name == "HV02.branch.contoso.com"
-        assert site.cluster_of(name) is not None
     for name in ("HV01.fabrikam.com", "HV02.contoso.com"):
         assert site.find(name) is None
         assert site.cluster_of(name) is None
