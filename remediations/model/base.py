@@ -19,12 +19,18 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     def to_json(self) -> dict[str, Any]:
-        """The record as plain JSON values (sets sorted, times ISO 8601 in UTC, GUIDs as text)."""
-        plain = self.model_dump(mode="json")
-        for name in type(self).model_fields:
-            if isinstance(getattr(self, name), frozenset):
-                plain[name] = sorted(plain[name], key=str)
-        return plain
+        """The record as plain JSON values (sets sorted, also those of what is in it; times ISO 8601 in UTC, GUIDs as text)."""
+        return {name: _sorted(getattr(self, name), each) for name, each in self.model_dump(mode="json").items()}
+
+
+def _sorted(value: Any, plain: Json) -> Json:
+    """What came of a value, its sets in an order that is the same in every process."""
+    if isinstance(value, Frozen):
+        return {name: _sorted(getattr(value, name), each) for name, each in plain.items()}
+    if isinstance(value, (frozenset, tuple)):
+        found = [_sorted(each, its) for each, its in zip(value, plain, strict=True)]
+        return sorted(found, key=str) if isinstance(value, frozenset) else found
+    return plain
 
 
 def canonical(value: Mapping[str, Any] | list[Any]) -> bytes:

@@ -31,7 +31,7 @@ class Fact(Frozen):
 
     def apply(self, change: Change) -> Self:
         """This fact as it will be once `change` is made. Raises `KeyError` for a field it does not have."""
-        value = self.model_dump(mode="json")
+        value = self.to_json()
         value[change.field] = change.predict(value[change.field])
         return type(self).model_validate(value)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from catalogue_cases import Case, cases, every_fact, site
+from catalogue_cases import HERE, Case, cases, every_fact, site
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +48,19 @@ def test_the_plan_is_what_the_file_says(case: Case) -> None:
             assert wanted[item.item] in told(item), shown
             assert wanted.get("obstacle") in (None, getattr(item, "obstacle", None))
     assert plan.verdict == case.verdict, shown
+
+
+def test_another_process_makes_the_very_same_plans_of_the_same_facts() -> None:
+    """A run is suspended in one process and goes on in another, where sets come in another order."""
+    made, digests = [], "{str(each.path): each.plan.digest for each in catalogue_cases.cases()}"
+    code = f"import json, catalogue_cases; print(json.dumps({digests}))"
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
+        told = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True).stdout
+        made.append(json.loads(told))
+    one, other = made
+    assert len(one) == len(CASES)
+    assert [path for path in one if one[path] != other[path]] == []
 
 
 def facts_of(inputs: Mapping[str, Any]) -> dict[str, Fact]:
