@@ -134,18 +134,21 @@ def _make_if_absent(path: Path, clock: Callable[[], datetime]) -> None:
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        with closing(_connect(fresh, 0)) as raw:
-            raw.execute("PRAGMA journal_mode = WAL")
         engine = _sqlite(fresh, 0)
+        event.listen(engine, "begin", lambda conn: _begin_sqlite(conn, writes=True))
         try:
             with engine.begin() as conn:
                 versions.create(conn, clock())
         finally:
             engine.dispose()
+        # Only now: what is still in a log beside it would be missing from the file that gets the name, as on a full disk.
+        with closing(_connect(fresh, 0)) as raw:
+            raw.execute("PRAGMA journal_mode = WAL")
         with suppress(FileExistsError):  # another process was first: its file is as good
             _publish(fresh, path)
     finally:
-        fresh.unlink(missing_ok=True)
+        for each in ("", "-journal", "-wal", "-shm"):
+            fresh.with_name(f"{fresh.name}{each}").unlink(missing_ok=True)
 
 
 def _publish(fresh: Path, path: Path) -> None:

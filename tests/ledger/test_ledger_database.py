@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,10 @@ from ledger_examples import (
     refused,
     under_way,
 )
-from sqlalchemy import create_engine, event, text
+from pytest_mock import MockerFixture
+from sqlalchemy import Connection, create_engine, event, text
 
-from remediations.ledger import Ledger
+from remediations.ledger import Ledger, versions
 from remediations.ledger.database import _LOCK
 from remediations.model.outcome import Reason, Refused
 
@@ -221,6 +223,27 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has access lists instead of modes")
+def test_a_new_file_is_whole_without_a_log_beside_it(tmp_path: Path, mocker: MockerFixture) -> None:
+    """A full disk may leave in the log what belongs into the file; here it is another reader that has it left there."""
+    create, readers = versions.create, []
+
+    def read_meanwhile(conn: Connection, now: datetime) -> None:
+        (fresh,) = [each for each in tmp_path.iterdir() if each.name.endswith(tuple("0123456789abcdef"))]
+        readers.append(sqlite3.connect(fresh))
+        readers[0].execute("SELECT * FROM sqlite_master").fetchall()
+        create(conn, now)
+
+    mocker.patch.object(versions, "create", read_meanwhile)
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    try:
+        Ledger(url).close()
+    finally:
+        readers[0].close()
+    assert [each.name for each in tmp_path.iterdir()] == ["ledger.db"]
+    with Ledger(url) as ledger:
+        ledger.verify()
+
+
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "a name with # and ?.db"
     mask = os.umask(0)
