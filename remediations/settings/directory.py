@@ -71,9 +71,18 @@ def load(directory: Path, remediations: Mapping[str, Tier] | None = None) -> Con
 
 
 def policy_file(directory: Path) -> Path:
-    """The policy file that holds for a directory: its own, else the packaged one."""
+    """The policy file that holds for a directory: its own, else the packaged one.
+
+    Raises `ConfigError` where a file is there that was meant for it: what is stricter in it would not hold.
+    """
     own = directory / "policy.yaml"
-    return own if own.exists() else packaged("policy.yaml")
+    if os.path.lexists(own):  # also a link that leads nowhere: it cannot be read, and nothing runs
+        return own
+    for each in sorted(directory.iterdir()) if directory.is_dir() else ():
+        if each.name.casefold() in ("policy.yaml", "policy.yml"):
+            wrong = "this name is not read, and the packaged policy would hold in its place"
+            raise ConfigError([Problem(file=str(each), line=0, column=0, where="", wrong=wrong, right="call it policy.yaml")])
+    return packaged("policy.yaml")
 
 
 def check(

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from remediations.cli.config import app
-from remediations.settings import packaged
+from remediations.settings import ConfigError, load, packaged
 
 
 def test_a_good_directory() -> None:
@@ -26,6 +26,25 @@ def test_every_problem_is_a_line_and_the_exit_code_is_2(tmp_path: Path) -> None:
         f"{tmp_path}/policy.yaml:1: retry: 'always' is none of the choices; write one of never, approve, with-repair",
     ]
     assert "2 problems: nothing runs on this configuration" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["policy.yml", "Policy.yaml", "POLICY.YML"])
+def test_a_policy_that_would_not_be_read_is_no_policy_by_default(tmp_path: Path, name: str) -> None:
+    (tmp_path / "site.yaml").write_text(packaged("site.yaml").read_text())
+    (tmp_path / name).write_text("pause: true\n")
+    result = CliRunner().invoke(app, ["check", "--config", str(tmp_path)])
+    assert result.exit_code == 2
+    wrong = "this name is not read, and the packaged policy would hold in its place; call it policy.yaml"
+    assert result.stdout.splitlines() == [f"{tmp_path}/{name}: {wrong}"]
+    with pytest.raises(ConfigError, match="call it policy.yaml"):
+        load(tmp_path)
+
+
+def test_a_link_to_a_policy_that_is_gone_stops_everything(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(packaged("site.yaml").read_text())
+    (tmp_path / "policy.yaml").symlink_to(tmp_path / "gone.yaml")
+    with pytest.raises(ConfigError, match=r"policy\.yaml: No such file or directory"):
+        load(tmp_path)
 
 
 def test_json_for_scripts(tmp_path: Path) -> None:
