@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import typer
 from rich.table import Column, Table
 
-from remediations.cli.console import err, out, print_json, progress
+from remediations.cli.console import Exit, err, out, print_json, progress
 from remediations.cli.stops import this_ledger
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def show(*, as_json: bool) -> None:
 
 
 def look(*, as_json: bool) -> None:
-    """Look at the hosts' event logs once, and print what was found."""
+    """Look at the hosts' event logs once, and print what was found; not done while a log was not read, or not all of it."""
     from flows.runtime import configure_logs, engine
     from flows.watch_event_logs import look as once
     from flows.watch_event_logs import words
@@ -50,3 +51,4 @@ def look(*, as_json: bool) -> None:
         print_json(seen.model_dump(mode="json"))
     else:
         out.print(words(seen).replace("; ", "\n"), markup=False, soft_wrap=True)
+    raise typer.Exit(Exit.NOT_DONE if seen.unread or seen.lost else Exit.DONE)
