@@ -145,7 +145,9 @@ app.add_typer(
 
 @app.command()
 def serve(
-    port: Annotated[int | None, typer.Option(help="Port of the embedded Prefect server; a free one if left out.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the embedded Prefect server; a free one if left out.")
+    ] = None,
     limit: Annotated[
         int, typer.Option(min=1, max=64, help="Flow runs at once on this machine; waiting ones do not count.")
     ] = 4,
@@ -171,7 +173,10 @@ def receive(
 
 @app.command()
 def watch(as_json: Json = False) -> None:
-    """Look at the hosts' event logs once, and report migrations that failed since the last look. Changes no host."""
+    """Look at the hosts' event logs once, and report migrations that failed since the last look. Changes no host.
+
+    Exits 3 if a log could not be read, or has lost records: what failed there is not known.
+    """
     from remediations.cli.queue import look
 
     with console.plain_errors():

@@ -73,6 +73,7 @@ def test_every_remediation_has_its_options_described(verb: str, name: str) -> No
         (("plan", "incident", "--vm", "VM42", "--source", "HV99"), "HV99 is not in the inventory"),
         (("plan", "incident", "--vm", "VM42", "--event-id", "many"), "--event-id"),
         (("plan", "unheard-of"), "unheard-of"),
+        (("serve", "--port", "99999"), "--port"),
         (("approvals",), "no Prefect is known here"),
         (("approve", "3f9a41c0", "--as", "Anna Berg"), "no Prefect is known here"),
         (("--config", "/nowhere", "plan", "incident", "--vm", "VM42"), "/nowhere"),

@@ -36,7 +36,7 @@ def test_a_policy_that_would_not_be_read_is_no_policy_by_default(tmp_path: Path,
     assert result.exit_code == 2
     wrong = "this name is not read, and the packaged policy would hold in its place; call it policy.yaml"
     assert result.stdout.splitlines() == [f"{tmp_path}/{name}: {wrong}"]
-    with pytest.raises(ConfigError, match="call it policy.yaml"):
+    with pytest.raises(ConfigError, match=r"call it policy\.yaml"):
         load(tmp_path)
 
 
