@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from remediations.catalogue import CATALOGUE, repairs_for
@@ -272,7 +274,16 @@ def _concerns(event: Event, incident: Incident) -> bool:
     subject = incident.vm if incident.what is What.MIGRATION else incident.source
     if event.id == _NO_CONNECTION and incident.what is What.MIGRATION:
         subject = incident.destination
-    return bool(subject) and str(subject).casefold() in event.message.casefold()
+    return bool(subject) and bool(_named(str(subject)).search(event.message))
+
+
+@lru_cache(maxsize=256)
+def _named(subject: str) -> re.Pattern[str]:
+    """Finds a name as a whole: VM4 is not meant where VM42, VM4-old or OLD.VM4 is; HV01 is by its full name, too.
+
+    Letters of other scripts may stand right beside it: a text in Japanese has no spaces.
+    """
+    return re.compile(rf"(?<![A-Z0-9_.-]){re.escape(subject)}(?![A-Z0-9_-])", re.IGNORECASE)
 
 
 def _completed(incident: Incident, told: Diagnosis, site: Site) -> Incident:

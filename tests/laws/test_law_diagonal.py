@@ -40,6 +40,15 @@ def test_a_repair_plans_for_its_own_fault_only(bench: Bench, cause: str) -> None
             assert plan.verdict is Verdict.ABSENT, f"{plan.title}: {plan.items}"
 
 
+@pytest.mark.parametrize("name", ["VM4", "M42", "VM42"])
+def test_only_what_befell_this_very_machine_is_evidence(bench: Bench, name: str) -> None:
+    """While VM42 cannot move for its processor's features, one that is called a little otherwise is reported too."""
+    site, failure = bench.lab.site(), incident_of(bench.lab.fail("cpu_incompatible"))
+    reported = canonical(failure.model_copy(update={"vm": name, "message": "", "event_id": 21024}), site)
+    told = gather_evidence(bench.remoting, site, reported, now=bench.clock())
+    assert told.points_to(Cause.CPU_INCOMPATIBLE) is (name == "VM42")
+
+
 def planned(bench: Bench, evidence: Evidence, asked: list[Repair]) -> list[tuple[Repair, Plan]]:
     """Each repair with its plan, from one sweep of the hosts."""
     inputs = read_for(bench.remoting, bench.lab.site(), evidence, asked)
