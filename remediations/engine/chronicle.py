@@ -49,7 +49,7 @@ def _spans(notes: Sequence[Note], occurred_at: datetime | None) -> Iterator[Span
             case "run started":
                 if occurred_at is not None and occurred_at < note.at:
                     yield Span(name="from the failure to the run", kind="reading", began=occurred_at, ended=note.at)
-            case "considered":
+            case "considered" if asked is None:  # else it is within the wait, which it does not tell apart
                 yield Span(name="read and plan", kind="reading", began=began, ended=note.at)
             case "evidence":
                 yield Span(name="keep the evidence", kind="reading", began=began, ended=note.at)
