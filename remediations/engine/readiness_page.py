@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from remediations.engine.html import render
+from remediations.engine.readiness_text import all_well
 from remediations.model.readiness import Finding, HostSeen, Level, Readiness, VmSeen, Way
 
 LARGEST = 160
@@ -118,6 +119,7 @@ def page(report: Readiness) -> str:
         levels=list(Level),
         worst=Level.FAILS,
         best=Level.READY,
+        well=all_well(report),
         most=MOST,
     )
 

@@ -21,10 +21,15 @@ def headline(report: Readiness) -> str:
 
 
 def all_well(report: Readiness) -> bool:
-    """Whether everything that was looked at may be relied on, virtual machines too."""
+    """Whether everything that was looked at may be relied on, virtual machines too; never where there was no way to look at."""
     good = (Level.READY, Level.NOTED)
     quiet = not any(host.silent for host in report.hosts)
-    return quiet and all(way.level in good for way in report.ways) and all(vm.level in good for vm in report.vms)
+    return (
+        quiet
+        and bool(report.ways)
+        and all(way.level in good for way in report.ways)
+        and all(vm.level in good for vm in report.vms)
+    )
 
 
 def troubled(report: Readiness) -> list[tuple[str, Counter[Level], Counter[Level]]]:
@@ -67,7 +72,7 @@ def changes(report: Readiness) -> Iterator[str]:
 def markdown(report: Readiness) -> str:
     """The report for Prefect's pages: what changed, what to mend first with its commands, and where it is."""
     parts = [f"# Readiness: {escape(headline(report))}", *(escape(line) for line in changes(report))]
-    if not report.findings:
+    if all_well(report) and not report.findings:
         parts.append("Everything that was looked at is right.")
     parts += [_section(finding, report.concerned.get(finding.id, 0)) for finding in report.findings[:MOST]]
     if len(report.findings) > MOST:

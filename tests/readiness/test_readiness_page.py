@@ -113,6 +113,17 @@ def test_a_site_where_all_is_well_says_so() -> None:
     assert headline(made) == "12 ways between 4 hosts: 12 ready"
 
 
+@pytest.mark.parametrize("silent", ["", "it does not answer"])
+def test_where_there_was_no_way_to_look_at_nothing_is_said_to_be_right(silent: str) -> None:
+    made = report(1, trouble=False)
+    made = made.model_copy(update={"hosts": (made.hosts[0].model_copy(update={"silent": silent}),)})
+    assert not made.ways
+    assert not all_well(made)
+    for text in (markdown(made), page(made)):
+        assert "Everything that was looked at is right" not in text
+    assert "no way between them" in markdown(made)
+
+
 def test_words_are_short_for_many_hosts_and_name_the_worst_first() -> None:
     made = report(128)
     assert len(markdown(made).splitlines()) < 150
