@@ -74,12 +74,13 @@ _FOREIGN_PHRASES = (
     "migrate guest",
     "libvirt",
     "virt ",
+    " x86 64 v",  # QEMU's processor models
     " 60000 60050 ",  # the ports that Proxmox moves machines over
 )
 _FOREIGN_NOUNS = """
 instance instances domain domains datastore datastores pod pods tenant serial vgpu vif vdi vbd sxm dom0 domu
 container containers droplet pvc vmi vmis qemu hypervisors
-qmp kvm xen virsh vspc vmware vsphere esx esxi proxmox typeerror valueerror keyerror runtimeerror attributeerror
+qmp kvm xen cputype virsh vspc vmware vsphere esx esxi proxmox typeerror valueerror keyerror runtimeerror attributeerror
 referenceerror iptables ipset corosync pve ceph xcp hpvmmigrate cutover mongodb postgres postgresql mysql mariadb
 """
 _FOREIGN_WORDS = frozenset(_FOREIGN_NOUNS.split())
@@ -111,7 +112,7 @@ def cmdlet(text: str) -> tuple[bool, str | None]:
 def foreign(text: str, spaced: str, words: set[str]) -> bool:
     """Whether another platform's program wrote this: it has files, paths or words that Hyper-V's messages never have."""
     there = words & _FOREIGN_WORDS
-    if "instance" in there and "id" in words:  # Hyper-V's devices have an instance ID
+    if "instance" in there and ("id" in words or " azure local " in spaced):  # a device's instance ID; Azure Local's own name
         there -= {"instance"}
     return (
         bool(there)

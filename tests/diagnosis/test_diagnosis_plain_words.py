@@ -30,6 +30,16 @@ LANGUAGES = {
     "ja": ("原因", ["ライブ マイグレーションが失敗します", "仮想マシンを別のホストに移動できません", "ライブ マイグレーションが中断されます", "VM の移行に失敗しました"]),
     "zh": ("原因", ["实时迁移失败", "无法将虚拟机迁移到另一台主机", "虚拟机迁移中断", "热迁移报错"]),
 }  # fmt: skip
+DRAINS = {
+    "en": ["Draining the cluster node failed", "The failover cluster refuses to drain HV01", "The drain of the cluster node timed out", "Unable to drain the cluster roles of HV01"],
+    "de": ["Das Entleeren des Clusterknotens schlägt fehl", "Der Clusterknoten lässt sich nicht leeren", "Das Ausgleichen der Clusterrollen wurde abgebrochen"],
+    "fr": ["Impossible de vider le nœud du cluster", "Le nœud du cluster ne peut pas être vidé : impossible de drainer le nœud de cluster", "Le drainage du nœud du cluster échoue"],
+    "es": ["No se puede vaciar el nodo del clúster", "El drenaje del nodo del clúster falla", "No se pudo drenar los roles de clúster"],
+    "pt": ["Não é possível esvaziar o nó do cluster", "A drenagem do nó do cluster falha", "Falha ao drenar as funções de cluster"],
+    "it": ["Impossibile svuotare il nodo del cluster", "Lo svuotamento del nodo del cluster fallisce", "Il drenaggio dei ruoli del cluster non riesce"],
+    "ja": ["クラスター ノードのドレインに失敗しました", "クラスター ノードをドレインできません", "クラスターの役割のドレインがタイムアウトしました"],
+    "zh": ["群集节点排空失败", "无法排空群集节点", "群集角色排空超时"],
+}  # fmt: skip
 JOINED = {"sentences": "{head}. {cause}: {reason}.", "table": "{head}: {reason}", "lines": "{head}\n{cause}: {reason}"}
 
 
@@ -45,6 +55,12 @@ def test_the_reason_is_found_in_plain_words(language: str, joined: str) -> None:
     said = {text: (labels(diagnose(ReportedEvent(text=text)))[0], row) for row in mine for text in _said(row, joined)}
     wrong = [(text, first) for text, (first, row) in said.items() if first not in {row["label"], *row.get("also", ())}]
     assert not wrong
+
+
+@pytest.mark.parametrize("language", DRAINS)
+def test_a_drain_that_failed_is_found_in_plain_words(language: str) -> None:
+    said = {text: labels(diagnose(ReportedEvent(text=text))) for text in DRAINS[language]}
+    assert not {text: answer for text, answer in said.items() if answer[0] != "node_drain_failed"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
