@@ -114,8 +114,8 @@ class ShareKeyProtectors(OfWay):
             f"holds it can open every virtual machine that is sealed to it",
             changes=changes(there, _with(there, thumbprint)),
             undo=command("Remove-RemediationShieldedCertificate", Thumbprint=thumbprint),
-            # Of its undo: taken away from under it, the machine would not start there any more.
-            guards=(guard(protected, "host", Test.NOT, there.subject),),
+            # Above all of its undo.
+            guards=(guard(protected, "host", Test.NOT, there.subject, f"{self.vm} would not start there without it"),),
         )
 
     def _by_hand(self, told: str) -> Manual:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from remediations.engine.sending import MARGIN, SHOWS, Applied, Facts, Sending, Stopped, after, before, drift
 from remediations.engine.undo import guards_of_undo
 from remediations.ledger import Bracket, Entry, How
+from remediations.model.fact import unmet
 from remediations.model.outcome import Reason
 from remediations.model.plan import Step, Wait
 from remediations.model.tier import Reversal
@@ -130,8 +131,8 @@ class Back(Sending):
                 return f"{step.command.text} cannot be undone" if self.plan.reversal is Reversal.IRREVERSIBLE else ""
             # A list that is set whole would lose what somebody added to it since. What opened a bracket is closed all the same.
             guards = () if step.opens else guards_of_undo(self.plan, step, step.host)
-            failing = [guard.text for guard in guards if not guard.holds(facts)]
-            return f"{step.undo.text} on {step.host} ({failing[0]} does not hold)" if failing else self._undo(entry, step)
+            why = unmet(guards, facts)
+            return f"{step.undo.text} on {step.host} ({why})" if why else self._undo(entry, step)
         except Stopped as stop:
             return stop.detail
 

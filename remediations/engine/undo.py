@@ -16,7 +16,7 @@ from remediations.engine.parts import UNDO, requests_of
 from remediations.engine.sending import SHOWS, Facts, after, before
 from remediations.ledger import Bracket
 from remediations.model.command import Command
-from remediations.model.fact import Change, Guard, Test, predict
+from remediations.model.fact import Change, Guard, Test, predict, unmet
 from remediations.model.plan import Blocked, Close, Item, Manual, Obstacle, Plan, Satisfied, Step
 from remediations.model.tier import Reversal, Tier
 
@@ -101,9 +101,8 @@ def _item(each: Did, did: Sequence[Did], facts: Facts) -> Item:
     if not after(step, facts):
         return Blocked(obstacle=Obstacle.CONFLICT, why=f"{what} was changed since: {_neither(step, facts)}")
     back = _back(each, step.undo, did, facts)
-    failing = [guard.text for guard in back.guards if not guard.holds(facts)]
-    if failing:
-        return Blocked(obstacle=Obstacle.PRECONDITION, why=f"{what} cannot be taken back now: {failing[0]} does not hold")
+    if unfit := unmet(back.guards, facts):
+        return Blocked(obstacle=Obstacle.PRECONDITION, why=f"{what} cannot be taken back now: {unfit}")
     return back
 
 

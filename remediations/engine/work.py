@@ -10,7 +10,7 @@ from uuid import uuid4
 from remediations.engine.back import Back
 from remediations.engine.sending import MARGIN, Applied, Overtaken, Stopped, after, before, drift
 from remediations.ledger import Entry, Lease, Sealed
-from remediations.model.fact import Fact, predict
+from remediations.model.fact import Fact, predict, unmet
 from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Plan, Step, Wait
 
@@ -137,9 +137,8 @@ class Work(Back):
             return
         if not before(step, facts):
             raise Stopped(drift(step, facts), Reason.DRIFT)
-        for guard in step.guards:
-            if not guard.holds(facts):
-                raise Stopped(f"{guard.text} does not hold{f': {guard.why}' if guard.why else ''}", Reason.GUARD_FAILED)
+        if why := unmet(step.guards, facts):
+            raise Stopped(why, Reason.GUARD_FAILED)
         if why := self.applier.paused():
             raise Stopped(why, Reason.PAUSED)
         self._change(index, step)

@@ -165,6 +165,14 @@ class Guard(Frozen):
         return f"{self.fact.partition(':')[0]} {self.field.replace('_', ' ')} {self.test.value} {self.bound}"
 
 
+def unmet(guards: Iterable[Guard], facts: Mapping[str, Fact]) -> str | None:
+    """Which of these conditions is not true of `facts`, in words; None if all are."""
+    failing = next((each for each in guards if not each.holds(facts)), None)
+    if failing is None:
+        return None
+    return f"{failing.text} does not hold{f': {failing.why}' if failing.why else ''}"
+
+
 def guard(fact: Fact, field: str, test: Test, bound: Any, why: str = "") -> Guard:
     """A guard on a fact that was read. Raises `KeyError` for a field that the fact does not have."""
     fact.to_json()[field]
