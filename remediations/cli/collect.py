@@ -73,10 +73,11 @@ def _collect(request: Any, given: dict[str, Any]) -> None:
     silent = sorted({host for host, said in bundle.said.items() if said and all(each.trouble for each in said)})
     if given["as_json"]:
         print_json({"file": str(path), "sha256": found, "silent": silent, "findings": bundle.findings})
-        return
-    for host in silent:
-        err.print(f"{host} did not answer: {bundle.said[host][0].trouble.splitlines()[0]}", markup=False)
-    out.print(f"{path} ({path.stat().st_size // 1024} KiB)\nSHA-256 {found}", markup=False, soft_wrap=True)
+    else:
+        for host in silent:
+            err.print(f"{host} did not answer: {bundle.said[host][0].trouble.splitlines()[0]}", markup=False)
+        out.print(f"{path} ({path.stat().st_size // 1024} KiB)\nSHA-256 {found}", markup=False, soft_wrap=True)
+    raise typer.Exit(Exit.NOT_DONE if silent else Exit.DONE)
 
 
 def played_again(path: Path, *, as_json: bool) -> None:

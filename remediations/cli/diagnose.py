@@ -168,6 +168,8 @@ def _read(report: str | None) -> bytes | str:
     if Path(report).is_file():
         with Path(report).open("rb") as source:
             return source.read(_MOST)
+    if Path(report).is_dir():
+        _stop(f"{report}: this is a directory; give one file, or the text itself in quotes")
     if _PATH.fullmatch(report):
         _stop(f"{report}: there is no such file; a report can also be given as text, in quotes")
     return report

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyotp
 import pytest
-import structlog
 from pytest_mock import MockerFixture
 from rich.console import Console
 from typer.testing import CliRunner, Result
@@ -190,18 +188,6 @@ def test_a_code_is_asked_for_with_no_line_of_progress_over_the_question(
     asked.assert_called_once_with("Anna Berg")
     assert answer.call_args.kwargs["code"] == "False"
     assert "asking http://127.0.0.1:9/api" in screen.shown
-
-
-@pytest.fixture
-def logs() -> Iterator[None]:
-    """What a command sets up for its process is put back."""
-    root = logging.getLogger()
-    handlers, level, factory = root.handlers[:], root.level, logging.getLogRecordFactory()
-    yield
-    root.handlers, root.level = handlers, level
-    logging.setLogRecordFactory(factory)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 @pytest.mark.usefixtures("state", "logs")

@@ -123,6 +123,12 @@ def test_a_file_that_is_not_there_is_not_taken_for_a_report(name: str) -> None:
     assert f"{name}: there is no such file" in result.stderr
 
 
+def test_a_directory_is_not_taken_for_a_report(tmp_path: Path) -> None:
+    result = run(str(tmp_path))
+    assert result.exit_code == 2
+    assert f"{tmp_path}: this is a directory" in result.stderr
+
+
 @pytest.mark.parametrize(
     "text", ["0x8009030E", "21502", "0x80072EE2.", "移行に失敗しました。", '{"text":"C:\\\\VMs/a.vhdx"}', "<a/>"]
 )
