@@ -1,16 +1,18 @@
-"""For all tests: examples without a clock, and a real browser for pages (Debian's chromium, driven by Playwright).
+"""For all tests: examples without a clock, logging as it was, a real browser for pages (Debian's chromium, by Playwright).
 
 Pictures are kept in test-output/.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -57,3 +59,15 @@ def keep() -> Keep:
         return OUTPUT / name
 
     return path
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """What a command sets up for its process is put back."""
+    root = logging.getLogger()
+    handlers, level, factory = root.handlers[:], root.level, logging.getLogRecordFactory()
+    yield
+    root.handlers, root.level = handlers, level
+    logging.setLogRecordFactory(factory)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()

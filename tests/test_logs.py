@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any
@@ -22,16 +22,12 @@ from remediations.redaction import clean, hide, register_secret
 SECRET = 'c4nary & "quoted" <pass>/wörd'
 
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+
+
 @pytest.fixture(autouse=True)
-def _logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_secrets_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())
-    root = logging.getLogger()
-    handlers, level, factory = root.handlers[:], root.level, logging.getLogRecordFactory()
-    yield
-    root.handlers, root.level = handlers, level
-    logging.setLogRecordFactory(factory)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(params=["json", "pretty"])

@@ -274,16 +274,19 @@ def _concerns(event: Event, incident: Incident) -> bool:
     subject = incident.vm if incident.what is What.MIGRATION else incident.source
     if event.id == _NO_CONNECTION and incident.what is What.MIGRATION:
         subject = incident.destination
-    return bool(subject) and bool(_named(str(subject)).search(event.message))
+    if not subject:
+        return False
+    return bool(_named(subject, of_host=subject != incident.vm).search(event.message))
 
 
 @lru_cache(maxsize=256)
-def _named(subject: str) -> re.Pattern[str]:
-    """Finds a name as a whole: VM4 is not meant where VM42, VM4-old or OLD.VM4 is; HV01 is by its full name, too.
+def _named(subject: str, *, of_host: bool) -> re.Pattern[str]:
+    """Finds a name as a whole: VM4 is not meant where VM42, VM4-old, VM4.old or OLD.VM4 is; a host is by its full name, too.
 
     Letters of other scripts may stand right beside it: a text in Japanese has no spaces.
     """
-    return re.compile(rf"(?<![A-Z0-9_.-]){re.escape(subject)}(?![A-Z0-9_-])", re.IGNORECASE)
+    longer = r"[A-Z0-9_-]" if of_host else r"[A-Z0-9_-]|\.[A-Z0-9]"
+    return re.compile(rf"(?<![A-Z0-9_.-]){re.escape(subject)}(?!{longer})", re.IGNORECASE)
 
 
 def _completed(incident: Incident, told: Diagnosis, site: Site) -> Incident:

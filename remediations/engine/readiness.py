@@ -59,7 +59,7 @@ def assess(
     found = observe(f"read {len(chosen)} hosts", lambda: read(hosts, site, sweep.queries.values()))
     again = [each for each in questions_again(site, needs.neighbours, found.get) if each.host not in found.silent]
     if again:
-        found += observe(f"ask {len(again)} hosts without the module for names", lambda: read(hosts, site, again))
+        found += observe(f"ask {len(again)} hosts for one name after the other", lambda: read(hosts, site, again))
     machines = Machines(site, chosen, {name: found.of(query) for name, query in listed.items()}, scope)
     doubts = needs.ask_doubts(sweep, pairs, found)
     sweep.look_closer(found)

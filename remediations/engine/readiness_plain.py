@@ -302,7 +302,7 @@ def questions(site: Site, groups: Iterable[Sequence[str]]) -> list[Query[Any]]:
 def questions_again(
     site: Site, groups: Iterable[Sequence[str]], found: Callable[[Query[Any]], Seen | None]
 ) -> list[Query[Any]]:
-    """The same, name by name, of those that could not tell: hosts without the module."""
+    """The same, name by name, of those that could not tell: as a rule they have no module."""
     asked = _asked(site, groups)
     return [names_seen_each(host, names) for host, names in asked if not isinstance(found(names_seen(host, names)), NamesSeen)]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-import structlog
 
 from remediations.engine import Ask
 from remediations.lab.lab import Lab
@@ -68,15 +66,3 @@ def question() -> Ask:
         items=(step,),
     )
     return Ask(run="run", key="approve-1", plan=plan, retry=None, expires_at=datetime(2025, 3, 1, tzinfo=UTC), why="", page="")
-
-
-@pytest.fixture
-def logs() -> Iterator[None]:
-    """What a command sets up for its process is put back."""
-    root = logging.getLogger()
-    handlers, level, factory = root.handlers[:], root.level, logging.getLogRecordFactory()
-    yield
-    root.handlers, root.level = handlers, level
-    logging.setLogRecordFactory(factory)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()

@@ -190,7 +190,7 @@ def test_a_code_is_asked_for_with_no_line_of_progress_over_the_question(
     assert "asking http://127.0.0.1:9/api" in screen.shown
 
 
-@pytest.mark.usefixtures("state", "logs")
+@pytest.mark.usefixtures("state", "logging_as_it_was")
 def test_a_look_tells_its_progress_and_what_is_logged_meanwhile_goes_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REMEDIATE_PASSWORD", raising=False)
     screen = Screen()

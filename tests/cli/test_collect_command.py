@@ -12,7 +12,7 @@ from remediations.cli import app
 from remediations.lab.lab import Lab
 
 
-@pytest.mark.usefixtures("logs")
+@pytest.mark.usefixtures("logging_as_it_was")
 @pytest.mark.parametrize(("silent", "code"), [([], 0), (["HV04"], 3)])
 def test_a_host_that_did_not_answer_is_named_and_shows_in_the_exit_code(
     lab: Lab, tmp_path: Path, silent: list[str], code: int
