@@ -8,11 +8,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
+
+AGAIN_SECONDS = 1.0
+"""After which a `KeyboardInterrupt` that got lost is raised again."""
 
 
 class ChildFailed(Exception):
@@ -85,19 +89,44 @@ class Child:
 
 @contextlib.contextmanager
 def until_told() -> Iterator[None]:
-    """SIGTERM counts as Ctrl-C; once stopping has begun neither disturbs it."""
+    """SIGTERM counts as Ctrl-C, and neither gets lost; once stopping has begun neither disturbs it. For the main thread.
+
+    Python raises `KeyboardInterrupt` in whatever runs at that moment. If that is a destructor or the callback of a weak
+    reference (a database library has many), it is printed as ignored and gone: it is raised again each second until it got
+    through, which is when it is being handled.
+    """
+    asked, over = False, threading.Event()
 
     def told(_signal: int, _frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        nonlocal asked
+        asked = True
+        if not _stopping():
+            raise KeyboardInterrupt
 
+    def remind() -> None:
+        while not over.wait(AGAIN_SECONDS):
+            if asked:
+                signal.pthread_kill(main, signal.SIGINT)
+
+    main = threading.get_ident()
+    reminder = threading.Thread(target=remind, name="until told", daemon=True)
     before = {each: signal.signal(each, told) for each in (signal.SIGINT, signal.SIGTERM)}
+    reminder.start()
     try:
         yield
     finally:
+        over.set()
+        reminder.join()
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def _stopping() -> bool:
+    """Whether what this thread runs is the handling of a `KeyboardInterrupt`, or of what went wrong in it."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None

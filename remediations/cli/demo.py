@@ -24,7 +24,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from remediations import logs
-from remediations.cli.children import ChildFailed
+from remediations.cli.children import ChildFailed, until_told
 from remediations.cli.console import Exit, err, fail, out, progress
 from remediations.model.outcome import Ending
 
@@ -82,7 +82,7 @@ def _run(fault: str, approve: Approve, *, keep: bool, again: bool) -> Exit:
     logs.configure(level="ERROR", stream=sys.stderr)
     directory = Path(tempfile.mkdtemp(prefix="remediate-demo-"))
     try:
-        with _site(directory) as lab, _served(directory) as running:
+        with until_told(), _site(directory) as lab, _served(directory) as running:
             good, failure = _shown(lab, running, fault, approve)
             if good and again:
                 good = _once_more(lab, running, failure)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from remediations.cli.children import Child, ChildFailed
+from remediations.cli.children import AGAIN_SECONDS, Child, ChildFailed, until_told
 from remediations.cli.prefect_server import OFFLINE, client_environment, free_port, start_server, wait_ready
 
 STUBBORN = """
@@ -85,3 +89,57 @@ def test_nothing_of_another_prefect_gets_in_and_nothing_goes_out(monkeypatch: py
     assert env["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
     assert "PREFECT_PROFILE" not in env
     assert env["PREFECT_API_AUTH_STRING"] == "us:er", "credentials for an existing server are kept"
+
+
+class Destructor:
+    """Told to end in the one moment in which Python loses it."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def ended_while_a_destructor_ran() -> None:
+    with until_told():
+        Destructor()
+        gc.collect()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+    pytest.fail("it was never told")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_in_a_destructor_is_not_lost() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        ended_while_a_destructor_ran()
+
+
+def ended(stop: Callable[[], object]) -> None:
+    with until_told(), contextlib.ExitStack() as stack:
+        stack.callback(stop)
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("again", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_is_not_disturbed(again: signal.Signals) -> None:
+    stopped = []
+
+    def stop() -> None:
+        try:
+            int("what goes wrong while it stops")
+        except ValueError:
+            signal.raise_signal(again)
+        signal.raise_signal(again)
+        time.sleep(AGAIN_SECONDS + 0.2)
+        stopped.append(again)
+
+    with pytest.raises(KeyboardInterrupt):
+        ended(stop)
+    assert stopped == [again]
+
+
+def test_handlers_are_as_before() -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt):
+        ended(lambda: None)
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
