@@ -39,6 +39,8 @@ def check(
         directory = settings.config_directory(config)
         policy = settings.policy_file(directory)
         problems = settings.check(directory / "site.yaml", policy, tiers, check_endpoint)
+        if config is None and not problems:
+            settings.this_machine(tiers)
     except settings.ConfigError as error:
         directory, policy, problems = config or Path(), None, list(error.problems)
     warnings = _approvers(policy) if policy is not None and not problems else []

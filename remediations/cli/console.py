@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -61,11 +62,15 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+SILENT_SECONDS = 5.0
+"""After which a log, where nothing can be shown while it lasts, says what is being waited for."""
+
+
 def progress(name: str, work: Callable[[], T]) -> T:
     """An `Observe` for the terminal: shows what is being done while it lasts, and that it is done."""
-    with err.status(name) if err.is_terminal else _quiet():
+    with err.status(_plain(name)) if err.is_terminal else _told_late(name):
         result = work()
-    err.print(f"  [green]✓[/green] {_plain(name)}")
+    err.print(f"  [green]✓[/green] {_plain(name)}", soft_wrap=True)
     return result
 
 
@@ -74,8 +79,14 @@ def _plain(text: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    yield
+def _told_late(name: str) -> Iterator[None]:
+    timer = threading.Timer(SILENT_SECONDS, lambda: err.print(f"  … {name}", markup=False, soft_wrap=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

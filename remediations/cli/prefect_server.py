@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from remediations.cli.children import Child, ChildFailed
+from remediations.settings import ConfigError, Problem
 
 READY_SECONDS = 120.0
 """How long the server may take to answer: 14 s were seen for a first start (its database is made), more on a busy machine."""
@@ -78,7 +79,10 @@ def start_worker(api: str, home: Path, *, pool: str, limit: int, env: Mapping[st
 
 
 def wait_ready(api: str, child: Child | None, seconds: float = READY_SECONDS) -> None:
-    """Wait until the API answers. Raises `ChildFailed` if its server ended or it does not answer within `seconds`."""
+    """Wait until the API answers. Raises `ChildFailed` if its server ended or it does not answer within `seconds`.
+
+    Raises `ConfigError` at once where something else answers at an address that a person gave.
+    """
     import httpx
 
     deadline = time.monotonic() + seconds
@@ -91,8 +95,13 @@ def wait_ready(api: str, child: Child | None, seconds: float = READY_SECONDS) ->
         except httpx.HTTPError as error:
             problem = str(error) or type(error).__name__
         else:
-            if answer.is_success:
+            if answer.is_success and answer.text.strip() == "true":
                 return
+            if answer.is_success and child is None:
+                wrong, right = f"what answers at {api} is no Prefect API", "its address ends with /api"
+                raise ConfigError(
+                    [Problem(file="environment", line=0, column=0, where="PREFECT_API_URL", wrong=wrong, right=right)]
+                )
             problem = f"HTTP {answer.status_code}"
         time.sleep(0.2)
     where = f"; its log is {child.log}\n{child.tail()}" if child is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import ssl
@@ -10,14 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from remediations.cli.children import Child, ChildFailed, until_told
-from remediations.cli.console import Exit, err, fail
-from remediations.settings import Configuration, Settings, config_directory, load
+from remediations.cli.children import Child, until_told
+from remediations.cli.console import Exit, err
+from remediations.settings import ConfigError, Configuration, Problem, SecretUnavailable, Settings, this_machine
 
 if TYPE_CHECKING:
     import uvicorn
@@ -64,65 +64,100 @@ def application(found: Settings, configuration: Configuration, take_in: Take, se
 
 
 def listener(found: Settings) -> socket.socket:
-    """The socket it listens on. Raises `ChildFailed` if it must not, or cannot, listen there."""
+    """The socket it listens on; what is sent there waits until somebody takes it.
+
+    Raises `ConfigError`, before anything has started, if it must not or cannot listen there: what a setting names is open to
+    everybody, cannot be read, or is taken.
+    """
     address, port = found.receiver_address, found.receiver_port
     if address not in LOOPBACK:
         _refuse_open(found)
+    for what in ("TOKEN", "SECRET"):
+        _refuse_unreadable(found, what)
+    _tls(found)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         return socket.create_server((address, port), family=family, backlog=2048, reuse_port=False)
     except OSError as error:
-        detail = "is another `remediate serve` or `receive` running? REMEDIATE_RECEIVER_PORT sets another port"
-        raise ChildFailed(f"the receiver cannot listen on {address}:{port} ({error.strerror}): {detail}") from error
+        name, right = _OTHERWISE.get(error.errno or 0, ("ADDRESS", "set it to an address of this machine"))
+        raise ConfigError([_wrong(name, f"the receiver cannot listen on {address}:{port} ({_short(error)})", right)]) from error
+
+
+def _short(error: OSError) -> str:
+    """Its reason without the address, which `create_server` puts into its words; a name that is not known has no such code."""
+    return str(error.strerror) if isinstance(error, socket.gaierror) or error.errno is None else os.strerror(error.errno)
+
+
+_OTHERWISE = {
+    errno.EADDRINUSE: ("PORT", "is another `remediate serve` or `receive` running? Else set it to a port that is free"),
+    errno.EACCES: ("PORT", "set it to 1024 or more, or let this account use lower ones"),
+}
+"""Which setting keeps it from listening, and what to do, by the system's error."""
+
+
+def _wrong(setting: str, wrong: str, right: str) -> Problem:
+    return Problem(file="environment", line=0, column=0, where=f"REMEDIATE_RECEIVER_{setting}", wrong=wrong, right=right)
 
 
 def _refuse_open(found: Settings) -> None:
     """Off loopback, senders prove who they are, and nobody on the way reads how."""
     where = found.receiver_address
     if found.receiver_token is None and found.receiver_secret is None:
-        detail = "set REMEDIATE_RECEIVER_TOKEN_FILE or _TOKEN_ENV, or REMEDIATE_RECEIVER_SECRET_FILE or _SECRET_ENV"
-        raise ChildFailed(
-            f"the receiver would let everybody in at {where} without a token or a signature: {detail}, or listen on 127.0.0.1"
-        )
+        wrong = f"the receiver would let everybody in at {where} without a token or a signature"
+        right = "set REMEDIATE_RECEIVER_TOKEN_FILE or _TOKEN_ENV, or REMEDIATE_RECEIVER_SECRET_FILE or _SECRET_ENV"
+        raise ConfigError([_wrong("ADDRESS", wrong, f"{right}, or listen on 127.0.0.1")])
     if found.receiver_certificate is None and found.receiver_proxy is None:
-        detail = "set REMEDIATE_RECEIVER_CERTIFICATE and _KEY, or REMEDIATE_RECEIVER_PROXY if a reverse proxy does TLS"
-        raise ChildFailed(
-            f"the receiver would take tokens and alerts in the clear at {where}: {detail}, or listen on 127.0.0.1"
-        )
+        wrong = f"the receiver would take tokens and alerts in the clear at {where}"
+        right = "set REMEDIATE_RECEIVER_CERTIFICATE and _KEY, or REMEDIATE_RECEIVER_PROXY if a reverse proxy does TLS"
+        raise ConfigError([_wrong("ADDRESS", wrong, f"{right}, or listen on 127.0.0.1")])
+
+
+def _refuse_unreadable(found: Settings, what: str) -> None:
+    """A token or secret that cannot be read now would let nobody in, and say so to the senders only."""
+    read = found.receiver_token if what == "TOKEN" else found.receiver_secret
+    try:
+        if read is not None:
+            read()
+    except SecretUnavailable as error:
+        name = f"{what}_FILE" if getattr(found, f"receiver_{what.lower()}_file") else f"{what}_ENV"
+        raise ConfigError([_wrong(name, str(error), "nobody could send an alert")]) from None
+
+
+def _tls(found: Settings) -> dict[str, str]:
+    """What the server needs for TLS; nothing if a proxy does it. Raises `ConfigError` if the two files cannot be used."""
+    if found.receiver_certificate is None or found.receiver_key is None:
+        return {}
+    files = {"CERTIFICATE": found.receiver_certificate, "KEY": found.receiver_key}
+    for name, path in files.items():
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            wrong = f"{path} cannot be read ({error.strerror})"
+            raise ConfigError([_wrong(name, wrong, "name a PEM file that this account may read")]) from error
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            files["CERTIFICATE"], files["KEY"], password=""
+        )  # a key that has one is refused, and nobody is asked
+    except (ssl.SSLError, OSError) as error:
+        wrong = f"{found.receiver_certificate} and {found.receiver_key} cannot be used ({error})"
+        raise ConfigError(
+            [_wrong("CERTIFICATE", wrong, "both in PEM, a certificate and its own key, without a password")]
+        ) from error
+    return {"ssl_certfile": str(found.receiver_certificate), "ssl_keyfile": str(found.receiver_key)}
 
 
 def server(found: Settings, app: FastAPI) -> uvicorn.Server:
-    """The server over the application, with TLS if there is a certificate. Raises `ChildFailed` if that cannot be used."""
+    """The server over the application, with TLS if there is a certificate. Raises `ConfigError` if that cannot be used."""
     import uvicorn
 
-    options: dict[str, Any] = {}
-    if found.receiver_certificate is not None and found.receiver_key is not None:
-        options |= {"ssl_certfile": _readable(found.receiver_certificate), "ssl_keyfile": _readable(found.receiver_key)}
     # Only what a named proxy says of its client's address counts, for the rate limit.
     proxies: dict[str, Any] = {"proxy_headers": False}
     if found.receiver_proxy is not None:
         proxies = {"proxy_headers": True, "forwarded_allow_ips": found.receiver_proxy}
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5, **proxies, **options
-    )
-    try:
-        config.load()
-    except (ssl.SSLError, OSError) as error:
-        files = f"{found.receiver_certificate} and {found.receiver_key}"
-        raise ChildFailed(
-            f"the receiver cannot use {files} ({error}): they must be a certificate and its key, in PEM"
-        ) from error
+    options: dict[str, Any] = {**proxies, **_tls(found)}
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5, **options)
+    config.load()
     return uvicorn.Server(config)
-
-
-def _readable(path: Path) -> str:
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise ChildFailed(
-            f"the receiver cannot read {path} ({error.strerror}): name a PEM file that this user may read"
-        ) from error
-    return str(path)
 
 
 def url(found: Settings, listening: socket.socket) -> str:
@@ -133,17 +168,16 @@ def url(found: Settings, listening: socket.socket) -> str:
 
 
 @contextlib.contextmanager
-def in_background(found: Settings, app: FastAPI) -> Iterator[str]:
-    """The receiver in a thread of its own; its URL. Raises `ChildFailed` if it cannot be had."""
-    with contextlib.closing(listener(found)) as listening:
-        serving = server(found, app)
-        thread = threading.Thread(target=serving.run, args=([listening],), name="receiver", daemon=True)
-        thread.start()
-        try:
-            yield url(found, listening)
-        finally:
-            serving.should_exit = True
-            thread.join(timeout=10)
+def in_background(found: Settings, app: FastAPI, listening: socket.socket) -> Iterator[str]:
+    """The receiver in a thread of its own, on a socket that `listener` made; its URL."""
+    serving = server(found, app)
+    thread = threading.Thread(target=serving.run, args=([listening],), name="receiver", daemon=True)
+    thread.start()
+    try:
+        yield url(found, listening)
+    finally:
+        serving.should_exit = True
+        thread.join(timeout=10)
 
 
 def receive(*, workers: int, inherited: int | None) -> int:
@@ -153,16 +187,13 @@ def receive(*, workers: int, inherited: int | None) -> int:
 
     logs.configure(stream=sys.stderr)
     found = Settings.load()
-    site = load(config_directory(), {each.id: each.tier for each in CATALOGUE.values()})  # not the flows' own: no Prefect here
+    site = this_machine({each.id: each.tier for each in CATALOGUE.values()})  # not the flows' own: no Prefect here
     found.make_state()
-    try:
-        if workers > 1:
-            return _keep(found, workers)
-        listening = listener(found) if inherited is None else socket.socket(fileno=inherited)
-        with contextlib.closing(listening):
-            return _one(found, site, listening)
-    except ChildFailed as error:
-        fail(str(error), Exit.FAILED)
+    if workers > 1:
+        return _keep(found, workers)
+    listening = listener(found) if inherited is None else socket.socket(fileno=inherited)
+    with contextlib.closing(listening):
+        return _one(found, site, listening)
 
 
 def _one(found: Settings, site: Configuration, listening: socket.socket) -> int:
@@ -183,10 +214,7 @@ def _one(found: Settings, site: Configuration, listening: socket.socket) -> int:
 
 def _keep(found: Settings, workers: int) -> int:
     """Workers on one socket: what waits to be accepted is nobody's, so a worker that dies loses none of it."""
-    from fastapi import FastAPI
-
     with contextlib.closing(listener(found)) as listening:
-        server(found, FastAPI())  # a certificate that cannot be used is said here, not by each worker again and again
         listening.set_inheritable(True)
         started: list[_Worker] = []
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -19,8 +20,8 @@ import structlog
 from remediations.cli.children import Child, ChildFailed, until_told
 from remediations.cli.console import Exit, err, fail, progress
 from remediations.cli.prefect_server import client_environment, start_server, start_worker, wait_ready
-from remediations.cli.receiving import application, in_background
-from remediations.settings import Configuration, Settings
+from remediations.cli.receiving import application, in_background, listener
+from remediations.settings import ConfigError, Configuration, Problem, Settings
 from remediations.settings.environment import SERVING
 
 if TYPE_CHECKING:
@@ -92,8 +93,9 @@ def serving(
 ) -> Iterator[Running]:
     """Prefect, its deployments and a worker, the receiver, the dispatcher and the sweep, for as long as the block lasts.
 
-    Raises `ChildFailed` if one of them does not come up, `Refused` if the ledger is older than what was published of it. At
-    the end all of it is stopped, within about half a minute.
+    Raises `ConfigError` if a setting keeps one of them from starting, before any of them has; `ChildFailed` if one does not
+    come up, `Refused` if the ledger is older than what was published of it. At the end all of it is stopped, within about
+    half a minute.
     """
     from prefect.context import refresh_global_settings_context
 
@@ -104,19 +106,23 @@ def serving(
     from remediations.ledger import Ledger
     from remediations.ledger.published import Published
 
+    api, server = found.named_prefect(), None
     state = found.make_state().resolve()
     home, logs_in = state / "prefect", state / "logs"
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_alone_in(state))
+        listening = stack.enter_context(contextlib.closing(listener(found)))
+        if api is None and port is not None:
+            _refuse_taken(port)
         ledger = stack.enter_context(Ledger(found.ledger_url))
         Published(state).check(ledger)
-        api = found.prefect_api_url
-        server = None
         if api is None:
             server, api = start_server(home, port=port, log=logs_in / "prefect-server.log")
             stack.callback(server.stop)
         os.environ.update(client_environment(api, home))
         refresh_global_settings_context()  # Prefect read its settings when it was imported: its own server was not known then
-        observe("start Prefect", lambda: wait_ready(api, server))
+        starting = "start Prefect" if server is not None else f"wait for Prefect at {api} (PREFECT_API_URL)"
+        observe(starting, lambda: wait_ready(api, server))
         deployment = observe("register the flows", lambda: _register(api))
         _check_blocks(configuration)
         site = {
@@ -130,7 +136,7 @@ def serving(
         app = application(found, configuration, dispatcher.accept, dispatcher.settle)
         app.include_router(approvals(hearing(desk_of(found, configuration, ledger, api))))
         shown_in(app, Metrics(ledger, configuration.policy, switches=switches(api)))
-        receiver = stack.enter_context(in_background(found, app))
+        receiver = stack.enter_context(in_background(found, app, listening))
         dispatcher.start()
         stack.callback(dispatcher.stop)
         stack.enter_context(_sweep(ledger, dispatcher, api))
@@ -139,6 +145,41 @@ def serving(
         note.write_text(json.dumps({"api": api, "receiver": receiver, "pid": os.getpid()}))
         stack.callback(note.unlink, missing_ok=True)
         yield Running(api=api, receiver=receiver, ledger=ledger, dispatcher=dispatcher, server=server, worker=worker)
+
+
+@contextlib.contextmanager
+def _alone_in(state: Path) -> Iterator[None]:
+    """Two of us would run two Prefect servers on one database, and the second would hide the first from every command."""
+    if sys.platform == "win32":  # it has no such locks; there the receiver's port is all that tells
+        yield
+        return
+    import fcntl
+
+    wrong, right = "", "name a directory that this account may write to"
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = stack.enter_context((state / "serve.lock").open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            wrong, right = f"another `remediate serve` runs with {state}", "stop it first, or name another directory"
+        except OSError as error:
+            wrong = f"{state} cannot be written to ({error.strerror or error})"
+        if wrong:
+            raise ConfigError([_wrong("environment", "REMEDIATE_STATE", wrong, right)])
+        yield
+
+
+def _refuse_taken(port: int) -> None:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        wrong = f"Prefect cannot listen on 127.0.0.1:{port} ({os.strerror(error.errno or 0)})"
+        right = "give a port that is free, or leave it out: any free one is taken then"
+        raise ConfigError([_wrong("command line", "--port", wrong, right)]) from error
+
+
+def _wrong(file: str, where: str, wrong: str, right: str) -> Problem:
+    return Problem(file=file, line=0, column=0, where=where, wrong=wrong, right=right)
 
 
 def _register(api: str) -> Any:

@@ -1,6 +1,6 @@
 """What a site configures: `site.yaml`, `policy.yaml`, environment variables, and secrets by reference."""
 
-from remediations.settings.directory import Configuration, check, config_directory, load, packaged, policy_file
+from remediations.settings.directory import Configuration, check, config_directory, load, packaged, policy_file, this_machine
 from remediations.settings.environment import Settings
 from remediations.settings.policy import load_policy
 from remediations.settings.problem import ConfigError, Problem
@@ -21,4 +21,5 @@ __all__ = [
     "packaged",
     "policy_file",
     "resolve",
+    "this_machine",
 ]

@@ -58,6 +58,33 @@ class Configuration:
     site: Site
     policy: Policy
 
+    @property
+    def nobodys(self) -> Problem | None:
+        """Why this is nobody's site: the example, read because no directory was named. None if it is somebody's.
+
+        A directory ./configs with hosts of one's own is taken without being named, as it always was.
+        """
+        if os.environ.get("REMEDIATE_CONFIG") or self.site.domain.casefold() != _EXAMPLE:
+            return None
+        wrong = f"this is not set, and {self.directory / 'site.yaml'} is the example, whose hosts ({_EXAMPLE}) are nobody's"
+        right = (
+            f"copy {self.directory} to a directory of yours, write your hosts into its site.yaml, and set REMEDIATE_CONFIG to "
+            "it (or give `remediate --config DIRECTORY`); `remediate demo` shows everything on simulated hosts"
+        )
+        return Problem(file="environment", line=0, column=0, where="REMEDIATE_CONFIG", wrong=wrong, right=right)
+
+
+_EXAMPLE = "contoso.com"
+"""The domain of the packaged site.yaml. It is Microsoft's for examples, so nobody's hosts are in it."""
+
+
+def this_machine(remediations: Mapping[str, Tier] | None = None) -> Configuration:
+    """The configuration of this machine. Raises `ConfigError` with every mistake, and where all there is is the example."""
+    found = load(config_directory(), remediations)
+    if found.nobodys is not None:
+        raise ConfigError([found.nobodys])
+    return found
+
 
 def load(directory: Path, remediations: Mapping[str, Tier] | None = None) -> Configuration:
     """Read both files of a directory. Raises `ConfigError` with everything that is wrong with either.

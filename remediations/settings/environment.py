@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -100,12 +101,7 @@ class Settings(BaseSettings):
             wrong = f"this is set without REMEDIATE_RECEIVER_{missing}"
             problems.append((f"REMEDIATE_RECEIVER_{given}", wrong, "set both, or none"))
         if problems:
-            raise ConfigError(
-                [
-                    Problem(file="environment", line=0, column=0, where=where, wrong=wrong, right=right)
-                    for where, wrong, right in problems
-                ]
-            )
+            raise ConfigError([_wrong(*each) for each in problems])
 
     def make_state(self) -> Path:
         """The state directory, made if it is not there. Raises `ConfigError` that says why it cannot be."""
@@ -114,9 +110,7 @@ class Settings(BaseSettings):
         except OSError as error:
             wrong = f"{self.state} cannot be made ({error.strerror or error})"
             right = "name a directory that this account may write to"
-            raise ConfigError(
-                [Problem(file="environment", line=0, column=0, where="REMEDIATE_STATE", wrong=wrong, right=right)]
-            ) from None
+            raise ConfigError([_wrong("REMEDIATE_STATE", wrong, right)]) from None
         return self.state
 
     @property
@@ -129,11 +123,31 @@ class Settings(BaseSettings):
         """The file of the key that seals approvers' secrets."""
         return self.key_file or self.state / "approvers.key"
 
+    def named_prefect(self) -> str | None:
+        """PREFECT_API_URL; None if it is not set. Raises `ConfigError` if nothing can be asked there.
+
+        Not by `load`: a pause asks no Prefect, and must work whatever else is wrong.
+        """
+        if not self.prefect_api_url:
+            return None
+        try:
+            parts = urlsplit(self.prefect_api_url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number, half an IPv6 address
+            usable = False
+        if not usable:
+            right = "write it as http://SERVER:4200/api"
+            raise ConfigError([_wrong("PREFECT_API_URL", "this is no address of a Prefect API", right)])
+        return self.prefect_api_url
+
     @property
     def prefect_api(self) -> str | None:
-        """Where Prefect answers: PREFECT_API_URL, else what a running `remediate serve` wrote down; None without either."""
+        """Where Prefect answers: PREFECT_API_URL, else what a running `remediate serve` wrote down; None without either.
+
+        Raises `ConfigError` as `named_prefect`.
+        """
         if self.prefect_api_url:
-            return self.prefect_api_url
+            return self.named_prefect()
         try:
             return str(json.loads((self.state / SERVING).read_text())["api"])
         except (OSError, ValueError, KeyError):
@@ -161,4 +175,8 @@ def _problem(name: str, message: str) -> Problem:
     variable = name if name.isupper() else f"REMEDIATE_{name.upper()}"
     field = Settings.model_fields.get(name)
     meaning = field.description if field is not None and field.description else "see the README"
-    return Problem(file="environment", line=0, column=0, where=variable, wrong=message, right=f"set it to: {meaning}")
+    return _wrong(variable, message, f"set it to: {meaning}")
+
+
+def _wrong(variable: str, wrong: str, right: str) -> Problem:
+    return Problem(file="environment", line=0, column=0, where=variable, wrong=wrong, right=right)

@@ -7,25 +7,25 @@ import os
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
-from fastapi import FastAPI
 
 from flows.runtime import configuration
-from remediations.cli.children import ChildFailed
-from remediations.cli.receiving import application, in_background
+from remediations.cli.receiving import application, in_background, listener
 from remediations.ledger import Ledger, OpenIncident
 from remediations.model.incident import Incident
-from remediations.settings import Settings
+from remediations.settings import ConfigError, Settings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TOKEN = "t0ken-of-receive"
@@ -131,24 +131,34 @@ EVERYWHERE = {"REMEDIATE_RECEIVER_ADDRESS": "0.0.0.0"}  # noqa: S104 (never boun
     ("variables", "words"),
     [
         (EVERYWHERE | {"REMEDIATE_RECEIVER_TOKEN_FILE": ""}, "would let everybody in at 0.0.0.0 without a token"),
-        (EVERYWHERE, "in the clear at 0.0.0.0: set REMEDIATE_RECEIVER_CERTIFICATE and _KEY, or REMEDIATE_RECEIVER_PROXY if"),
+        (EVERYWHERE, "in the clear at 0.0.0.0; set REMEDIATE_RECEIVER_CERTIFICATE and _KEY, or REMEDIATE_RECEIVER_PROXY if"),
         (
             {"REMEDIATE_RECEIVER_CERTIFICATE": "/nowhere/cert.pem", "REMEDIATE_RECEIVER_KEY": "/nowhere/key.pem"},
-            "the receiver cannot read /nowhere/cert.pem (No such file or directory): name a PEM file",
+            "REMEDIATE_RECEIVER_CERTIFICATE: /nowhere/cert.pem cannot be read (No such file or directory); name a PEM file",
         ),
         (
             {"REMEDIATE_RECEIVER_CERTIFICATE": __file__, "REMEDIATE_RECEIVER_KEY": __file__},
-            f"the receiver cannot use {__file__} and {__file__}",
+            f"REMEDIATE_RECEIVER_CERTIFICATE: {__file__} and {__file__} cannot be used",
         ),
+        (
+            {"REMEDIATE_RECEIVER_TOKEN_FILE": "/nowhere/token"},
+            "REMEDIATE_RECEIVER_TOKEN_FILE: secret file /nowhere/token: No such file or directory; nobody could send an alert",
+        ),
+        (
+            {"REMEDIATE_RECEIVER_SECRET_ENV": "NOT_SET"},
+            "REMEDIATE_RECEIVER_SECRET_ENV: environment variable NOT_SET is not set or empty",
+        ),
+        ({"REMEDIATE_RECEIVER_ADDRESS": "127.0.0.1", "REMEDIATE_RECEIVER_PORT": "{taken}"}, "is another `remediate serve` or"),
     ],
 )
 def test_it_does_not_start_where_it_would_not_be_safe(
     variables: dict[str, str], words: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (environment | variables).items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ChildFailed, match=re.escape(words)), in_background(Settings.load(), FastAPI()):
-        pass
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for name, value in (environment | variables).items():
+            monkeypatch.setenv(name, value.replace("{taken}", str(taken.getsockname()[1])))
+        with pytest.raises(ConfigError, match=re.escape(words)):
+            listener(Settings.load())
 
 
 @pytest.mark.parametrize(("proxy", "statuses"), [("127.0.0.1", [202, 429, 202]), ("127.0.0.9", [202, 429, 429])])
@@ -169,7 +179,11 @@ def test_the_rate_is_that_of_whom_a_proxy_speaks_for_if_it_is_ours(
         return [OpenIncident(id=f"I{next(taken)}", incident=each, opened_at=datetime.now(UTC)) for each in incidents]
 
     app = application(found, configuration(), take_in)
-    with in_background(found, app) as url, httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+    with (
+        closing(listener(found)) as listening,
+        in_background(found, app, listening) as url,
+        httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}) as client,
+    ):
         answers = [
             client.post(f"{url}/event", json={"vm": "VM1"}, headers={"X-Forwarded-For": sender}).status_code
             for sender in ("192.0.2.1", "192.0.2.1", "192.0.2.2")

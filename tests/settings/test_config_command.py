@@ -16,6 +16,15 @@ def test_a_good_directory() -> None:
     assert "nothing is wrong" in result.stderr
 
 
+def test_the_example_is_right_but_nothing_runs_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REMEDIATE_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["check"])
+    assert result.exit_code == 2
+    assert result.stdout.startswith("environment: REMEDIATE_CONFIG: this is not set, and ")
+    assert "remediate demo" in result.stdout
+
+
 def test_every_problem_is_a_line_and_the_exit_code_is_2(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text("domain: contoso.com\nhosts:\n  - name: HV01\n")
     (tmp_path / "policy.yaml").write_text("retry: always\n")

@@ -161,3 +161,11 @@ def test_a_secret_from_a_prefect_block(mocker: MockerFixture) -> None:
     with pytest.raises(SecretUnavailable, match=r"Prefect Secret block hv \(ValueError\): create it") as caught:
         resolve(SecretRef(block="hv"))
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["foo", "prefect:4200/api", "ftp://prefect/api", "http://", "http://prefect:port/api"])
+def test_an_address_of_no_prefect_keeps_nothing_from_working_that_asks_none(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    found = Settings.load()
+    with pytest.raises(ConfigError, match="PREFECT_API_URL: this is no address of a Prefect API; write it as http://SERVER"):
+        _ = found.prefect_api

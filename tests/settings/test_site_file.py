@@ -11,7 +11,7 @@ from remediations.catalogue import CATALOGUE
 from remediations.model.policy import Breaker, Caps, Gates, Policy, Trust, Waits
 from remediations.model.site import Authentication, SecondHop
 from remediations.model.tier import Tier
-from remediations.settings import ConfigError, check, config_directory, load, load_policy, load_site, packaged
+from remediations.settings import ConfigError, check, config_directory, load, load_policy, load_site, packaged, this_machine
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -162,6 +162,20 @@ def test_where_the_files_are_looked_for(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("REMEDIATE_CONFIG", str(tmp_path / "other"))
     assert config_directory() == tmp_path / "other"
     assert config_directory(tmp_path) == tmp_path
+
+
+def test_the_example_is_nobodys_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REMEDIATE_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"REMEDIATE_CONFIG: this is not set, and .*/site\.yaml is the example"):
+        this_machine()
+    monkeypatch.setenv("REMEDIATE_CONFIG", str(packaged("site.yaml").parent))
+    assert this_machine().site.domain == "contoso.com", "named outright, as for the lab, it is meant"
+    monkeypatch.delenv("REMEDIATE_CONFIG")
+    (tmp_path / "configs").mkdir()
+    own = packaged("site.yaml").read_text().replace("domain: contoso.com", "domain: fabrikam.test")
+    (tmp_path / "configs" / "site.yaml").write_text(own)
+    assert this_machine().site.domain == "fabrikam.test"
 
 
 def test_a_directory_that_was_named_and_is_none_is_never_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
