@@ -17,6 +17,7 @@ from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Fact, NotApplicable, Unknown
 from remediations.model.incident import Incident
+from remediations.model.names import ClusterName, HostName, same_host
 from remediations.model.plan import Blocked, Item, Obstacle, Plan, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -89,6 +90,21 @@ class Remediation(BaseModel):
     @abstractmethod
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """What `plan` needs. Raises `LookupError` if the site does not know a name of the request."""
+
+    def spelled(self, site: Site) -> Self:
+        """The same request with the inventory's spelling of its hosts and cluster: two spellings are no two plans.
+
+        A name that the inventory does not have stays. Raises `ValidationError` where two names that must differ are one.
+        """
+        found: dict[str, Any] = {}
+        for name, hint in _fields(type(self)).items():
+            value = getattr(self, name)
+            if names_in(hint, HostName):
+                known = tuple(host.name if (host := site.find(each)) else each for each in _names(value))
+                found[name] = known if isinstance(value, tuple) else known[0] if known else value
+            elif names_in(hint, ClusterName) and value is not None:
+                found[name] = next((each.name for each in site.clusters if same_host(each.name, value)), value)
+        return type(self).model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **found})
 
     def moves(self, inputs: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
         """The cluster node that carrying this out empties, and the names of the roles that leave it; none unless it says so."""
@@ -178,6 +194,22 @@ def _inputs(remediation: type[Remediation]) -> Mapping[str, Any]:
     """The inputs that a remediation's `plan` declares, with their types."""
     hints = typing.get_type_hints(remediation.plan)
     return {name: hints.get(name) for name in inspect.signature(remediation.plan).parameters if name != "self"}
+
+
+@cache
+def _fields(remediation: type[Remediation]) -> Mapping[str, Any]:
+    """A request's fields, with all that their annotations say."""
+    hints = typing.get_type_hints(remediation, include_extras=True)
+    return {name: hints[name] for name in remediation.model_fields}
+
+
+def names_in(hint: Any, kind: Any) -> bool:
+    """Whether an annotation is, or holds, this kind of name: `HostName`, `HostName | None`, `tuple[HostName, ...]`."""
+    return hint == kind or any(names_in(each, kind) for each in typing.get_args(hint))
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
 def _resolve(hint: Any, value: Any) -> Any:

@@ -10,7 +10,7 @@ from remediations.engine.propose import Proposal
 from remediations.engine.sending import Applied
 from remediations.ledger import Entry
 from remediations.model.outcome import Ending, Outcome, Reason
-from remediations.model.plan import Manual, Obstacle, Plan, Satisfied
+from remediations.model.plan import Manual, Obstacle, Plan, Satisfied, Verdict
 
 _NOTHING = "nothing was changed"
 _THERE = "the virtual machine is where it should be"
@@ -55,16 +55,25 @@ def unmendable(proposal: Proposal) -> Outcome | None:
     if proposal.gone:
         return Outcome(ending=Ending.NEEDS_PERSON, summary=f"There is nothing to move: {proposal.gone}.")
     if proposal.plan is None:
-        if not proposal.evidence.hypotheses:
-            said = "Nothing in the report or in the hosts' logs points to a cause that is known: unknown."
-        else:
-            said = "The facts refute every cause that the evidence points to, or could not be read."
-        outcome: Outcome | None = Outcome(ending=Ending.NEEDS_PERSON, summary=said)
+        outcome: Outcome | None = Outcome(ending=Ending.NEEDS_PERSON, summary=_unexplained(proposal))
     else:
         outcome = stands(proposal.plan)
     if outcome is None or not proposal.elsewhere:
         return outcome
     return outcome.model_copy(update={"summary": f"{outcome.summary.rstrip('.')}. {proposal.elsewhere}."})
+
+
+def _unexplained(proposal: Proposal) -> str:
+    """Why there is nothing to plan: nothing points to a cause, or what does is not so, or not known to be."""
+    evidence = proposal.evidence
+    open_ = [each.hypothesis.cause.value for each in proposal.considered if each.verdict is not Verdict.ABSENT]
+    if not evidence.hypotheses:
+        said = f"Nothing in {evidence.looked_into} points to a cause that is known: unknown"
+    elif open_:
+        said = f"What {evidence.looked_into} points to is neither proven nor ruled out by the facts: {', '.join(open_)}"
+    else:
+        said = f"The facts rule out every cause that {evidence.looked_into} points to"
+    return ". ".join(each for each in (said, evidence.not_looked_into) if each) + "."
 
 
 def stands(plan: Plan) -> Outcome | None:

@@ -20,7 +20,7 @@ from remediations.facts.events import Event, HostEvents, migration_events
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting
-from remediations.model.fact import Change
+from remediations.model.fact import Change, NotApplicable, Unknown
 from remediations.model.incident import Incident, What
 from remediations.model.plan import Blocked, Manual, Plan, Satisfied, Step, Verdict, Wait
 from remediations.model.site import Site
@@ -211,7 +211,7 @@ def gather_evidence(
     `tried_again`: the failure is that of a move of ours, which may take its time, so what the logs have up to now counts.
     """
     said = diagnose(incident)
-    incident = _located(hosts, site, _completed(incident, said, site))
+    incident, not_found = _located(hosts, site, _completed(incident, said, site))
     at = incident.occurred_at or now
     until = max(at, now if tried_again else at) + AFTER
     nodes = nodes_of(incident, site)
@@ -250,20 +250,33 @@ def gather_evidence(
         hypotheses=tuple(ranked),
         sightings=tuple(sightings),
         succeeded=succeeded_since(incident, logs),
+        not_found=not_found,
+        logs=tuple(query.host for query, seen in zip(queries, logs, strict=True) if isinstance(seen, HostEvents)),
+        unread=tuple(
+            seen.reason for query, seen in zip(queries, logs, strict=True) if isinstance(seen, (Unknown, NotApplicable))
+        ),
     )
 
 
-def _located(hosts: Reading, site: Site, incident: Incident) -> Incident:
-    """The incident with the host that has the virtual machine now as its source, where the report named none."""
+def _located(hosts: Reading, site: Site, incident: Incident) -> tuple[Incident, str]:
+    """The incident with the host that has the virtual machine now as its source, where the report named none.
+
+    With it why no host was found, for people; empty if one was, or none was looked for.
+    """
     if incident.source is not None or incident.vm is None:
-        return incident
+        return incident, ""
     cluster = site.cluster(incident.cluster) if incident.cluster else None
     queries = virtual_machine_on(incident.vm, cluster.nodes if cluster else [host.name for host in site.hosts])
     found = gather(hosts, site, queries.values())
     seen = anywhere({host: found.of(query) for host, query in queries.items()})
-    if not isinstance(seen, Machine) or seen.host == incident.destination:
-        return incident
-    return canonical(incident.model_copy(update={"source": seen.host}), site)
+    if isinstance(seen, Unknown):
+        silent = [each.reason.partition("\n")[0] for each in map(found.of, queries.values()) if isinstance(each, Unknown)]
+        return incident, f"The host that {incident.vm} is on is not known: {'; '.join(silent)}"
+    if not isinstance(seen, Machine):
+        return incident, f"No virtual machine {incident.vm} is on {', '.join(queries)}; check its name"
+    if seen.host == incident.destination:
+        return incident, ""
+    return canonical(incident.model_copy(update={"source": seen.host}), site), ""
 
 
 def _concerns(event: Event, incident: Incident) -> bool:

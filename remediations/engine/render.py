@@ -6,6 +6,7 @@ Everything that came from an alert or a host is escaped: markdown of ours is dra
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from remediations.engine.ports import Considered, Report
@@ -169,9 +170,20 @@ def why_markdown(proposal: Proposal) -> str:
     lines = [considered_line(each) for each in proposal.considered] or ["Nothing that is known points to a cause."]
     lines += [f"- also seen, not on this failure's path: {escape(plan.title)}" for plan in proposal.also_seen]
     lines += [f"- **{escape(told)}**" for told in (proposal.override, proposal.elsewhere) if told]
+    lines += [f"- **event log not read**: {escape(each)}" for each in proposal.evidence.unread]
     if proposal.seen_as:
-        lines.append("\nread as " + "; ".join(escape(who) for who in sorted(set(proposal.seen_as.values()))))
+        lines.append(f"\nread as {'; '.join(escape(who) for who in _read_as(proposal.seen_as.values()))}")
     return "\n".join(lines)
+
+
+def _read_as(seen_as: Iterable[str]) -> list[str]:
+    """As whom hosts were read, each account once: `X at HV01, configuration C` and `X at HV02, configuration C` are one."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in sorted(set(seen_as)):
+        who, _, rest = each.partition(" at ")
+        host, _, how = rest.partition(", ")
+        found.setdefault((who, how), []).append(host)
+    return [f"{who} at {', '.join(hosts)}{f', {how}' if how else ''}" for (who, how), hosts in found.items()]
 
 
 def report_markdown(report: Report, proposal: Proposal | None) -> str:
@@ -219,8 +231,9 @@ def report_markdown(report: Report, proposal: Proposal | None) -> str:
     if any(each.became == "done" and each.undo for each in report.sent):
         about = "takes back, newest first, what is still as this run left it; its plan is shown and asked for first."
         parts.append(f"## To undo it\n\n{code(f'remediate undo {report.run}')} {about}")
-    checks = [f"verified: {'yes' if report.verified else 'no'}", f"the move succeeded: {'yes' if report.retried else 'no'}"]
-    parts.append("## Proof\n\n" + " · ".join(checks))
+    if report.sent or report.verified or report.retried:
+        checks = [f"verified: {'yes' if report.verified else 'no'}", f"the move succeeded: {'yes' if report.retried else 'no'}"]
+        parts.append("## Proof\n\n" + " · ".join(checks))
     if report.companions:
         became = {True: "closed with this outcome", False: "read again on its own"}
         rows = [f"| {each.incident_id} | {escape(each.title)} | {became[each.covered]} |" for each in report.companions]

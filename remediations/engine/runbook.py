@@ -92,6 +92,7 @@ class Engine:
 
     def carry_out(self, run: str, remediation: Remediation, *, dry_run: bool, gate: Gate, requested_by: str) -> Report:
         """Carry out one entry of the catalogue that a person asked for."""
+        remediation = remediation.spelled(self.site)
         work = Run(self, run, gate)
         work.title = remediation.summary
         if not dry_run:

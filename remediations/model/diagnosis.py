@@ -53,6 +53,25 @@ class Evidence(Frozen):
     sightings: tuple[Sighting, ...] = ()
     succeeded: str = Field(default="", description="Which event says that what had failed has succeeded since; empty if none")
 
+    not_found: str = Field(default="", description="Why the host that it is on was not found; empty if it was, or was named")
+    logs: tuple[str, ...] = Field(default=(), description="Hosts whose event logs were read")
+    unread: tuple[str, ...] = Field(default=(), description="Why event logs could not be read, for each such host")
+
+    @property
+    def looked_into(self) -> str:
+        """What there was to find a cause in, for people: "the report", "the report or the event logs of HV01 and HV02"."""
+        if not self.logs:
+            return "the report"
+        return f"the report or the event log{'s' if len(self.logs) > 1 else ''} of {' and '.join(self.logs)}"
+
+    @property
+    def not_looked_into(self) -> str:
+        """Which logs may say more, and why they were not read; empty if all of the known hosts' were."""
+        if self.unread:
+            first_lines = (each.partition("\n")[0] for each in self.unread)
+            return f"Event logs that could not be read may say more: {'; '.join(first_lines)}"
+        return "" if self.logs else self.not_found or "No host's event log was read: no host of it is known"
+
     def points_to(self, cause: Cause) -> bool:
         """Whether the report or the hosts' logs suggest this cause at all."""
         return any(hypothesis.cause is cause for hypothesis in self.hypotheses)

@@ -50,6 +50,23 @@ def test_the_plan_is_what_the_file_says(case: Case) -> None:
     assert plan.verdict == case.verdict, shown
 
 
+@every_case
+def test_another_spelling_of_a_host_is_the_same_request(case: Case) -> None:
+    place = site()
+    names = {host.name for host in place.hosts}
+
+    def otherwise(value: Any) -> Any:
+        if isinstance(value, list):
+            return [otherwise(each) for each in value]
+        return f"{value.lower()}.{place.domain.upper()}" if value in names else value.lower() if value == "CLUSTER1" else value
+
+    asked = {name: otherwise(value) for name, value in case.request.model_dump(mode="json").items() if name != "vm"}
+    vm = {"vm": case.request.vm} if hasattr(case.request, "vm") else {}
+    spelled = type(case.request).model_validate(asked | vm).spelled(place)
+    assert spelled == case.request.spelled(place)
+    assert not any("." in str(value) for name, value in spelled.model_dump().items() if value and name != "vm")
+
+
 def test_another_process_makes_the_very_same_plans_of_the_same_facts() -> None:
     """A run is suspended in one process and goes on in another, where sets come in another order."""
     made, digests = [], "{str(each.path): each.plan.digest for each in catalogue_cases.cases()}"

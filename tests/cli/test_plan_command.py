@@ -1,0 +1,43 @@
+"""`remediate plan` against the lab: one name for one host, and what is said where nothing points to a cause."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from remediations.cli import app
+from remediations.lab.lab import Lab
+
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+
+
+def planned(*arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["plan", *arguments, "--json"])
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
+
+
+def test_a_host_is_one_host_however_it_is_spelled(lab: Lab) -> None:
+    lab.inject("spn_missing")
+    plans = [planned("register-spns", "--host", name)["plan"] for name in ("HV02", "hv02", "HV02.contoso.com")]
+    assert [each["request"] for each in plans] == [{"host": "HV02"}] * 3
+    assert len({each["title"] for each in plans}) == 1
+
+
+def test_where_nothing_points_to_a_cause_it_says_what_was_looked_into(lab: Lab) -> None:
+    known = "that is known: unknown."
+    said = planned("incident", "--vm", "VM42")["outcome"]["summary"]
+    assert said.startswith(f"Nothing in the report or the event logs of HV01 and HV02 points to a cause {known}")
+    said = planned("incident", "--vm", "VM99")["outcome"]["summary"]
+    assert f"{known} No virtual machine VM99 is on HV01, HV02, HV03, HV04; check its name." in said
+    lab.server.stop_host("HV01")
+    report = planned("incident", "--vm", "VM42", "--source", "HV01", "--destination", "HV02")
+    said = report["outcome"]["summary"]
+    assert said.startswith(
+        f"Nothing in the report or the event log of HV02 points to a cause {known} Event logs that could not"
+    )
+    assert "HV01: connection to" in said
+    assert "**event log not read**: HV01: connection to" in report["markdown"]
