@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -100,22 +101,39 @@ def tell(recovered: Recovered) -> None:
 
 
 TERMINAL = "cli:"
-"""How the id of a run at a terminal begins: `cli:<machine>:<process>:<random>`."""
+"""How the id of a run at a terminal begins: `cli:<machine>:<process>:<when it began>:<random>`."""
+
+_OVER = Over(reason=None, words="The command that ran it ended without finishing it")
 
 
 def terminal_run() -> str:
     """The id of a new run of this process, from which others on this machine can tell whether it is still there."""
-    return f"{TERMINAL}{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    process = os.getpid()
+    return f"{TERMINAL}{socket.gethostname()}:{process}:{_began(process)}:{uuid4().hex[:8]}"
 
 
 def _of_process(run: str) -> Over | None:
-    machine, process, _ = run.removeprefix(TERMINAL).rsplit(":", 2)
+    machine, process, began, _ = run.removeprefix(TERMINAL).rsplit(":", 3)
     if machine != socket.gethostname():
         return None
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:
-        return Over(reason=None, words="The command that ran it ended without finishing it")
+        return _OVER
     except PermissionError:
-        return None
-    return None
+        pass  # somebody else's: of that number, but perhaps not the one that ran it
+    now = _began(int(process))
+    return _OVER if began and now and now != began else None
+
+
+def _began(process: int) -> str:
+    """What no other process of this number has: the machine's boot, and the clock's ticks since. Empty where that is not told.
+
+    Numbers are given again, soonest after a boot and in a container that was started again. Source: proc(5), starttime.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
+        stat = Path(f"/proc/{process}/stat").read_text("utf-8", errors="replace")
+    except OSError:
+        return ""
+    return f"{boot[:8]}-{stat.rpartition(')')[2].split()[19]}"

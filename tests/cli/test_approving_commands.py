@@ -35,10 +35,10 @@ def ledger(state: Path) -> Iterator[Ledger]:
 def waiting(ledger: Ledger, question: Ask) -> Sealed:
     """What cannot be undone, asked for by carla at a terminal."""
     assert question.plan is not None
-    ledger.start_run("cli:here:1:x", kind="test", incident_id=None, requested_by="carla")
+    ledger.start_run("cli:here:1:0-1:x", kind="test", incident_id=None, requested_by="carla")
     plan = question.plan.model_copy(update={"tier": Tier.IRREVERSIBLE})
     until = datetime.now(UTC) + timedelta(hours=1)
-    return ledger.seal("cli:here:1:x", round=1, part="repair", plan=plan, expires_at=until)
+    return ledger.seal("cli:here:1:0-1:x", round=1, part="repair", plan=plan, expires_at=until)
 
 
 def run(*arguments: str) -> Result:

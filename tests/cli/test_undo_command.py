@@ -76,7 +76,7 @@ def test_an_unknown_run_is_named(lab: Lab) -> None:
 
 def test_recover_finishes_what_a_dead_command_left_and_says_so(lab: Lab, tmp_path: Path) -> None:
     assert run("recover").exit_code == 0
-    dead = "cli:elsewhere:1:x"
+    dead = "cli:elsewhere:1:0-1:x"
     lab.inject(Cause.SPN_MISSING.value)
     with pytest.raises(Died):
         mend(lab, tmp_path, dead, die="verify")
@@ -85,7 +85,7 @@ def test_recover_finishes_what_a_dead_command_left_and_says_so(lab: Lab, tmp_pat
 
 
 def test_recover_closes_what_this_machines_dead_command_left(lab: Lab, tmp_path: Path) -> None:
-    dead = f"cli:{socket.gethostname()}:{2**22 - 1}:x"
+    dead = f"cli:{socket.gethostname()}:{2**22 - 1}:0-1:x"
     lab.inject(Cause.SPN_MISSING.value)
     with pytest.raises(Died):
         mend(lab, tmp_path, dead, die="verify")
@@ -99,7 +99,7 @@ def test_recover_closes_what_this_machines_dead_command_left(lab: Lab, tmp_path:
 
 def test_recover_says_what_has_to_wait(lab: Lab, tmp_path: Path) -> None:
     """The host is held by another run: nothing is finished now, and the exit code says so."""
-    dead = f"cli:{socket.gethostname()}:{2**22 - 1}:x"
+    dead = f"cli:{socket.gethostname()}:{2**22 - 1}:0-1:x"
     lab.inject(Cause.SPN_MISSING.value)
     with pytest.raises(Died):
         mend(lab, tmp_path, dead, die="verify")

@@ -96,7 +96,7 @@ def test_only_who_wants_to_know_is_told_and_one_that_fails_keeps_nothing_from_th
         Notify(block="custom-webhook/other", on=(Moment.FAILED,)),
         Notify(block="custom-webhook/ops", on=(Moment.MENDED,)),
     ]
-    notify.tell(targets, Moment.MENDED, "VM42", "It moves.", "cli:here:1:abc")
+    notify.tell(targets, Moment.MENDED, "VM42", "It moves.", "cli:here:1:0-1:abc")
     assert sent == ["custom-webhook/ops: Hyper-V remediation, mended: VM42"]
     assert [each.kwargs["block"] for each in warned.call_args_list] == ["custom-webhook/gone", "custom-webhook/hangs"]
     assert "secret" not in str(warned.call_args_list)

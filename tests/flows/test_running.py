@@ -107,3 +107,16 @@ def test_a_command_that_died_is_over_and_one_that_lives_is_not() -> None:
     machine[1] = "another-machine"
     assert fate(client, ":".join(machine)) is None, "only its own machine can tell"
     assert fate(client, "no run of ours") is None
+
+
+def test_a_command_whose_number_another_process_has_now_is_over() -> None:
+    """As after the machine was booted, or its container started again."""
+    client = SyncPrefectClient("http://127.0.0.1:9/api")
+    own, other = terminal_run().split(":"), terminal_run().split(":")
+    other[3] = "0-1"
+    assert fate(client, ":".join(own)) is None
+    over = fate(client, ":".join(other))
+    assert over is not None
+    assert over.words == "The command that ran it ended without finishing it"
+    someone_else_s = [*own[:2], "1", "0-1", own[4]]
+    assert fate(client, ":".join(someone_else_s)) is not None
