@@ -25,6 +25,8 @@ from remediations.engine import Over, Recovered
 from remediations.model.outcome import Reason
 from remediations.model.roll import parent
 
+_GONE = "if its process is gone for good, say so: remediate recover --gone"
+
 NEVER_RESUMED = "never resumed"
 """How Prefect's server words the end of a suspended run whose time is up (its services/pause_expirations.py)."""
 
@@ -57,6 +59,15 @@ def fate(client: SyncPrefectClient | None, run: str) -> Over | None:
     if state.type is StateType.CRASHED:
         return Over(reason=None, words=f"The run crashed ({message})")
     return Over(reason=None, words=f"The run ended as {state.name} without telling what became of it ({message})")
+
+
+def unseen(client: SyncPrefectClient | None, run: str) -> str:
+    """Why it cannot be told from here whether a run goes on, and what to do; nothing where it can, as by `fate`."""
+    if run.startswith(TERMINAL):
+        machine = _machine_of(run)
+        here = machine == socket.gethostname()
+        return "" if here else f"it was begun at a terminal of {machine}, and is recovered there; {_GONE} {parent(run)}"
+    return "" if client is not None else f"only Prefect knows whether it goes on, and does not answer; {_GONE} {parent(run)}"
 
 
 LOST = timedelta(minutes=5)
@@ -112,10 +123,14 @@ def terminal_run() -> str:
     return f"{TERMINAL}{socket.gethostname()}:{process}:{_began(process)}:{uuid4().hex[:8]}"
 
 
+def _machine_of(run: str) -> str:
+    return run.removeprefix(TERMINAL).rsplit(":", 3)[0]
+
+
 def _of_process(run: str) -> Over | None:
-    machine, process, began, _ = run.removeprefix(TERMINAL).rsplit(":", 3)
-    if machine != socket.gethostname():
+    if _machine_of(run) != socket.gethostname():
         return None
+    _, process, began, _ = run.rsplit(":", 3)
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:

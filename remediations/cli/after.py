@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remediations.cli.console import Exit, err, out, plain_errors, print_json, progress
+from remediations.cli.console import Exit, err, fail, out, plain_errors, print_json, progress
 from remediations.cli.engine import Approve, As, Comment, Json, show, terminal_gate
 
 if TYPE_CHECKING:
-    from remediations.engine import Fate, Left, Recovered
+    from prefect.client.orchestration import SyncPrefectClient
+
+    from remediations.engine import Left, Recovered, Unseen
 
 
 def undo(
@@ -41,21 +43,50 @@ def undo(
     show(report, as_json=as_json)
 
 
-def recover(as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False) -> None:
+def recover(
+    gone: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN", help="A run that cannot be seen from here and whose process is gone for good. May be repeated."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
     """Finish what ended runs left half-way: machines off, nodes paused, steps in question. Says what became of each.
 
-    Exits 0 if nothing is left, 3 if something has to wait (a host is down or busy), 1 if something could not be taken back.
+    A run that may go on is left alone: Prefect knows of its flow runs, each machine of its own terminals. Exits 0 if nothing is
+    left, 3 if something has to wait (a host is down or busy, a run cannot be seen from here), 1 if something could not be taken
+    back.
     """
+    from flows.fate import fate, unseen
     from flows.runtime import configure_logs, engine
+    from remediations.engine import Over
+    from remediations.model.roll import parent
 
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), engine(progress) as built, _fates() as fate:
-        found, left = built.recover(fate), built.left_over(fate)
+    with plain_errors(), engine(progress) as built, _prefect() as client:
+        lost = set(gone or ())
+        _check_gone(lost, [each.run for each in built.ledger.unfinished_runs()], lambda run: unseen(client, run))
+        said = Over(reason=None, words=f"{getpass.getuser()} said that its process is gone")
+
+        def fate_of(run: str) -> Over | None:
+            return said if parent(run) in lost else fate(client, run)
+
+        found, left = built.recover(fate_of), built.left_over(fate_of, lambda run: unseen(client, run))
     if as_json:
         print_json({"recovered": [each.model_dump(mode="json") for each in found], "left": [each.to_json() for each in left]})
     else:
         _tell(found, left)
     raise typer.Exit(code_of(found, left))
+
+
+def _check_gone(gone: Collection[str], unfinished: Collection[str], unseen: Unseen) -> None:
+    """Nobody needs to say, and may be wrong in saying, what can be seen."""
+    for run in gone:
+        if run not in unfinished:
+            fail(f"--gone: {run} is no unfinished run; unfinished are: {', '.join(unfinished) or 'none'}")
+        if not unseen(run):
+            fail(f"--gone: whether {run} goes on can be seen from here; to end it, cancel it in Prefect or at its terminal")
 
 
 def code_of(found: list[Recovered], left: list[Left]) -> Exit:
@@ -79,20 +110,19 @@ def _tell(found: list[Recovered], left: list[Left]) -> None:
 
 
 @contextmanager
-def _fates() -> Iterator[Fate]:
-    """Says of runs whether they are over: of flow runs by Prefect, where it answers; else they are left alone."""
+def _prefect() -> Iterator[SyncPrefectClient | None]:
+    """What tells of flow runs, where Prefect answers; without it they are left alone."""
     from flows.approvals import client_for
-    from flows.fate import fate
     from remediations.settings import Settings
 
     api = Settings.load().prefect_api
     if api is None:
         err.print("No Prefect is known here: runs of flows are left alone.", style="yellow")
-        yield lambda run: fate(None, run)
+        yield None
         return
     with client_for(api) as client:
         trouble = client.api_healthcheck()
         if trouble is not None:
             said = f"Prefect at {api} does not answer ({trouble}): runs of flows are left alone."
             err.print(said, style="yellow", markup=False, soft_wrap=True)
-        yield lambda run: fate(None if trouble is not None else client, run)
+        yield client if trouble is None else None

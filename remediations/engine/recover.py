@@ -72,21 +72,31 @@ def _with_companions(ledger: Ledger, site: Site, record: RunRecord, outcome: Out
 
 
 class Left(Frozen):
-    """What of one run is still half-way, or not written down."""
+    """What of one run is still half-way, or has no outcome."""
 
     run: str
     what: str
     why: str
 
 
-def left_over(ledger: Ledger, fate: Fate) -> list[Left]:
-    """What runs that are over still have left, and what kept it from being finished when it was tried last."""
-    over = {each.run for each in ledger.unfinished_runs() if fate(each.run) is not None}
-    found = dict.fromkeys(over, "without an outcome")
+Unseen = Callable[[str], str]
+"""Says of a run why it cannot be told from here whether it goes on; nothing where it can."""
+
+
+def left_over(ledger: Ledger, fate: Fate, unseen: Unseen) -> list[Left]:
+    """What runs still have left, and why: what kept it from being finished when it was tried last, or that nobody may try.
+
+    Of runs that are over, and of those of which that cannot be told from here.
+    """
+    unfinished = [each.run for each in ledger.unfinished_runs()]
+    over = {run for run in unfinished if fate(run) is not None}
+    hidden = {run: why for run in unfinished if run not in over and (why := unseen(run))}
+    told = over | hidden.keys()
+    found = {run: "without an outcome" for run in unfinished if run in told}
     asked = "in question: nobody knows what became of a step"
-    found |= {run: asked for run, _ in ledger.undecided() if _is_over(ledger, run, over)}
-    found |= {each.run: f"half-way: “{each.name}”" for each in ledger.open_brackets() if _is_over(ledger, each.run, over)}
-    return [Left(run=run, what=what, why=_kept(ledger, run)) for run, what in found.items()]
+    found |= {run: asked for run, _ in ledger.undecided() if _is_over(ledger, run, told)}
+    found |= {each.run: f"half-way: “{each.name}”" for each in ledger.open_brackets() if _is_over(ledger, each.run, told)}
+    return [Left(run=run, what=what, why=hidden.get(run) or _kept(ledger, run)) for run, what in found.items()]
 
 
 def _is_over(ledger: Ledger, run: str, over: set[str]) -> bool:

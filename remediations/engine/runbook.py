@@ -12,7 +12,7 @@ from remediations.engine.apply import Applier
 from remediations.engine.judging import Judging
 from remediations.engine.ports import Clock, Gate, Hosts, Observe, Report, StepOf, Switches, no_codes, no_switches, quietly
 from remediations.engine.propose import canonical
-from remediations.engine.recover import Fate, Left, Recovered, left_over, recover
+from remediations.engine.recover import Fate, Left, Recovered, Unseen, left_over, recover
 from remediations.engine.rolling import rolled
 from remediations.engine.rounds import Run
 from remediations.engine.symptom import over_by_now
@@ -127,9 +127,9 @@ class Engine:
         """Of open incidents those whose symptom is gone, by id: a sentence that says how that is known. Only reads."""
         return over_by_now(self.hosts, self.site, incidents)
 
-    def left_over(self, fate: Fate) -> list[Left]:
-        """What of runs that are over is still half-way after `recover`, and why."""
-        return left_over(self.ledger, fate)
+    def left_over(self, fate: Fate, unseen: Unseen) -> list[Left]:
+        """What runs still have left after `recover`, and why; `unseen` says why of a run it cannot be told if it goes on."""
+        return left_over(self.ledger, fate, unseen)
 
     def watch(self) -> Seen:
         """Look at all hosts' event logs once: report what failed since the last look. Only reads."""

@@ -152,11 +152,15 @@ def _refuse_left_over(conn: Connection, wanted: set[str], holder: str) -> None:
             command = row.step["command"]["name"]
             detail = (
                 f"{shared[0]}: nobody knows yet what became of {command}, item {row.item} of run {row.run}: "
-                "recovery (`remediate serve`) decides it once nothing can be in flight"
+                "recovery (`remediate serve`) decides it once nothing can be in flight; "
+                "`remediate recover` says what it waits for"
             )
             raise Refused(Reason.RESOURCE_BUSY, detail)
     unclosed = select(_bracket.c.name, _bracket.c.resources, _bracket.c.run)
     for left in conn.execute(unclosed.where(_bracket.c.closed_at.is_(None), _bracket.c.holder != holder)):
         if shared := sorted(wanted & set(left.resources)):
-            detail = f"{shared[0]}: run {left.run} left “{left.name}” half-way: recovery (`remediate serve`) closes it first"
+            detail = (
+                f"{shared[0]}: run {left.run} left “{left.name}” half-way: recovery (`remediate serve`) closes it first; "
+                "`remediate recover` says what it waits for"
+            )
             raise Refused(Reason.RESOURCE_BUSY, detail)

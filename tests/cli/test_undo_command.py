@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -74,14 +76,36 @@ def test_an_unknown_run_is_named(lab: Lab) -> None:
     assert (result.exit_code, "run-9" in result.stderr) == (2, True), result.output
 
 
-def test_recover_finishes_what_a_dead_command_left_and_says_so(lab: Lab, tmp_path: Path) -> None:
+def test_recover_names_what_another_machines_command_left_until_somebody_says_that_it_is_gone(lab: Lab, tmp_path: Path) -> None:
     assert run("recover").exit_code == 0
     dead = "cli:elsewhere:1:0-1:x"
     lab.inject(Cause.SPN_MISSING.value)
     with pytest.raises(Died):
         mend(lab, tmp_path, dead, die="verify")
     alone = run("recover", "--json")
-    assert json.loads(alone.stdout) == {"recovered": [], "left": []}, "another machine's command is left alone"
+    told = json.loads(alone.stdout)
+    assert told["recovered"] == [], "another machine's command is left alone"
+    (left,) = told["left"]
+    assert (left["run"], alone.exit_code) == (dead, 3)
+    assert "it was begun at a terminal of elsewhere, and is recovered there" in left["why"]
+    assert left["why"].endswith(f"say so: remediate recover --gone {dead}")
+    told = json.loads(run("recover", "--json", "--gone", dead).stdout)
+    ((recovered,), left) = told["recovered"], told["left"]
+    assert (recovered["run"], recovered["outcome"]["ending"], left) == (dead, "needs a person", [])
+    assert f"{getpass.getuser()} said that its process is gone" in recovered["what"]
+    again = run("recover", "--gone", dead)
+    assert again.exit_code == 2
+    assert "no unfinished run; unfinished are: none" in again.stderr
+
+
+def test_nobody_says_of_a_run_that_can_be_seen_that_it_is_gone(lab: Lab, tmp_path: Path) -> None:
+    lives = f"cli:{socket.gethostname()}:{os.getpid()}::x"
+    lab.inject(Cause.SPN_MISSING.value)
+    with pytest.raises(Died):
+        mend(lab, tmp_path, lives, die="verify")
+    result = run("recover", "--gone", lives)
+    assert result.exit_code == 2
+    assert "can be seen from here" in result.stderr
 
 
 def test_recover_closes_what_this_machines_dead_command_left(lab: Lab, tmp_path: Path) -> None:

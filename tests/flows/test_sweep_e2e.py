@@ -113,6 +113,24 @@ def test_who_wants_to_know_is_told_of_runs_that_could_not_tell_it_themselves(ser
         ledger.close_incident(goes_on, over)
 
 
+def test_a_run_that_cannot_be_seen_is_named_until_somebody_says_that_it_is_gone(served: Served) -> None:
+    elsewhere = f"cli:elsewhere:1:0-1:{uuid4().hex[:8]}"
+    with Ledger(f"sqlite:///{served.state / 'ledger.db'}") as ledger:
+        ledger.start_run(elsewhere, kind="apply", incident_id=None, requested_by="anna")
+    with served.client() as client:
+        deployment = client.read_deployment_by_name("recover/recover")
+        run = client.create_flow_run_from_deployment(deployment.id).id
+    done = served.until(run, "Completed", "Failed")
+    assert done.state is not None
+    assert done.state.is_completed(), done.state.message
+    assert f"still has to wait: {elsewhere}, without an outcome (it was begun at a terminal of elsewhere" in str(
+        done.state.message
+    )
+    said = json.loads(served.cli("recover", "--json", "--gone", elsewhere).stdout)
+    assert [each["run"] for each in said["recovered"]] == [elsewhere]
+    assert elsewhere not in [each["run"] for each in said["left"]]
+
+
 def lost(served: Served, ledger: Ledger, state: State[object] | None) -> str:
     """The incident of a run that began and, with a state, ended so without a word to the ledger."""
     with served.client() as client:
