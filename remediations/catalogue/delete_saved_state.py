@@ -52,7 +52,7 @@ class DeleteSavedState(OfMachine):
     ) -> Iterator[Item]:
         """Why nothing is deleted; or the deletion, and the start."""
         del drains
-        told = story(histories, machine.host)
+        told = story(histories, machine)
         if machine.state != "Saved":
             more = f": if a migration ended with {UNREADABLE}, that is another fault, and deleting a state is no answer to it"
             yield Satisfied(why=f"{machine.name} is {machine.state}, not saved{more}")

@@ -12,7 +12,7 @@ from remediations.catalogue.remediation import Reads, Seen
 from remediations.facts.cluster import Node, from_any, node, role, witnesses
 from remediations.facts.query import Query
 from remediations.facts.saved import SaveHistory, save_history_on
-from remediations.facts.vm import virtual_machine_on
+from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.fact import NotApplicable
 from remediations.model.site import Site
 
@@ -27,8 +27,10 @@ class Story:
 
     saved: datetime | None
     unreadable: datetime | None
+    by: str
+    """Host that saved it last; empty if no log tells."""
     restarted: str
-    """Host that started soon after it had saved the virtual machine; empty if none did."""
+    """The same, if it started again soon after; else empty."""
 
     @property
     def refused(self) -> bool:
@@ -41,7 +43,7 @@ def reads(vm: str, host: str, site: Site, given: Mapping[str, object]) -> Reads:
     hosts, cluster = homes(host, site), site.cluster_of(host)
     queries: dict[str, Query[Any] | Mapping[str, Query[Any]]] = {
         "machine": virtual_machine_on(vm, hosts),
-        "histories": save_history_on(vm, hosts),
+        "histories": save_history_on(hosts),
     }
     if cluster is None:
         alone = NotApplicable(reason=f"{hosts[0]} is no node of a cluster in site.yaml")
@@ -51,19 +53,20 @@ def reads(vm: str, host: str, site: Site, given: Mapping[str, object]) -> Reads:
     return Reads(given, **queries, group=from_any(role, vm, of=asked), drains=drains)
 
 
-def story(histories: Mapping[str, Seen], host: str) -> Story | None:
-    """What the logs say; none if the one of the host that has the virtual machine could not be read."""
+def story(histories: Mapping[str, Seen], machine: Machine) -> Story | None:
+    """What the logs say of a virtual machine; none if the one of the host that has it could not be read."""
     known = {name: seen for name, seen in histories.items() if isinstance(seen, SaveHistory)}
-    if host not in known:
+    if machine.host not in known:
         return None
-    times = {name: each.saved for name, each in known.items() if each.saved is not None}
+    mine = machine.subject.casefold()
+    times = {name: each.saved[mine] for name, each in known.items() if mine in each.saved}
     saved = max(times.values(), default=None)
-    restarted = next(
-        (name for name, at in times.items() if at == saved and timedelta() < known[name].booted - at < RESTART), ""
-    )
-    return Story(saved, known[host].unreadable, restarted)
+    by = next((name for name, at in times.items() if at == saved), "")
+    restarted = by if by and timedelta() < known[by].booted - times[by] < RESTART else ""
+    return Story(saved, known[machine.host].unreadable.get(mine), by, restarted)
 
 
-def drained(drains: Mapping[str, Seen]) -> str:
-    """A node that is being drained, or was and has not been resumed; empty if there is none."""
-    return next((seen.name for seen in drains.values() if isinstance(seen, Node) and seen.drain in DRAINED), "")
+def drained(drains: Mapping[str, Seen], by: str) -> bool:
+    """Whether the host that saved it, `by`, is being drained, or was and has not been resumed."""
+    seen = drains.get(by)
+    return isinstance(seen, Node) and seen.drain in DRAINED

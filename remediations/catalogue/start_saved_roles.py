@@ -49,7 +49,7 @@ class StartSavedRoles(OfMachine):
         drains: Mapping[str, Seen],
     ) -> Iterator[Item]:
         """One item."""
-        told = story(histories, machine.host)
+        told = story(histories, machine)
         if machine.state != "Saved":
             yield Satisfied(why=f"{machine.name} is {machine.state}, not saved")
         elif not suspected:
@@ -62,7 +62,10 @@ class StartSavedRoles(OfMachine):
             yield unread(f"role of {machine.name}, which is clustered,", group)
         else:
             reason = f"{told.restarted} saved it and started again soon after" if told.restarted else ""
-            reason = reason or (f"{node} was drained" if (node := drained(drains)) else "")
+            # A drain of another node than the one that saved it is no reason: somebody may have saved it on purpose.
+            reason = reason or (
+                f"{told.by} saved it at {told.saved:%Y-%m-%d %H:%M} UTC, and was drained" if drained(drains, told.by) else ""
+            )
             yield _start(machine, group if isinstance(group, Role) else None, reason)
 
 

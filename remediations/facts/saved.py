@@ -1,13 +1,15 @@
 """Saved states: when a virtual machine was saved, whether a start from it failed, and whether its host restarted meanwhile.
 
 Hyper-V writes event 18510 when it has saved a virtual machine. A start that cannot read the saved state carries 0xC0370027 in
-every language; the same code in the middle of the migration of a running virtual machine is something else.
+every language; the same code in the middle of the migration of a running virtual machine is something else. Both carry the
+machine's id in every language, and by it alone they are its own: a name may stand in another one's ("Web" in "Web 2"), or have
+been another one's, and what is said here may cost a memory. An event without an id says nothing of anybody.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -17,7 +19,6 @@ from remediations.facts.query import Query, Unreadable
 from remediations.facts.read import aware, one
 from remediations.model.command import command
 from remediations.model.fact import Fact
-from remediations.model.names import VmName
 from remediations.model.reply import Record, Reply
 
 UNREADABLE = "0xC0370027"
@@ -25,52 +26,50 @@ _SAVED = 18510
 _WORKER, _VMMS = "Microsoft-Windows-Hyper-V-Worker-Admin", "Microsoft-Windows-Hyper-V-VMMS-Admin"
 _ERRORS = 2
 _MIGRATION = re.compile(r"migration", re.IGNORECASE)
+_ID = re.compile(r"(?<![0-9A-F-])[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?![0-9A-F-])", re.IGNORECASE)
 _NOTHING = ("NoMatchingEventsFound", "NoMatchingLogsFound")
 
 
 class SaveHistory(Fact):
-    """What one host's log says of saving and restoring a virtual machine; `subject` is virtual machine@host."""
+    """What one host's log (`subject`) says of saving and restoring its virtual machines, by their ids in lower case."""
 
-    saved: AwareDatetime | None
-    """When it was last saved there; none if the log does not reach back so far."""
-    unreadable: AwareDatetime | None
-    """When a start last failed there because the saved state could not be read."""
+    saved: Mapping[str, AwareDatetime]
+    """When each was last saved there; none where the log does not reach back so far."""
+    unreadable: Mapping[str, AwareDatetime]
+    """When a start of each last failed there because the saved state could not be read."""
     booted: AwareDatetime
     """When the host started."""
 
 
-def save_history(name: VmName, host: str) -> Query[SaveHistory]:
-    """Reads a host's events about saving and restoring a virtual machine, and its start."""
+def save_history(host: str) -> Query[SaveHistory]:
+    """Reads a host's events about saving and restoring virtual machines, and its start."""
     errors = [{"LogName": channel, "Level": _ERRORS} for channel in (_WORKER, _VMMS)]
     reads = (
         command("Get-CimInstance", ClassName="Win32_OperatingSystem"),
         command("Get-WinEvent", FilterHashtable={"LogName": _WORKER, "ID": _SAVED}, MaxEvents=60),
         *(command("Get-WinEvent", FilterHashtable=each, MaxEvents=60) for each in errors),
     )
-    return Query(host, reads, partial(_history, name, host))
+    return Query(host, reads, partial(_history, host))
 
 
-def save_history_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[SaveHistory]]:
-    """Asks every host that may have saved or started the virtual machine."""
-    return {host: save_history(name, host) for host in hosts}
+def save_history_on(hosts: Iterable[str]) -> dict[str, Query[SaveHistory]]:
+    """Asks every host that may have saved or started a virtual machine."""
+    return {host: save_history(host) for host in hosts}
 
 
-def _history(name: str, host: str, replies: Sequence[Reply]) -> SaveHistory:
+def _history(host: str, replies: Sequence[Reply]) -> SaveHistory:
     system, saved, *failed = replies
+    starts = [each for reply in failed for each in _events(reply) if _of_unreadable(each) and not _of_a_move(each)]
     return SaveHistory(
-        subject=f"{name}@{host}",
-        saved=_newest(name, _events(saved)),
-        unreadable=_newest(
-            name,
-            [
-                each
-                for reply in failed
-                for each in _events(reply)
-                if UNREADABLE.casefold() in str(each.get("Message")).casefold() and not _of_a_move(each)
-            ],
-        ),
+        subject=host,
+        saved=_newest(_events(saved)),
+        unreadable=_newest(starts),
         booted=aware(one(system)["LastBootUpTime"]),
     )
+
+
+def _of_unreadable(event: Record) -> bool:
+    return UNREADABLE.casefold() in str(event.get("Message")).casefold()
 
 
 def _of_a_move(event: Record) -> bool:
@@ -85,6 +84,12 @@ def _events(reply: Reply) -> tuple[Record, ...]:
     return reply.objects
 
 
-def _newest(name: str, events: Iterable[Record]) -> datetime | None:
-    named = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", re.IGNORECASE)
-    return max((aware(each["TimeCreated"]) for each in events if named.search(str(each.get("Message")))), default=None)
+def _newest(events: Iterable[Record]) -> dict[str, datetime]:
+    """When the newest event of each virtual machine was written; one that names several, or none, counts for none."""
+    found: dict[str, datetime] = {}
+    for each in events:
+        ids = {mine.casefold() for mine in _ID.findall(str(each.get("Message")))}
+        if len(ids) == 1:
+            (mine,), at = ids, aware(each["TimeCreated"])
+            found[mine] = max(at, found.get(mine, at))
+    return found
