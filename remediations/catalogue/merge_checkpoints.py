@@ -57,6 +57,11 @@ class MergeCheckpoints(OfMachine):
             yield Satisfied(why=f"{machine.name} has no checkpoint and no differencing disk")
         elif not found.away and not suspected:
             yield Satisfied(why=f"{machine.name} has checkpoints, which is normal, and nothing points to them")
+        elif found.replicated:
+            why = f"Hyper-V Replica keeps recovery points of {machine.name}, and their disks among its own: they are not merged"
+            yield Blocked(
+                obstacle=Obstacle.CONFLICT, why=f"{why}. A failover that was not completed leaves them: see Get-VMReplication"
+            )
         elif BACKING_UP in machine.activity:
             yield Satisfied(why=f"a backup of {machine.name} runs: its checkpoint is the backup's own, and goes with it")
         elif machine.activity:

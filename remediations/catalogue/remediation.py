@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from remediations.facts.query import Query
+from remediations.facts.vm import Machine
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Fact, NotApplicable, Unknown
@@ -49,9 +50,13 @@ def anywhere(found: Mapping[str, Seen]) -> Seen:
 
     One that is complete comes before one of which its host could read only a part. Without any: Unknown if one of them could
     not be asked, else `NotApplicable`. Different subjects make it Unknown too: two virtual machines of one name must not be
-    taken for each other.
+    taken for each other. So does one that two hosts have: a registration that was left behind, or a move that is under way.
     """
     facts = [seen for seen in found.values() if isinstance(seen, Fact)]
+    if len(facts) > 1 and facts[0].alone:
+        hosts = " and ".join(host for host, seen in found.items() if isinstance(seen, Fact))
+        if len({fact.key for fact in facts}) == 1:
+            return Unknown(reason=f"{hosts} both have it, by the same id: find out which of them is right (Get-VM on each)")
     if len({fact.key for fact in facts}) > 1:
         told = "; ".join(f"{host} shows {seen.subject}" for host, seen in found.items() if isinstance(seen, Fact))
         return Unknown(reason=f"the hosts disagree: {told}")
@@ -62,6 +67,25 @@ def anywhere(found: Mapping[str, Seen]) -> Seen:
         if reasons:
             return kind(reason="; ".join(reasons))
     return NotApplicable(reason="no host was asked")
+
+
+def at_home(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs, with what is told of a virtual machine by the host that has it, and by no other.
+
+    What Hyper-V Replica keeps elsewhere, and a registration that was left behind, show the same id with other settings.
+    """
+    told = (each for value in inputs.values() if isinstance(value, Mapping) for each in value.items())
+    # By who told it: of a plan that is looked ahead at, the machine itself may say that it will be elsewhere.
+    homes = {asked: seen.subject.casefold() for asked, seen in told if isinstance(seen, Machine)}
+    if len(homes) != 1:
+        return dict(inputs)
+    ((home, its),) = homes.items()
+    return {name: _at_home(value, home, its) if isinstance(value, Mapping) else value for name, value in inputs.items()}
+
+
+def _at_home(found: Mapping[str, Any], home: str, its: str) -> Mapping[str, Any]:
+    mine = any(isinstance(seen, Fact) and seen.subject.casefold() == its for seen in found.values())
+    return {home: found[home]} if mine and home in found else found
 
 
 class Remediation(BaseModel):
@@ -149,8 +173,9 @@ class Remediation(BaseModel):
         """The items of the plan on `inputs`, for whoever wants no more of it."""
         missing: list[Item] = []
         wanted: dict[str, Any] = {}
+        own = at_home(inputs)
         for name, hint in _inputs(type(self)).items():
-            value = wanted[name] = _resolve(hint, inputs[name])
+            value = wanted[name] = _resolve(hint, (inputs if typing.get_origin(hint) is Mapping else own)[name])
             if isinstance(value, (Unknown, NotApplicable)) and not _takes(hint, type(value)):
                 label = name.replace("_", " ")
                 missing.append(unread(label, value) if isinstance(value, Unknown) else self._absent(label, value))

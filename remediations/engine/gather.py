@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from remediations.catalogue.remediation import Reads, Remediation, Seen
+from remediations.catalogue.remediation import Reads, Remediation, Seen, anywhere, at_home
 from remediations.engine.ports import Reading
 from remediations.facts.query import Query, Unreadable
 from remediations.model.command import Command
@@ -73,12 +73,23 @@ class Gathered:
 
 
 def facts_in(inputs: Mapping[str, Any]) -> dict[str, Fact]:
-    """All facts among a plan's inputs, by key."""
+    """All facts among a plan's inputs, by key: of what several hosts tell, that which the plan itself goes by.
+
+    Where nobody knows which host is meant, the fact is left out: no guard and no step is then tested by the wrong one's.
+    """
     found: dict[str, Fact] = {}
-    for value in inputs.values():
-        for each in value.values() if isinstance(value, Mapping) else (value,):
-            if isinstance(each, Fact):
-                found[each.key] = each
+    for value in at_home(inputs).values():
+        if not isinstance(value, Mapping):
+            if isinstance(value, Fact):
+                found[value.key] = value
+            continue
+        told: dict[str, dict[str, Fact]] = defaultdict(dict)
+        for host, seen in value.items():
+            if isinstance(seen, Fact):
+                told[seen.key][host] = seen
+        for key, by_host in told.items():
+            if isinstance(seen := anywhere(by_host), Fact):
+                found[key] = seen
     return found
 
 

@@ -21,6 +21,8 @@ from remediations.model.names import VmName, same_name
 from remediations.model.reply import Reply
 
 _GIB = 1024**3
+_OF_REPLICA = frozenset({"Replica", "AppConsistentReplica", "SyncedReplica"})
+"""Kinds (Get-VMSnapshot -SnapshotType) that Hyper-V Replica makes and removes itself: points that a failover can go back to."""
 
 
 class Checkpoint(Frozen):
@@ -36,7 +38,7 @@ class Checkpoints(Fact):
     volatile: ClassVar[frozenset[str]] = frozenset({"to_merge", "room"})
 
     taken: frozenset[Checkpoint]
-    """Its checkpoints, without those that a backup makes and removes itself."""
+    """Its checkpoints, without those that a backup or Hyper-V Replica makes and removes itself."""
     differencing: frozenset[str]
     """Disk files that stand on another one."""
     broken: frozenset[str]
@@ -45,6 +47,8 @@ class Checkpoints(Fact):
     """GiB in differencing disks, rounded up."""
     room: int
     """GiB that would stay free where there is least room once all is merged; below zero if it does not fit."""
+    replicated: bool = False
+    """Whether there are some of Hyper-V Replica's."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -91,8 +95,9 @@ def _checkpoints(name: str, host: str, replies: Sequence[Reply]) -> Checkpoints 
         taken=frozenset(
             Checkpoint(id=str(each["Id"]), name=str(each["Name"]))
             for each in many(snapshots)
-            if str(each["SnapshotType"]) != "Recovery"
+            if str(each["SnapshotType"]) not in _OF_REPLICA | {"Recovery"}
         ),
+        replicated=any(str(each["SnapshotType"]) in _OF_REPLICA for each in many(snapshots)),
         differencing=frozenset(str(each["Path"]) for each in above),
         broken=frozenset(str(each["Path"]) for each in files if not each["Readable"]),
         to_merge=to_merge,

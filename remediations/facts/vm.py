@@ -18,6 +18,8 @@ AT_REST = frozenset({"Ok", "InService"})
 """Operational statuses that hold nothing; every other one (MigratingVirtualMachine, BackingUpVirtualMachine, …) does."""
 
 MIGRATING = "MigratingVirtualMachine"
+_COPIES = frozenset({"Replica", "ExtendedReplica"})
+"""Replication modes (VMReplicationMode) of what Hyper-V Replica keeps of a virtual machine of another host, by the same id."""
 _NO_SWITCH = 33012
 STORAGE_MIGRATING = frozenset({"StorageMigrationPhaseOne", "StorageMigrationPhaseTwo"})
 
@@ -26,6 +28,7 @@ class Machine(Fact):
     """A virtual machine; `subject` is its id (GUID), which a rename or a move does not change."""
 
     volatile: ClassVar[frozenset[str]] = frozenset({"activity"})
+    alone: ClassVar[bool] = True
 
     name: str
     host: str
@@ -105,6 +108,8 @@ def _machine(name: str, host: str, replies: Sequence[Reply]) -> Machine | NotApp
     record = the_only(name, host, replies[0])
     if isinstance(record, NotApplicable):
         return record
+    if str(record.get("ReplicationMode")) in _COPIES:
+        return NotApplicable(reason=f"{host} has only the replica of {name} that Hyper-V Replica keeps there")
     return Machine(
         subject=str(record["Id"]),
         name=str(record["Name"]),

@@ -17,6 +17,9 @@ class Fact(Frozen):
     volatile: ClassVar[frozenset[str]] = frozenset()
     """Fields that change by themselves (measurements): never part of a change, only of guards."""
 
+    alone: ClassVar[bool] = False
+    """Whether only one host can have what it is of: where several show it, nobody knows which of them is meant."""
+
     subject: str = Field(description="What this fact is about, by its stable identity")
 
     @property

@@ -75,6 +75,8 @@ class Machine:
     """Name of the integration service that is too old for its hosts, if one is."""
     media: dict[tuple[int, int], str] = field(default_factory=dict)
     """What stands in its DVD drives: controller and location → path. Drive 0 at location 1 is always there."""
+    replication: str = "None"
+    """What Hyper-V Replica makes of it: `None`, `Primary`, or `Replica` for what another host's is copied to."""
     guid: UUID | None = None
 
     @property

@@ -50,7 +50,7 @@ def machine_object(world: World, machine: Machine) -> Object:
             "Heartbeat": hyperv("VMHeartbeatStatus", "OkApplicationsUnknown") if machine.running else None,
             "ReplicationState": hyperv("VMReplicationState", "Disabled"),
             "ReplicationHealth": hyperv("VMReplicationHealthState", "NotApplicable"),
-            "ReplicationMode": hyperv("VMReplicationMode", "None"),
+            "ReplicationMode": hyperv("VMReplicationMode", machine.replication),
             "CPUUsage": 3 if machine.running else 0,
             "MemoryAssigned": Int64(assigned),
             "MemoryDemand": Int64(assigned // 2),

@@ -36,7 +36,7 @@ _NUMBERS: Mapping[str, Mapping[str, int]] = {
     "Microsoft.HyperV.PowerShell.CheckpointType": {"Disabled": 2, "Production": 3, "ProductionOnly": 4, "Standard": 5},
     "Microsoft.HyperV.PowerShell.VMReplicationState": {"Disabled": 0},
     "Microsoft.HyperV.PowerShell.VMReplicationHealthState": {"NotApplicable": 0},
-    "Microsoft.HyperV.PowerShell.VMReplicationMode": {"None": 0},
+    "Microsoft.HyperV.PowerShell.VMReplicationMode": {"None": 0, "Primary": 1, "Replica": 2},
     "Microsoft.HyperV.PowerShell.OnOffState": {"On": 0, "Off": 1},
     "Microsoft.HyperV.PowerShell.SnapshotType": {"Standard": 0, "Recovery": 1, "Planned": 2, "Missing": 3, "Replica": 4},
     "Microsoft.HyperV.PowerShell.DvdMediaType": {"None": 0, "ISO": 1, "Physical": 2},
