@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -11,7 +11,7 @@ from remediations.facts.saved import SaveHistory, save_history
 from remediations.model.reply import Record, Reply
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-WEB, WEB_2 = uuid4(), uuid4()
+WEB, WEB_2 = UUID("49fb1d3f-1709-408c-bf32-564099a49401"), UUID("f2726aea-8ce7-4d2e-8898-a2b42e99d48c")
 
 SAVED = "'{name}' was saved. (Virtual machine ID {id})"
 UNREADABLE = (
