@@ -56,8 +56,11 @@ class RepairNameResolution(OfPeer):
         host, peer = site.host(self.host).name, site.host(self.peer).name
         return Reads({"peer": peer}, view=name_view(host, peer, site), adapters=interfaces(peer))
 
-    def plan(self, *, peer: str, view: NameView, adapters: Interfaces | Unknown | NotApplicable) -> Iterator[Item]:
+    def plan(self, *, peer: str, view: NameView | Unknown, adapters: Interfaces | Unknown | NotApplicable) -> Iterator[Item]:
         """One item: the name leads to the peer, or what has to be mended."""
+        if isinstance(view, Unknown):
+            yield unread("what it finds by name", view)
+            return
         if not isinstance(adapters, Interfaces):
             yield unread(f"addresses of {peer}", adapters)
             return

@@ -16,11 +16,12 @@ from remediations.catalogue.repair_name_resolution import RepairNameResolution
 from remediations.engine.gather import Gathered, gather
 from remediations.engine.ports import Clock, Observe, Reading, quietly
 from remediations.engine.readiness_findings import ANY_VM, by_silence, each_once, finding_of, ids_of, silence_of, way_of
-from remediations.engine.readiness_plain import Group, names, questions, questions_again, tests
+from remediations.engine.readiness_plain import Group, names, names_unanswered, questions, questions_again, tests
 from remediations.engine.readiness_scope import Machines, Scope
-from remediations.engine.readiness_sweep import Sweep, queries_left
+from remediations.engine.readiness_sweep import Sweep, name_views, queries_left
 from remediations.engine.readiness_ways import Home, by_pair, by_vm, entries, homes, incident_of, of_two_hosts, ways
 from remediations.facts.host import guests
+from remediations.facts.names import unresolvable
 from remediations.facts.query import Query
 from remediations.model.fact import Unknown
 from remediations.model.names import same_host
@@ -58,13 +59,20 @@ def assess(
         sweep.queries.setdefault(query.id, query)
     found = observe(f"read {len(chosen)} hosts", lambda: read(hosts, site, sweep.queries.values()))
     again = [each for each in questions_again(site, needs.neighbours, found.get) if each.host not in found.silent]
+    unanswered = {}
     if again:
-        found += observe(f"ask {len(again)} hosts for one name after the other", lambda: read(hosts, site, again))
+        singly = observe(f"ask {len(again)} hosts for one name after the other", lambda: read(hosts, site, again))
+        # A host that told everything else, and comes to no end with names, is not silent: its DNS servers are.
+        unanswered = {host: unresolvable(host, why) for host, why in singly.silent.items()}
+        found += Gathered(singly.seen, singly.seen_as)
+    unanswered |= names_unanswered(site, needs.neighbours, found.get)
     machines = Machines(site, chosen, {name: found.of(query) for name, query in listed.items()}, scope)
     doubts = needs.ask_doubts(sweep, pairs, found)
     sweep.look_closer(found)
     vm_needs = {each: _vm_ways(each, pairs, sweep) for each in machines.chosen}
     known = machines.known_absent(queries_left(sweep, found))
+    # Each further name would take as long again, and with all of them a host would seem to be silent.
+    known |= {each.id: Unknown(reason=unanswered[each.host]) for each in name_views(sweep) if each.host in unanswered}
     # Who has said nothing is not asked again: one silence, one reason.
     known |= {each.id: Unknown(reason=found.silent[each.host]) for each in sweep.queries.values() if each.host in found.silent}
     found += Gathered(known, {})

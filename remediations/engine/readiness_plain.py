@@ -307,5 +307,16 @@ def questions_again(
     return [names_seen_each(host, names) for host, names in asked if not isinstance(found(names_seen(host, names)), NamesSeen)]
 
 
+def names_unanswered(site: Site, groups: Iterable[Sequence[str]], found: Callable[[Query[Any]], Seen | None]) -> dict[str, str]:
+    """The hosts whose DNS servers did not answer, and what is said of each."""
+    told = {}
+    for host, names in _asked(site, groups):
+        for query in (names_seen(host, names), names_seen_each(host, names)):
+            fact = found(query)
+            if isinstance(fact, NamesSeen) and fact.unanswered:
+                told[host] = fact.unanswered
+    return told
+
+
 def _asked(site: Site, groups: Iterable[Sequence[str]]) -> list[tuple[str, tuple[str, ...]]]:
     return [(host, names) for hosts in groups if len(hosts) > 1 for names in [tuple(map(site.fqdn, hosts))] for host in hosts]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.repair_name_resolution import RepairNameResolution
 from remediations.engine.gather import Gathered, queries_of
 from remediations.engine.propose import asked_for
 from remediations.engine.readiness_findings import Asked, finding_of
@@ -114,3 +115,11 @@ def _is_of_cluster(query: Query[Any]) -> bool:
 def queries_left(sweep: Sweep, found: Gathered) -> Iterator[Query[Any]]:
     """What was asked for and is not yet known."""
     return (query for query in sweep.queries.values() if not found.has(query))
+
+
+def name_views(sweep: Sweep) -> Iterator[Query[Any]]:
+    """What is asked of single hosts about single names."""
+    for repair, asked in sweep.asked.items():
+        if isinstance(repair, RepairNameResolution) and asked.reads is not None:
+            view = asked.reads.queries["view"]
+            yield from (view,) if isinstance(view, Query) else view.values()

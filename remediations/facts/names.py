@@ -18,6 +18,10 @@ _NOT_THERE = ("DNS_ERROR_RCODE_NAME_ERROR", "DNS_ERROR_RECORD_DOES_NOT_EXIST", "
 """Resolve-DnsName's error ids for "there is no such name", which is an answer."""
 
 
+_SILENT = "ERROR_TIMEOUT"
+"""Its error id where none of the DNS servers answered: every name that is asked for takes that long again."""
+
+
 class NameView(Fact):
     """One name as one host sees it; `subject` is host/name."""
 
@@ -44,6 +48,8 @@ class NamesSeen(Fact):
 
     found: Mapping[str, frozenset[str]]
     """Full name → addresses, none if it is not found. A name that could not be asked for is left out."""
+    unanswered: str = ""
+    """Why no further name can be asked for, since no DNS server answered; empty if one did."""
 
 
 def names_seen(host: str, names: tuple[str, ...]) -> Query[NamesSeen]:
@@ -72,15 +78,25 @@ def name_view(host: str, peer: str, site: Site) -> Query[NameView]:
     return Query(host, tuple(reads), partial(_name_view, host, name))
 
 
+def unresolvable(host: str, why: str) -> str:
+    """What is said of a host whose DNS servers do not answer."""
+    servers = "its DNS servers do not answer; see Get-DnsClientServerAddress there, and whether it reaches them on port 53"
+    return f"names cannot be resolved on {host}: {servers} ({why})"
+
+
 def _names_seen(host: str, replies: Sequence[Reply]) -> NamesSeen:
     told = {str(each["Name"]): each for each in many(replies[0])}
     answered = {name: each for name, each in told.items() if not each["Error"] or str(each["Error"]).startswith(_NOT_THERE)}
-    return NamesSeen(subject=host, found={name: frozenset(texts(each["Addresses"])) for name, each in answered.items()})
+    found = {name: frozenset(texts(each["Addresses"])) for name, each in answered.items()}
+    mute = next((name for name, each in told.items() if str(each["Error"] or "").startswith(_SILENT)), None)
+    return NamesSeen(subject=host, found=found, unanswered=unresolvable(host, f"{mute}: {_SILENT}") if mute else "")
 
 
 def _names_seen_each(host: str, names: tuple[str, ...], replies: Sequence[Reply]) -> NamesSeen:
     answered = (pair for pair in zip(names, replies, strict=True) if pair[1].ok or _is_answer(pair[1]))
-    return NamesSeen(subject=host, found={name: _addresses(reply) for name, reply in answered})
+    mute = next((name for name, reply in zip(names, replies, strict=True) if _is_silence(reply)), None)
+    found = {name: _addresses(host, reply) for name, reply in answered}
+    return NamesSeen(subject=host, found=found, unanswered=unresolvable(host, f"{mute}: {_SILENT}") if mute else "")
 
 
 def _name_view(host: str, name: str, replies: Sequence[Reply]) -> NameView:
@@ -89,15 +105,17 @@ def _name_view(host: str, name: str, replies: Sequence[Reply]) -> NameView:
         subject=f"{host}/{name}",
         host=host,
         name=name,
-        seen=_addresses(replies[0]),
-        past_hosts_file=_addresses(replies[1]),
+        seen=_addresses(host, replies[0]),
+        past_hosts_file=_addresses(host, replies[1]),
         remembered=any(same_name(str(each["Entry"]).rstrip("."), name) for each in many(replies[2])),
-        served=_addresses(served) if served is not None and (served.ok or _is_answer(served)) else None,
+        served=_addresses(host, served) if served is not None and (served.ok or _is_answer(served)) else None,
     )
 
 
-def _addresses(reply: Reply) -> frozenset[str]:
+def _addresses(host: str, reply: Reply) -> frozenset[str]:
     """The addresses of a reply; records of other types (an alias, a zone's authority) are left out."""
+    if _is_silence(reply):
+        raise Unreadable(unresolvable(host, reply.errors[0].message))
     if not reply.ok and not _is_answer(reply):
         raise Unreadable(reply.errors[0].message)
     return frozenset(str(each["IPAddress"]) for each in reply.objects if each.get("IPAddress"))
@@ -105,3 +123,7 @@ def _addresses(reply: Reply) -> frozenset[str]:
 
 def _is_answer(reply: Reply) -> bool:
     return all(error.error_id.startswith(_NOT_THERE) for error in reply.errors)
+
+
+def _is_silence(reply: Reply) -> bool:
+    return any(error.error_id.startswith(_SILENT) for error in reply.errors)

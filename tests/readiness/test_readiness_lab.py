@@ -243,3 +243,21 @@ def test_every_repair_by_state_is_planned_for_ways_or_for_virtual_machines(lab: 
     }
     by_state = {each.id for each in CATALOGUE.values() if issubclass(each, Repair) and each.proof is Proof.STATE}
     assert by_state - asked == {each.id for each in NOT_A_WAY}
+
+
+@pytest.mark.parametrize("module", ["with the module", "without"])
+def test_a_host_whose_dns_servers_do_not_answer_is_not_taken_for_silent(
+    module: str, lab: Lab, look: Look, mocker: MockerFixture
+) -> None:
+    """Each of its names takes its time in vain; all of them take longer than a host may."""
+    mocker.patch("remediations.engine.gather.READ_DEADLINE", 4.0)
+    host = lab.world.hosts["HV03"]
+    host.network.dns_silent = 2.5
+    if module == "without":
+        host.module = None
+    report = look()
+    assert [each.silent for each in report.hosts if each.name == "HV03"] == [""]
+    (finding,) = (each for each in report.findings if each.remediation == "repair-name-resolution")
+    assert finding.level is Level.UNKNOWN
+    assert "names cannot be resolved on HV03: its DNS servers do not answer; see Get-DnsClientServerAddress" in finding.why[0]
+    assert ways(report)["HV01", "HV02"].level is Level.READY

@@ -157,6 +157,9 @@ class Network:
     remembered: dict[str, str] = field(default_factory=dict)
     """The DNS client's cache: name → address; an empty one for a name that was not found."""
 
+    dns_silent: float | None = None
+    """Seconds after which a question to its DNS servers is given up, since none of them answers; None where they do."""
+
     def adapter_in(self, subnet: str) -> Adapter | None:
         """The adapter with an address in a network."""
         return next((each for each in self.adapters if ip_interface(each.address).ip in ip_network(subnet)), None)
@@ -179,16 +182,24 @@ def wire(number: int) -> Network:
 
 
 def resolve(world: World, host: Host, name: str, *, hosts_file: bool = True, cache: bool = True) -> str:
-    """The address that a host takes a name for; empty if it knows none."""
-    wanted = name.casefold()
-    full = wanted if "." in wanted else f"{wanted}.{host.domain}".casefold()
-    own = host.network
-    for known in (wanted, full):
+    """The address that a host takes a name for; empty if it knows none, or its DNS servers do not answer."""
+    known = without_dns(host, name, hosts_file=hosts_file, cache=cache)
+    if known is not None or host.network.dns_silent is not None:
+        return known or ""
+    return world.names.get(_full(host, name), "")
+
+
+def without_dns(host: Host, name: str, *, hosts_file: bool = True, cache: bool = True) -> str | None:
+    """The address that a host takes a name for without asking a DNS server; None if it has to ask."""
+    own, full = host.network, _full(host, name)
+    for known in (name.casefold(), full):
         if hosts_file and known in own.hosts_file:
             return own.hosts_file[known]
-    if cache and full in own.remembered:
-        return own.remembered[full]
-    return world.names.get(full, "")
+    return own.remembered.get(full) if cache else None
+
+
+def _full(host: Host, name: str) -> str:
+    return (name if "." in name else f"{name}.{host.domain}").casefold()
 
 
 def owner(world: World, address: str) -> Host | None:

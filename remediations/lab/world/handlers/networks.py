@@ -190,17 +190,18 @@ def get_addresses(world: World, call: Call) -> None:
         call.output(cim_object("StandardCimv2", "MSFT_NetIPAddress", properties))
 
 
-def resolve_name(world: World, call: Call) -> None:
+async def resolve_name(world: World, call: Call) -> None:
     """Resolve-DnsName -Name [-NoHostsFile] [-Server]: a named server is asked itself, past the hosts file and cache."""
     host, given = world.host(call.host), call.parameters
     name, direct = str(given["Name"]), given.get("Server") is not None
     hosts_file = not direct and not given.get("NoHostsFile")
+    waited = await _in_vain(world, host, name, hosts_file=hosts_file, cache=not direct)
     address = network.resolve(world, host, name, hosts_file=hosts_file, cache=not direct)
-    if not address:
+    if waited or not address:
         raise CommandError(
-            f"{name} : {say('dns.none', host.culture)}",
-            "DNS_ERROR_RCODE_NAME_ERROR",
-            "ResourceUnavailable",
+            f"{name} : {say('dns.silent' if waited else 'dns.none', host.culture)}",
+            "ERROR_TIMEOUT" if waited else "DNS_ERROR_RCODE_NAME_ERROR",
+            "OperationTimeout" if waited else "ResourceUnavailable",
             exception="System.ComponentModel.Win32Exception",
             command_type="Microsoft.DnsClient.Commands.ResolveDnsName",
             hresult=-2146233088,
@@ -223,14 +224,27 @@ def resolve_name(world: World, call: Call) -> None:
     call.output(Object(("Microsoft.DnsClient.Commands.DnsRecord_A", "System.Object"), properties, full))
 
 
-def get_names(world: World, call: Call) -> None:
-    """Get-RemediationName."""
+async def _in_vain(world: World, host: Host, name: str, *, hosts_file: bool, cache: bool) -> bool:
+    """Whether DNS servers that do not answer were asked; takes as long as the client waits for them."""
+    silent = host.network.dns_silent
+    if silent is None or network.without_dns(host, name, hosts_file=hosts_file, cache=cache) is not None:
+        return False
+    await world.clock.sleep(silent)
+    return True
+
+
+async def get_names(world: World, call: Call) -> None:
+    """Get-RemediationName: stops at the first name that no DNS server answers for."""
     host = world.host(call.host)
     for name in call.parameters["Name"]:
+        waited = await _in_vain(world, host, str(name), hosts_file=True, cache=True)
         address = network.resolve(world, host, str(name))
-        problem = "" if address else "DNS_ERROR_RCODE_NAME_ERROR,Microsoft.DnsClient.Commands.ResolveDnsName"
+        error = "" if address else "ERROR_TIMEOUT" if waited else "DNS_ERROR_RCODE_NAME_ERROR"
+        problem = f"{error},Microsoft.DnsClient.Commands.ResolveDnsName" if error else ""
         found = {"Name": str(name), "Addresses": [address] if address else [], "Error": problem}
         call.output(Object(("System.Management.Automation.PSCustomObject", "System.Object"), found, custom=True))
+        if waited:
+            return
 
 
 def get_cache(world: World, call: Call) -> None:
