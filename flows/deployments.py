@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -67,7 +67,7 @@ def register(client: SyncPrefectClient, *, flows: Sequence[Flow[..., Any]] = ALL
     """Create or bring up to date pool, deployments, automations and pause switch; the deployments' ids by flow name."""
     ensure_pool(client, pool)
     found = {flow.name: deploy(client, flow, pool=pool) for flow in flows}
-    end_zombies(client)
+    end_zombies(client, found.values())
     ensure_variable(client)
     if REPORT in found:
         take_in_events(client, found[REPORT])
@@ -144,24 +144,33 @@ def _field(name: str, field: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def end_zombies(client: SyncPrefectClient) -> None:
-    """Have Prefect mark a run as crashed when its process is gone without a word; a suspended run has none, so stays."""
+def end_zombies(
+    client: SyncPrefectClient, deployments: Iterable[UUID], *, name: str = ZOMBIES, silence: timedelta = SILENCE
+) -> None:
+    """Have Prefect mark a run as crashed when its process is gone without a word; a suspended run has none, so stays.
+
+    Only runs of these deployments: the same Prefect may work for others, whose runs are none of our business.
+    """
     ended = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed", "Suspended")}
     wanted = AutomationCore(
-        name=ZOMBIES,
+        name=name,
         description="A worker or a flow's process died: the run becomes Crashed, and recover closes what it left open.",
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.heartbeat", *ended},
             match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            match_related={
+                "prefect.resource.role": "deployment",
+                "prefect.resource.id": [f"prefect.deployment.{each}" for each in deployments],
+            },
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=SILENCE,
+            within=silence,
         ),
         actions=[
             ChangeFlowRunState(
-                state=StateType.CRASHED, message=f"no heartbeat for {SILENCE.total_seconds():.0f} s: worker or process died"
+                state=StateType.CRASHED, message=f"no heartbeat for {silence.total_seconds():.0f} s: worker or process died"
             )
         ],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,11 +13,11 @@ import gated
 import httpx
 import pytest
 from inbox import inbox_of
-from prefect.states import Crashed, Failed, State
+from prefect.states import Crashed, Failed, Running, State
 from proving import asked, enrolled
 from served_prefect import Served, eventually
 
-from flows.deployments import POOL, deploy, ensure_pool
+from flows.deployments import POOL, deploy, end_zombies, ensure_pool
 from flows.remediate_migration import remediate_migration
 from remediations.ledger import Ledger
 from remediations.model.incident import Incident
@@ -129,6 +129,34 @@ def test_a_run_that_cannot_be_seen_is_named_until_somebody_says_that_it_is_gone(
     said = json.loads(served.cli("recover", "--json", "--gone", elsewhere).stdout)
     assert [each["run"] for each in said["recovered"]] == [elsewhere]
     assert elsewhere not in [each["run"] for each in said["left"]]
+
+
+def test_a_run_without_a_heartbeat_is_ended_if_it_is_ours_and_no_other_team_s(served: Served) -> None:
+    with served.client() as client:
+        ensure_pool(client, "nobody")
+        ours, theirs = (deploy(client, remediate_migration.with_options(name=f"{name} zombie"), pool="nobody") for name in "ab")
+        end_zombies(client, [ours], name=f"zombies-{uuid4().hex[:6]}", silence=timedelta(seconds=10))
+        runs = {
+            each: client.create_flow_run_from_deployment(each, parameters={"incident": {"vm": "VM42"}}).id
+            for each in (theirs, ours)
+        }
+        for deployment, run in runs.items():
+            client.set_flow_run_state(run, Running(), force=True)
+            heartbeat = {
+                "occurred": datetime.now(UTC).isoformat(),
+                "event": "prefect.flow-run.heartbeat",
+                "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
+                "related": [
+                    {"prefect.resource.id": f"prefect.deployment.{deployment}", "prefect.resource.role": "deployment"},
+                ],
+                "id": str(uuid4()),
+            }
+            httpx.post(f"{served.api}/events", json=[heartbeat]).raise_for_status()
+        served.until(runs[ours], "Crashed", seconds=60)
+        state = client.read_flow_run(runs[theirs]).state
+        assert state is not None
+        assert state.is_running()
+        client.set_flow_run_state(runs[theirs], Crashed(message="the test is over"), force=True)
 
 
 def lost(served: Served, ledger: Ledger, state: State[object] | None) -> str:
