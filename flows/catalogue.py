@@ -43,8 +43,9 @@ def flow_of(remediation: type[Remediation]) -> CatalogueFlow:
 
     Args:
         request: What it is aimed at.
-        dry_run: Read and plan only. Nothing can be changed, not even by mistake.
-        requested_by: Who asks for it. It is kept in the audit trail.
+        dry_run: Read and plan only: nothing can be changed, not even by mistake. Switched off, the plan is shown on the run's
+            page and asked for there (Resume) before anything is sent.
+        requested_by: Your name. It is kept in the audit trail; up to which tier you may approve it alone, policy says.
     """
     decorate = flow(name=remediation.id, flow_run_name=name, persist_result=False, retries=0, validate_parameters=True)
     return decorate(carry_out)

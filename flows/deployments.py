@@ -17,10 +17,10 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
 from flows.catalogue import FLOWS
+from flows.forms import form
 from flows.pause import ensure_variable
 from flows.readiness import readiness
 from flows.recover import recover
@@ -29,6 +29,7 @@ from flows.report_failure import report_failure
 from flows.rolling_maintenance import rolling_maintenance
 from flows.undo import undo
 from flows.watch_event_logs import watch_event_logs
+from remediations.model.site import Site
 
 POOL = "hyper-v"
 """The work pool of one site's workers."""
@@ -63,10 +64,15 @@ SILENCE = timedelta(seconds=90)
 """A flow run that shows no heartbeat for so long (they come every 30 s) has lost its process."""
 
 
-def register(client: SyncPrefectClient, *, flows: Sequence[Flow[..., Any]] = ALL, pool: str = POOL) -> dict[str, UUID]:
-    """Create or bring up to date pool, deployments, automations and pause switch; the deployments' ids by flow name."""
+def register(
+    client: SyncPrefectClient, *, flows: Sequence[Flow[..., Any]] = ALL, pool: str = POOL, site: Site | None = None
+) -> dict[str, UUID]:
+    """Create or bring up to date pool, deployments, automations and pause switch; the deployments' ids by flow name.
+
+    With a `site` the forms say which names of hosts and clusters there are.
+    """
     ensure_pool(client, pool)
-    found = {flow.name: deploy(client, flow, pool=pool) for flow in flows}
+    found = {flow.name: deploy(client, flow, pool=pool, site=site) for flow in flows}
     end_zombies(client, found.values())
     ensure_variable(client)
     if REPORT in found:
@@ -89,7 +95,9 @@ def ensure_pool(client: SyncPrefectClient, pool: str) -> None:
             return
 
 
-def deploy(client: SyncPrefectClient, flow: Flow[..., Any], *, pool: str, entrypoint: str | None = None) -> UUID:
+def deploy(
+    client: SyncPrefectClient, flow: Flow[..., Any], *, pool: str, entrypoint: str | None = None, site: Site | None = None
+) -> UUID:
     """Create or bring up to date a flow's deployment; its id. The API checks parameters against the flow's own types."""
     return client.create_deployment(
         flow_id=client.create_flow_from_name(flow.name),
@@ -98,7 +106,7 @@ def deploy(client: SyncPrefectClient, flow: Flow[..., Any], *, pool: str, entryp
         tags=["hyper-v"],
         work_pool_name=pool,
         entrypoint=entrypoint or f"{flow.fn.__module__}.{flow.fn.__name__}",
-        parameter_openapi_schema=form(parameter_schema(flow).model_dump(exclude_unset=True)),
+        parameter_openapi_schema=form(flow, site),
         enforce_parameter_schema=True,
         pull_steps=[],
         # Named outright, Prefect's worker starts the engine itself instead of through a second interpreter.
@@ -116,32 +124,6 @@ def _schedules(client: SyncPrefectClient, name: str) -> list[DeploymentScheduleC
         return [DeploymentScheduleCreate(schedule=CronSchedule(cron=first, timezone="UTC"))] if first else []
     told = {"schedule", "active", "max_scheduled_runs", "parameters", "slug"}
     return [DeploymentScheduleCreate.model_validate(each.model_dump(include=told)) for each in found]
-
-
-def form(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A parameter schema as people like to fill it in: what may be left out is an empty field, not a choice between types.
-
-    `anyOf` of one type and null becomes that type, without a default: left empty, the parameter is not sent. The flow's own
-    types still decide; so senders leave out what they do not know instead of sending null.
-    """
-    made = dict(schema)
-    if "properties" in made:
-        made["properties"] = {name: _field(name, field) for name, field in made["properties"].items()}
-    if "definitions" in made:
-        made["definitions"] = {name: form(each) for name, each in made["definitions"].items()}
-    return made
-
-
-def _field(name: str, field: Mapping[str, Any]) -> dict[str, Any]:
-    made = {**field, "title": {"vm": "VM"}.get(name, name.replace("_", " ").capitalize())}
-    kinds = [each for each in field.get("anyOf", ()) if each.get("type") != "null"]
-    plain = [each for each in kinds if "const" not in each]
-    if len(plain) == 1 and all(each.get("type") == plain[0].get("type") for each in kinds):
-        del made["anyOf"]
-        made |= plain[0]
-        if made.get("default", ...) is None:
-            del made["default"]
-    return made
 
 
 def end_zombies(

@@ -27,7 +27,8 @@ def remediate_migration(incident: Incident, dry_run: bool = True) -> State[Any]:
 
     Args:
         incident: What failed, as it was reported. The virtual machine is enough; what is missing is read from the hosts.
-        dry_run: Read and plan only. Nothing can be changed, not even by mistake.
+        dry_run: Read and plan only: nothing can be changed, not even by mistake. Switched off, the plan is shown on the run's
+            page and asked for there (Resume) before anything is sent.
     """
     return conclude(
         lambda engine, run, gate: engine.remediate(run, incident, dry_run=dry_run, gate=gate, requested_by=incident.reported_by)

@@ -27,7 +27,8 @@ def rolling_maintenance(request: RollingMaintenance, dry_run: bool = True, reque
 
     Args:
         request: The cluster, and the order of its nodes.
-        dry_run: Read and plan only. Nothing can be changed, not even by mistake.
-        requested_by: Who asks for it. It is kept in the audit trail.
+        dry_run: Read and plan only: nothing can be changed, not even by mistake. Switched off, the plan is shown on the run's
+            page and asked for there (Resume) before anything is sent.
+        requested_by: Your name. It is kept in the audit trail; up to which tier you may approve it alone, policy says.
     """
     return conclude(lambda engine, run, gate: engine.roll(run, request, dry_run=dry_run, gate=gate, requested_by=requested_by))

@@ -31,6 +31,15 @@ def test_commands_exist(page: Path) -> None:
     assert [words for words in typed if not known(words.split())] == []
 
 
+def test_commands_that_the_program_tells_people_to_run_exist() -> None:
+    sources = [each for part in ("remediations", "flows", "configs") for each in (ROOT / part).rglob("*") if each.is_file()]
+    texts = {each: each.read_text("utf-8") for each in sources if each.suffix in (".py", ".html", ".yaml", ".yml", ".json")}
+    # Not a method's name, nor a part of another name; a command's own words end where it is given something.
+    typed = {each: re.findall(r"(?<![.\w/-])remediate ([a-z]+(?: [a-z-]+)?)", text) for each, text in texts.items()}
+    missing = [f"{each.name}: remediate {words}" for each, all_ in typed.items() for words in all_ if not known(words.split())]
+    assert missing == []
+
+
 def known(words: list[str]) -> bool:
     """Whether these are a command, or a group and one of its commands, perhaps with what they are given."""
     here = typer.main.get_command(app)

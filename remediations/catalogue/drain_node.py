@@ -35,7 +35,7 @@ from remediations.facts.room import HostMemory, host_memory
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
-from remediations.model.maintenance import Failback, Spare
+from remediations.model.maintenance import FAILBACK_WORDS, Failback, Spare
 from remediations.model.names import HostName
 from remediations.model.plan import Blocked, Close, Item, Obstacle, Satisfied, Step, Target, Wait
 from remediations.model.site import Cluster, Site
@@ -62,7 +62,9 @@ class DrainNode(Operation):
     sends: ClassVar[frozenset[str]] = frozenset({"Move-ClusterSharedVolume", "Resume-ClusterNode", "Suspend-ClusterNode"})
 
     node: HostName = Field(description="The cluster node to drain")
-    failback: Failback = Field(default="NoFailback", description="What an undo does with the roles that had moved")
+    failback: Failback = Field(
+        default="NoFailback", description=f"What an undo does with the roles that had moved. {FAILBACK_WORDS}"
+    )
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The node, its peers, what it owns and what runs on it, and who else is at work on the cluster."""

@@ -80,7 +80,8 @@ def _mend(name: str, cluster: str, node: NodeSeen | None) -> tuple[str, ...]:
     if node.state == "Paused":
         return (
             f"Somebody paused {name}, or a drain did: ask who, and let the maintenance end",
-            f"Then take it back: remediate run resume-node, or Resume-ClusterNode -Name '{name}' -Failback NoFailback",
+            f"Then take it back: remediate apply resume-node --node {name}, or "
+            f"Resume-ClusterNode -Name '{name}' -Failback NoFailback",
         )
     start = f"Start-ClusterNode -Name '{name}'" + (" -ClearQuarantine" if node.status == "Quarantined" else "")
     return (

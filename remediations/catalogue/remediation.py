@@ -18,7 +18,7 @@ from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Fact, NotApplicable, Unknown
 from remediations.model.incident import Incident
-from remediations.model.names import ClusterName, HostName, same_host
+from remediations.model.names import ClusterName, HostName, names_in, same_host
 from remediations.model.plan import Blocked, Item, Obstacle, Plan, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
@@ -226,11 +226,6 @@ def _fields(remediation: type[Remediation]) -> Mapping[str, Any]:
     """A request's fields, with all that their annotations say."""
     hints = typing.get_type_hints(remediation, include_extras=True)
     return {name: hints[name] for name in remediation.model_fields}
-
-
-def names_in(hint: Any, kind: Any) -> bool:
-    """Whether an annotation is, or holds, this kind of name: `HostName`, `HostName | None`, `tuple[HostName, ...]`."""
-    return hint == kind or any(names_in(each, kind) for each in typing.get_args(hint))
 
 
 def _names(value: Any) -> tuple[str, ...]:

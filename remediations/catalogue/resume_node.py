@@ -13,7 +13,7 @@ from remediations.facts.cluster import Node, from_any, neighbours, node
 from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import changes
-from remediations.model.maintenance import Failback
+from remediations.model.maintenance import FAILBACK_WORDS, Failback
 from remediations.model.names import HostName
 from remediations.model.plan import Blocked, Item, Obstacle, Satisfied, Step
 from remediations.model.site import Site
@@ -30,7 +30,9 @@ class ResumeNode(Operation):
     sends: ClassVar[frozenset[str]] = frozenset({"Resume-ClusterNode", "Suspend-ClusterNode"})
 
     node: HostName = Field(description="The cluster node to resume")
-    failback: Failback = Field(default="NoFailback", description="What becomes of roles that a drain had moved away")
+    failback: Failback = Field(
+        default="NoFailback", description=f"What becomes of roles that a drain had moved away. {FAILBACK_WORDS}"
+    )
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
         """The node, as its cluster shows it: while it starts it may not answer yet, and whoever is asked sends the command."""

@@ -23,7 +23,7 @@ from remediations.model.command import command
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
-from remediations.model.maintenance import Failback, Spare
+from remediations.model.maintenance import FAILBACK_WORDS, Failback, Spare
 from remediations.model.names import HostName
 from remediations.model.plan import Item, Satisfied, Step
 from remediations.model.site import Site
@@ -42,7 +42,9 @@ class RetryDrain(Repair):
     sends: ClassVar[frozenset[str]] = frozenset({"Move-ClusterSharedVolume", "Resume-ClusterNode", "Suspend-ClusterNode"})
 
     node: HostName = Field(description="The cluster node whose drain failed")
-    failback: Failback = Field(default="NoFailback", description="What an undo does with the roles that had moved")
+    failback: Failback = Field(
+        default="NoFailback", description=f"What an undo does with the roles that had moved. {FAILBACK_WORDS}"
+    )
 
     @classmethod
     def for_incident(cls, incident: Incident, site: Site) -> Iterable[Self]:

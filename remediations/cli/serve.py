@@ -27,6 +27,7 @@ from remediations.settings.environment import SERVING
 if TYPE_CHECKING:
     from flows.dispatch import Dispatcher
     from remediations.ledger import Ledger
+    from remediations.model.site import Site
 
 SWEEP_SECONDS = 60.0
 """How often what ended runs left open is looked for."""
@@ -123,7 +124,7 @@ def serving(
         refresh_global_settings_context()  # Prefect read its settings when it was imported: its own server was not known then
         starting = "start Prefect" if server is not None else f"wait for Prefect at {api} (PREFECT_API_URL)"
         observe(starting, lambda: wait_ready(api, server))
-        deployment = observe("register the flows", lambda: _register(api))
+        deployment = observe("register the flows", lambda: _register(api, configuration.site))
         _check_blocks(configuration)
         site = {
             "REMEDIATE_CONFIG": str(configuration.directory.resolve()),
@@ -182,11 +183,11 @@ def _wrong(file: str, where: str, wrong: str, right: str) -> Problem:
     return Problem(file=file, line=0, column=0, where=where, wrong=wrong, right=right)
 
 
-def _register(api: str) -> Any:
+def _register(api: str, site: Site) -> Any:
     from flows import approvals, deployments
 
     with approvals.client_for(api) as client:
-        return deployments.register(client)[deployments.MAIN]
+        return deployments.register(client, site=site)[deployments.MAIN]
 
 
 def _check_blocks(configuration: Configuration) -> None:

@@ -34,7 +34,7 @@ class Incident(Frozen):
     channel: str | None = Field(default=None, max_length=200, description="Event log channel the event came from")
     provider: str | None = Field(default=None, max_length=200, description="Event provider (source) name")
     message: str = Field(default="", max_length=20_000, description="The event's or error's text, in any language")
-    occurred_at: AwareDatetime | None = Field(default=None, description="When it failed, with its UTC offset")
+    occurred_at: AwareDatetime | None = Field(default=None, description="When it failed, with its UTC offset; now, if left out")
     reported_by: str = Field(default="a person", max_length=200, description="Who or what reported it")
 
     @model_validator(mode="after")

@@ -14,6 +14,11 @@ from remediations.model.names import ClusterName, same_name, short_name
 Failback = Literal["NoFailback", "Immediate", "Policy"]
 """What a resumed node gets back of the roles that its drain had moved away."""
 
+FAILBACK_WORDS = (
+    "NoFailback: they stay where they are, Immediate: they come home at once, Policy: as each role's own failback says"
+)
+"""The three in words, for whoever has to choose (Resume-ClusterNode, Failback)."""
+
 
 class OneMore(StrEnum):
     """Whether quorum has to survive one more failure while a node is away, from the loosest to the strictest."""

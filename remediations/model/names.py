@@ -7,9 +7,10 @@ command is one of these types, and their errors say what was wrong and what woul
 from __future__ import annotations
 
 import re
+import typing
 import unicodedata
 from collections.abc import Iterable
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator
 
@@ -51,6 +52,11 @@ ClusterName = Annotated[str, AfterValidator(_cluster)]
 
 VmName = Annotated[str, AfterValidator(_vm)]
 """The name of one virtual machine: any text Hyper-V takes, without PowerShell's wildcard characters."""
+
+
+def names_in(hint: Any, kind: Any) -> bool:
+    """Whether an annotation is, or holds, this kind of name: `HostName`, `HostName | None`, `tuple[HostName, ...]`."""
+    return hint == kind or any(names_in(each, kind) for each in typing.get_args(hint))
 
 
 def same_name(one: str, other: str) -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field, field_validator
 
 from remediations.model.base import Frozen
-from remediations.model.maintenance import Failback
+from remediations.model.maintenance import FAILBACK_WORDS, Failback
 from remediations.model.names import ClusterName, HostName, same_host
 
 ROLLING = "rolling-maintenance"
@@ -22,7 +22,8 @@ class RollingMaintenance(Frozen):
         default=(), description="Its nodes in the order of their turns; all, in site.yaml's order, if left out"
     )
     failback: Failback = Field(
-        default="Immediate", description="What becomes of the roles that a drain had moved away, once their node is back"
+        default="Immediate",
+        description=f"What becomes of the roles that a drain had moved away, once their node is back. {FAILBACK_WORDS}",
     )
 
     @field_validator("nodes")
