@@ -46,13 +46,15 @@ def take_in(failure: dict[str, Any]) -> list[str]:
         return canonical(known(report), site)
 
     found = event.read(failure, {})
-    incidents = checked(found, check)
+    right = checked(found, check)
+    if right.wrong:
+        raise BadAlert(right.wrong)
     with Ledger(Settings.load().ledger_url) as ledger:
 
         def settle(incident: Incident, ended: Ended) -> str:
             return over(ledger.over(incident.key, ended.how, ended.words(incident)), ended)
 
-        opened = ledger.take_in(incidents)
+        opened = ledger.take_in(right.incidents)
         words = [f"{each.id} was open already and joined" if each.joined else f"{each.id} opened" for each in opened]
         return [*words, *settled(found, check, settle), *(each.why for each in found.ignored)]
 

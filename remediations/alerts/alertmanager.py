@@ -19,6 +19,6 @@ class Webhook(Group):
 
 
 def read(value: Any, headers: Mapping[str, str]) -> Found:
-    """The incidents of a webhook. Raises `BadAlert` with what is wrong with any of its alerts."""
+    """The incidents of a webhook. Raises `BadAlert` if it is none."""
     del headers
     return found(shaped(Webhook, value), sender="Alertmanager", more="raise max_alerts in its webhook_config")

@@ -23,7 +23,7 @@ class Webhook(Group):
 
 
 def read(value: Any, headers: Mapping[str, str]) -> Found:
-    """The incidents of a webhook. Raises `BadAlert` with what is wrong with any of its alerts."""
+    """The incidents of a webhook. Raises `BadAlert` if it is none."""
     del headers
     more = "raise Max Alerts of its contact point"
     return found(shaped(Webhook, value), sender="Grafana", more=more, says_nothing=_says_nothing)

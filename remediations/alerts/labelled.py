@@ -36,7 +36,7 @@ class Group(BaseModel):
 
     receiver: Shown = Field(default="", description="The sender's name for this receiver; only shown")
     truncatedAlerts: int | None = Field(default=None, ge=0, description="Alerts that the sender left out")  # noqa: N815 (as above)
-    alerts: list[Alert] = Field(min_length=1, description="Taken all together, or not at all")
+    alerts: list[Alert] = Field(min_length=1, description="Each is taken by itself: one that is wrong keeps no other out")
 
 
 def found(
@@ -46,7 +46,7 @@ def found(
     more: str,
     says_nothing: Callable[[Alert], str | None] = lambda alert: None,
 ) -> Found:
-    """What a group of alerts of such a sender reports. Raises `BadAlert` with what is wrong with any that fires.
+    """What a group of alerts of such a sender reports, and what is wrong with any that fires.
 
     `says_nothing` gives the reason for which an alert is no report of ours; `more` is how to get alerts that the sender
     left out. A resolved alert that cannot be read ends nothing and is no mistake: it must not keep the others out.
@@ -74,11 +74,9 @@ def found(
                 reports.append(read)
             else:
                 ended.append(Ended(read, alert.status))
-    if mistakes:
-        raise BadAlert(mistakes)
     if group.truncatedAlerts:
         ignored.append(Ignored("truncatedAlerts", f"{group.truncatedAlerts} more alerts were left out by the sender; {more}"))
-    return Found(tuple(reports), tuple(ended), tuple(ignored))
+    return Found(tuple(reports), tuple(ended), tuple(ignored), tuple(mistakes))
 
 
 _LABELS = ("vm", "source", "destination", "cluster", "event_id", "channel", "provider")

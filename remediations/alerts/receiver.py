@@ -1,8 +1,8 @@
 """The web receiver: an alert comes in, and is answered only once it is safe.
 
 202 is sent after `intake` has returned, so what was answered with it is durable. Everything else tells the sender what to
-do: 400 names each field, 401, 413 and 415 say what is wrong, 429 and 503 say when to come again. A request is taken whole
-or not at all; what was cut off may be sent again, since the same alert joins its open incident.
+do: 400 names each field, 401, 413 and 415 say what is wrong, 429 and 503 say when to come again. An alert that is wrong keeps
+no other of its request out; anything may be sent again, since the same alert joins its open incident.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from remediations.alerts.edge import Edge, Limits, TooLarge, too_large, unavaila
 from remediations.alerts.report import Adapter, BadAlert, Found, Mistake
 from remediations.alerts.senders import SIGNATURE, Secret, Senders
 from remediations.alerts.senders import __doc__ as senders_doc
-from remediations.alerts.taking import Answer, Check, Intake, Settle, answered, checked, settled, starts_nothing
+from remediations.alerts.taking import Answer, Check, Checked, Intake, Settle, answered, checked, settled, starts_nothing
 from remediations.alerts.together import Together
-from remediations.model.incident import Incident
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -111,7 +110,7 @@ _ONLY_5XX = frozenset({"/alerts/alertmanager"})
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": Answer, "description": "Nothing to take: no alert is firing"},
-    400: {"description": "A field is wrong, and it is named; nothing of the request was taken"},
+    400: {"description": "A field is wrong, and it is named; alerts of the request that are right were taken"},
     401: {"description": "No token and no signature, or wrong ones"},
     413: {"description": "The body is too large"},
     415: {"description": "The body is not plain JSON"},
@@ -179,17 +178,17 @@ class _Taking:
     def endpoint(self, adapter: Adapter) -> Endpoint:
         """The endpoint of one format."""
 
-        def understood(body: bytes, headers: Mapping[str, str]) -> tuple[Found, list[Incident]]:
+        def understood(body: bytes, headers: Mapping[str, str]) -> tuple[Found, Checked]:
             found = adapter(_json(body), headers)
             return found, checked(found, self._check)
 
-        async def taken(body: bytes, headers: Mapping[str, str]) -> Answer:
+        async def taken(body: bytes, headers: Mapping[str, str]) -> tuple[Answer, Sequence[Mistake]]:
             # A small body is understood sooner than a thread takes over; a large one must not keep the others waiting.
             large = len(body) > _LARGE
-            found, incidents = await run_in_threadpool(understood, body, headers) if large else understood(body, headers)
-            accepted = await self._intake(incidents) if incidents else ()
+            found, right = await run_in_threadpool(understood, body, headers) if large else understood(body, headers)
+            accepted = await self._intake(right.incidents) if right.incidents else ()
             over = await run_in_threadpool(settled, found, self._check, self._settle) if found.ended else ()
-            return answered(found, accepted, over)
+            return answered(found, right.reports, accepted, over), right.wrong
 
         async def endpoint(request: Request) -> Response:
             headers = request.headers
@@ -201,17 +200,17 @@ class _Taking:
                 # Also keeps a browser's forms out: they cannot send JSON to a receiver that needs no token.
                 return JSONResponse({"error": "body: send uncompressed JSON with Content-Type: application/json"}, 415)
             try:
-                answer = await taken(await request.body(), {name.lower(): text for name, text in headers.items()})
+                answer, wrong = await taken(await request.body(), {name.lower(): text for name, text in headers.items()})
             except TooLarge:
                 return too_large(self.limits)
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody reads it
             except BadAlert as bad:
-                return refused(bad.mistakes)
+                return refused(bad.mistakes, _NOTHING)
             except Exception:  # whatever keeps it from being durable, the sender keeps it and comes again
                 log.exception("an alert could not be taken in")
                 return unavailable(self.limits)
-            return JSONResponse(answer.model_dump(), 202 if answer.accepted else 200)
+            return refused(wrong, answer) if wrong else JSONResponse(answer.model_dump(), 202 if answer.accepted else 200)
 
         return endpoint
 
@@ -220,12 +219,17 @@ _LARGE = 32_768
 """Bytes of a body that are understood in about ten milliseconds."""
 
 
-def refused(mistakes: Sequence[Mistake]) -> JSONResponse:
-    """400: what is wrong with each field, the first in one line for senders that log only that."""
-    log.warning("an alert was refused", mistakes=[f"{each.field}: {each.wrong}" for each in mistakes[:_SHOWN]])
+_NOTHING = Answer(accepted=[], ignored=[])
+
+
+def refused(mistakes: Sequence[Mistake], others: Answer) -> JSONResponse:
+    """400: what is wrong with each field, the first in one line for senders that log only that; what became of the others."""
+    told = [f"{each.field}: {each.wrong}" for each in mistakes[:_SHOWN]]
+    log.warning("an alert was refused", mistakes=told, taken_with_it=[each.incident for each in others.accepted])
     content = {
         "error": f"{mistakes[0].field}: {mistakes[0].wrong}",
         "mistakes": [each._asdict() for each in mistakes[:_SHOWN]],
+        **others.model_dump(),
     }
     return JSONResponse(content, 400)
 

@@ -31,7 +31,7 @@ class Mistake(NamedTuple):
 
 
 class BadAlert(Exception):
-    """A request of which nothing was taken, with everything that is wrong with it."""
+    """A request, or one alert of it, of which nothing can be taken, with everything that is wrong with it."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(Mistake(field, shorten(wrong)) for field, wrong in mistakes)
@@ -86,11 +86,12 @@ class Ignored:
 
 @dataclass(frozen=True)
 class Found:
-    """Everything that a request holds. A whole request is taken, or nothing of it."""
+    """Everything that a request holds. What is `wrong` with one alert keeps no other out: its sender may give up on all."""
 
     reports: tuple[Report, ...] = ()
     ended: tuple[Ended, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    wrong: tuple[Mistake, ...] = ()
 
 
 Adapter = Callable[[Any, Mapping[str, str]], Found]

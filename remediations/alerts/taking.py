@@ -1,9 +1,10 @@
-"""What becomes of what a request holds: checked whole, taken in whole; and what its sender is told."""
+"""What becomes of what a request holds: all of it is checked, then what is right is taken in; and what its sender is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -52,7 +53,7 @@ class Left(BaseModel):
 
 
 class Answer(BaseModel):
-    """What became of a request: 202 if an incident was taken in, 200 if there was nothing to take."""
+    """What became of a request: 400 if anything is wrong, else 202 if an incident was taken in, 200 if there was none."""
 
     accepted: list[Taken]
     ignored: list[Left]
@@ -73,27 +74,33 @@ def over(found: OpenIncident | None, ended: Ended) -> str:
     return f"it is {ended.how}; {found.id} is closed and nothing was changed"
 
 
-def checked(found: Found, check: Check) -> list[Incident]:
-    """The incidents to take in, one for each report. Raises `BadAlert` if anything of the request cannot be."""
-    incidents: list[Incident] = []
-    mistakes: list[Mistake] = []
+class Checked(NamedTuple):
+    """What of a request can be taken in, each report with its incident, and what is wrong with the others."""
+
+    reports: list[Report]
+    incidents: list[Incident]
+    wrong: list[Mistake]
+
+
+def checked(found: Found, check: Check) -> Checked:
+    """Look at every report of a request; nothing is taken in yet."""
+    seen = Checked([], [], list(found.wrong))
     for report in found.reports:
         try:
             with _named(report):
-                incidents.append(check(report))
+                seen.incidents.append(check(report))
+                seen.reports.append(report)
         except BadAlert as bad:
-            mistakes += bad.mistakes
-    if mistakes:
-        raise BadAlert(mistakes)
-    return incidents
+            seen.wrong.extend(bad.mistakes)
+    return seen
 
 
-def answered(found: Found, accepted: Sequence[Accepted], changes: Sequence[str]) -> Answer:
+def answered(found: Found, taken: Sequence[Report], accepted: Sequence[Accepted], changes: Sequence[str]) -> Answer:
     """What the sender is told: what became of each report, and what each alert changed that does not fire any more."""
     return Answer(
         accepted=[
             Taken(field=report.at, incident=each.incident_id, joined=each.joined)
-            for report, each in zip(found.reports, accepted, strict=True)
+            for report, each in zip(taken, accepted, strict=True)
         ],
         ignored=[
             *(Left(field=each.report.at, why=why) for each, why in zip(found.ended, changes, strict=True)),

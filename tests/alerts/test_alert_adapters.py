@@ -156,7 +156,7 @@ CLOUD = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
         ((EVENT, BATCH), {}, {"body": "at least one event"}),
     ],
 )
-def test_a_bad_request_is_named_field_by_field_and_nothing_of_it_is_taken(path: Any, body: Any, fields: dict[str, str]) -> None:
+def test_what_is_bad_is_named_field_by_field_and_not_taken(path: Any, body: Any, fields: dict[str, str]) -> None:
     intake = Intake()
     to, headers = path if isinstance(path, tuple) else (path, None)
     answer = post(app(intake), to, body, headers)
@@ -166,7 +166,32 @@ def test_a_bad_request_is_named_field_by_field_and_nothing_of_it_is_taken(path: 
     assert all(words in mistakes[field] for field, words in fields.items())
     first = answer.json()["mistakes"][0]
     assert answer.json()["error"] == f"{first['field']}: {first['wrong']}"
-    assert intake.incidents == []
+    taken = [each["field"] for each in answer.json()["accepted"]]
+    assert len(intake.incidents) == len(taken)
+    assert [field for field in fields if field.startswith(tuple(taken))] == []
+
+
+@pytest.mark.parametrize("sender", [AM, GRAFANA])
+def test_an_alert_that_is_wrong_keeps_no_other_of_its_group_out(sender: str) -> None:
+    """A node that is not in the inventory yet must not keep a whole cluster's alerts from being looked at."""
+    intake = Intake()
+    over = alert(vm="VM9") | {"status": "resolved"}
+    answer = post(
+        app(intake), sender, webhook(alert(vm="VM1"), alert(vm="VM2", source="HV77"), alert(vm="*"), over, alert(vm="VM3"))
+    )
+    assert answer.status_code == 400
+    assert [each["field"] for each in answer.json()["mistakes"]] == ["alerts[2].labels.vm", "alerts[1].labels.source"]
+    assert [each["field"] for each in answer.json()["accepted"]] == ["alerts[0]", "alerts[4]"]
+    assert [each["field"] for each in answer.json()["ignored"]] == ["alerts[3]"]
+    assert [each.vm for each in intake.incidents] == ["VM1", "VM3"]
+
+
+def test_an_event_that_is_wrong_keeps_no_other_of_its_batch_out() -> None:
+    intake = Intake()
+    answer = post(app(intake), EVENT, [CLOUD | {"data": {"vm": "V"}}, CLOUD | {"data": {}}, 7], BATCH)
+    assert answer.status_code == 400
+    assert [each["field"] for each in answer.json()["accepted"]] == ["[0]"]
+    assert [each.vm for each in intake.incidents] == ["V"]
 
 
 def test_a_message_keeps_its_lines_and_no_other_control_characters() -> None:

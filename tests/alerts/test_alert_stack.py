@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from real_stack import EXAMPLES, Stack, eventually, free_port, needed
 
 from remediations.alerts.labelled import Alert
 from remediations.alerts.taking import over
-from remediations.cli.receiving import application, in_background
+from remediations.cli.receiving import application, in_background, listener
 from remediations.diagnosis import diagnose
 from remediations.ledger import Ledger
 from remediations.settings import Settings, load, packaged
@@ -55,7 +56,8 @@ def test_an_alert_outlives_the_receiver_s_absence_joins_when_it_is_sent_again_an
             ledger.take_in,
             lambda incident, ended: over(ledger.over(incident.key, ended.how, ended.words(incident)), ended),
         )
-        with in_background(found, app):  # nobody listened before: Alertmanager has kept the alert
+        # Nobody listened before: Alertmanager has kept the alert.
+        with closing(listener(found)) as listening, in_background(found, app, listening):
             opened, *others = eventually(ledger.open_incidents, "the incident", stack.told)
             assert others == []
             incident = opened.incident
