@@ -190,9 +190,15 @@ class Back(Sending):
             return bool(close.changes) and all(change.holds_after(facts) for change in close.changes)
 
         flight = self.flying(closing.at, closing.deadline) if closing is not None else 0.0
-        if closed(self.settled(closed, settles=0, flight=flight)):
+        facts = self.settled(closed, settles=0, flight=flight)
+        if closed(facts):
             self.ledger.close_bracket(bracket, f"{why}: found closed")
             return ""
+        bracket = self._followed(bracket, facts)
+        close, told = bracket.close, f"{bracket.close.command.text} on {bracket.close.host}"
+        if missing := next((change.fact for change in close.changes if change.fact not in facts), None):
+            # Commands go by name: whatever has that name by now may be somebody else's.
+            return f"{told} (not sent: {missing} cannot be read, or is not there any more)"
         command_id = uuid4()
         record = partial(
             self.ledger.intend_close, bracket, command_id=command_id, lease=self.lease, deadline=CLOSE_DEADLINE, margin=MARGIN
@@ -200,7 +206,7 @@ class Back(Sending):
         try:
             answer = self.send(close.host, close.command, deadline=CLOSE_DEADLINE, command_id=command_id, record=record)
         except Stopped as stop:
-            return f"{close.command.text} on {close.host} ({stop.detail})"
+            return f"{told} ({stop.detail})"
         done = not answer.over and not answer.flight and answer.error is None
         if not done:
             done = closed(self.settled(closed, settles=0, flight=answer.flight))
@@ -208,4 +214,17 @@ class Back(Sending):
             self.ledger.close_bracket(bracket, f"{why}: sent {close.command.text}")
             return ""
         self.ledger.close_failed(bracket, answer.said)
-        return f"{close.command.text} on {close.host} ({answer.said})"
+        return f"{told} ({answer.said})"
+
+    def _followed(self, bracket: Bracket, facts: Facts) -> Bracket:
+        """The bracket, closed by another node of the cluster where what it is about is found there: its own may be down."""
+        seen = [facts[change.fact].to_json() for change in bracket.close.changes if change.fact in facts]
+        here, host = self.applier.site.cluster_of(bracket.close.host), bracket.close.host
+        found = next((place for each in seen if (place := each.get("host") or each.get("seen_from"))), host)
+        if (
+            here is None
+            or self.applier.site.cluster_of(found) is not here
+            or bracket.close.command.contract.module == "Hyper-V"
+        ):
+            return bracket
+        return bracket.model_copy(update={"close": bracket.close.model_copy(update={"host": found})})

@@ -95,7 +95,9 @@ def left_over(ledger: Ledger, fate: Fate, unseen: Unseen) -> list[Left]:
     found = {run: "without an outcome" for run in unfinished if run in told}
     asked = "in question: nobody knows what became of a step"
     found |= {run: asked for run, _ in ledger.undecided() if _is_over(ledger, run, told)}
-    found |= {each.run: f"half-way: “{each.name}”" for each in ledger.open_brackets() if _is_over(ledger, each.run, told)}
+    for each in ledger.open_brackets():
+        if _is_over(ledger, each.run, told):
+            found[each.run] = f"half-way: “{each.name}”, which ends with {each.close.command.text} on {each.close.host}"
     return [Left(run=run, what=what, why=hidden.get(run) or _kept(ledger, run)) for run, what in found.items()]
 
 

@@ -132,6 +132,10 @@ class Work(Back):
             raise Stopped(f"{step.command.text} failed before: {entry.detail}")
         if entry is not None and entry.result is None and self.decided(entry, step):
             return
+        if step.closes and not self._opened(step.closes):
+            # Somebody else had done meanwhile what opens it, and how it was left is theirs: off stays off, paused stays paused.
+            self.ledger.note(self.run, "left as it is", {"digest": self.plan.digest, "command": step.command.text})
+            return
         facts = self.applier.read(self.plan)
         if after(step, facts):
             return
@@ -142,6 +146,11 @@ class Work(Back):
         if why := self.applier.paused():
             raise Stopped(why, Reason.PAUSED)
         self._change(index, step)
+
+    def _opened(self, name: str) -> bool:
+        """Whether a step of ours opened this bracket."""
+        journal = self.ledger.journal(self.run, self.plan.digest)
+        return any(isinstance(step := self.plan.items[each.index], Step) and step.opens == name for each in journal)
 
     def _change(self, index: int, step: Step) -> None:
         """Send a step's command once; whatever comes back, what the host then shows decides."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
 
+from breaking import remediate
 from law_bench import Bench
 
 from remediations.catalogue.enable_processor_compatibility import EnableProcessorCompatibility
+from remediations.engine import Engine, Over
+from remediations.lab.protocol import Fault
+from remediations.model.causes import Cause
 from remediations.model.outcome import Ending
+
+CPU = Cause.CPU_INCOMPATIBLE.value
 
 
 def copied(bench: Bench, host: str, replication: str) -> None:
@@ -53,3 +62,60 @@ def test_of_two_that_have_the_same_id_nobody_knows_which_is_meant(bench: Bench) 
     assert report.outcome.ending is Ending.NEEDS_PERSON, report.markdown
     assert "HV03 and HV04 both have it, by the same id" in report.outcome.summary
     assert (bench.asked, bench.changes()) == ([], [])
+
+
+def at(bench: Bench, piece: str, meddle: Callable[[], None]) -> Engine:
+    """An engine that somebody meddles with right before a piece of its work."""
+    engine = bench.engine()
+    shown = engine.observe
+
+    def observe(name: str, work: Callable[[], object]) -> object:
+        if piece in name:
+            with bench.lab.world.lock:
+                meddle()
+        return shown(name, work)
+
+    engine.observe = observe
+    return engine
+
+
+def test_what_somebody_switched_off_meanwhile_is_not_switched_on(bench: Bench) -> None:
+    failure, machine = bench.lab.fail(CPU), bench.lab.world.machine("VM42")
+    report = remediate(at(bench, ": Stop-VM", machine.power_off), failure, bench.approving)
+    assert [name for _, name, _ in bench.changes()] == ["Set-VMProcessor"], report.markdown
+    assert (machine.state, report.retried) == ("Off", False)
+    assert "VM42 is Off" in report.outcome.summary, report.outcome
+
+
+def half_way(bench: Bench) -> None:
+    """The run ends with VM42 off for it, and what would start it cannot be sent."""
+    failure = bench.lab.fail(CPU)
+    bench.lab.protocol_faults.add(Fault(action="Command", kind="wsman", command="Start-ClusterResource", count=None))
+    report = bench.mend(failure)
+    assert report.outcome.ending is Ending.FAILED, report.outcome
+    bench.lab.protocol_faults.clear()
+    bench.clock.ahead += timedelta(hours=1)
+
+
+def test_a_machine_that_has_taken_the_name_of_ours_is_not_started_for_it(bench: Bench) -> None:
+    half_way(bench)
+    machine, engine, sent = bench.lab.world.machine("VM42"), bench.engine(), len(bench.changes())
+    machine.guid = uuid4()
+    engine.recover(lambda run: Over(reason=None, words="it ended"))
+    assert (machine.state, len(bench.changes())) == ("Off", sent)
+    (left,) = engine.left_over(lambda run: Over(reason=None, words="it ended"), lambda run: "")
+    assert "ends with Start-ClusterResource -Name 'Virtual Machine VM42'" in left.what
+    assert "is not there any more" in left.why
+
+
+def test_a_machine_that_is_off_for_us_is_started_where_its_cluster_has_it_once_its_own_node_is_gone(bench: Bench) -> None:
+    half_way(bench)
+    world, machine = bench.lab.world, bench.lab.world.machine("VM42")
+    assert world.cluster is not None
+    with world.lock:
+        machine.host = world.cluster.roles["VM42"].owner = "HV02"
+    bench.lab.protocol_faults.add(Fault(host="HV01", kind="die"))
+    bench.engine().recover(lambda run: Over(reason=None, words="it ended"))
+    world.wait(lambda: machine.running)
+    assert bench.changes()[-1][:2] == ("HV02", "Start-ClusterResource")
+    assert bench.ledger.open_brackets() == []
