@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from remediations.catalogue.powered_off import START_TIME, at_home, running, start_command
+from remediations.catalogue.powered_off import START_TIME, at_home, running, start_command, strange
 from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.saved import reads, story
 from remediations.catalogue.subjects import OfMachine
@@ -18,7 +18,7 @@ from remediations.facts.cluster import Role
 from remediations.facts.saved import UNREADABLE
 from remediations.facts.vm import Machine
 from remediations.model.causes import Cause
-from remediations.model.command import command
+from remediations.model.command import command, quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
 from remediations.model.plan import Item, Manual, Satisfied, Step
@@ -66,7 +66,8 @@ class DeleteSavedState(OfMachine):
                 f"have been of an earlier state",
                 instructions=(
                     f"Try to start it once more: {_start_text(machine, group)}",
-                    f"If that fails with {UNREADABLE} too: Remove-VMSavedState -VMName '{machine.name}' on {machine.host}. "
+                    f"If that fails with {UNREADABLE} too: Remove-VMSavedState -VMName {quoted(machine.name)} on "
+                    f"{machine.host}. "
                     "What was in memory is lost; delete no file",
                 ),
             )
@@ -74,6 +75,8 @@ class DeleteSavedState(OfMachine):
             yield Satisfied(why=f"{machine.name} was saved after the start that failed: its state now is another one")
         elif machine.clustered and not isinstance(group, Role):
             yield unread(f"role of {machine.name}, which is clustered,", group)
+        elif isinstance(group, Role) and (other := strange(machine, group)):
+            yield other
         else:
             yield from _steps(machine, group if isinstance(group, Role) else None)
 

@@ -33,6 +33,7 @@ from remediations.facts.query import Query
 from remediations.facts.quorum import Peers, peers
 from remediations.facts.room import HostMemory, host_memory
 from remediations.model.command import command
+from remediations.model.contract import is_pattern
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
 from remediations.model.maintenance import FAILBACK_WORDS, Failback, Spare
@@ -177,6 +178,8 @@ class Scene:
             yield f"storage jobs run ({names(self.jobs.running)}): a drain now could take data away that is being repaired"
         if isinstance(self.updating, UpdateRun) and self.updating.running:
             yield "a cluster-aware update runs: it drains and resumes nodes by itself"
+        if patterns := frozenset(each for each in self.owned.volumes if is_pattern(each)):
+            yield f"it coordinates {names(patterns)}, which a command would take for a pattern: rename it, or move it by hand"
         if guests.stuck:
             yield f"in a state that neither live nor quick migration can take: {names(guests.stuck)}"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from remediations.catalogue.powered_off import at_home, while_off
+from remediations.catalogue.powered_off import at_home, strange, while_off
 from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.subjects import OfWay
 from remediations.facts.cluster import Role, from_any, role, witnesses
@@ -126,6 +126,8 @@ def _between(
         yield Satisfied(why=f"{here.subject} and {there.subject} have the same processor ({here.model}); off is normal")
     elif machine.clustered and not isinstance(group, Role):
         yield unread(f"role of {machine.name}, which is clustered,", group)
+    elif isinstance(group, Role) and (other := strange(machine, group)):
+        yield other
     elif machine.state not in ("Running", "Off"):
         kept = " A saved state keeps the old features: start it first." if machine.state == "Saved" else ""
         why = f"{machine.name} is {machine.state}: compatibility can only be set while it is off, by a proper shutdown.{kept}"

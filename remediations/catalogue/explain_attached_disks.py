@@ -15,6 +15,7 @@ from remediations.catalogue.subjects import OfWay
 from remediations.facts.disks import Disks, disks_on
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
@@ -64,10 +65,11 @@ def _shared(machine: Machine, disks: Disks, to: str) -> Manual:
         f"storage that every node reaches, and cannot be migrated along",
         instructions=(
             f"Plan an outage of this guest: fail its own cluster over to another of its nodes, and shut {machine.name} down",
-            f"On {machine.host}, note and detach each shared disk: Get-VMHardDiskDrive -VMName '{machine.name}', then "
+            f"On {machine.host}, note and detach each shared disk: Get-VMHardDiskDrive -VMName {quoted(machine.name)}, then "
             f"Remove-VMHardDiskDrive for {paths}. The file stays",
             f"Move {machine.name} to {to}",
-            f"Attach each disk again where {to} reaches its file: Add-VMHardDiskDrive -VMName '{machine.name}' -Path <path> "
+            f"Attach each disk again where {to} reaches its file: Add-VMHardDiskDrive -VMName {quoted(machine.name)} "
+            f"-Path <path> "
             "-SupportPersistentReservations; start it, and look at its cluster",
         ),
     )

@@ -14,6 +14,7 @@ from remediations.catalogue.subjects import OfClusterWay
 from remediations.facts.cluster import from_any, witnesses
 from remediations.facts.health import ClusterHealth, ClusterService, NodeSeen, cluster_health, cluster_service
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
 from remediations.model.names import same_host
@@ -63,8 +64,9 @@ class ExplainClusterHealth(OfClusterWay):
             yield Manual(
                 why=f"{cluster}'s witness {health.witness} is {health.witness_state or 'not listed'} ({nodes})",
                 instructions=(
-                    f"On {self.source}: Get-ClusterQuorum, then Get-ClusterResource -Name '{health.witness}'",
-                    f"Make its disk, share or storage account reachable, then Start-ClusterResource -Name '{health.witness}'",
+                    f"On {self.source}: Get-ClusterQuorum, then Get-ClusterResource -Name {quoted(health.witness)}",
+                    f"Make its disk, share or storage account reachable, then "
+                    f"Start-ClusterResource -Name {quoted(health.witness)}",
                     "If it is gone for good, choose another: Set-ClusterQuorum -DiskWitness, -FileShareWitness, -CloudWitness",
                 ),
             )
@@ -76,17 +78,18 @@ class ExplainClusterHealth(OfClusterWay):
 def _mend(name: str, cluster: str, node: NodeSeen | None) -> tuple[str, ...]:
     """What a person does about a node."""
     if node is None:
-        return (f"Correct the nodes of {cluster} in site.yaml, or join {name}: Add-ClusterNode -Name '{name}'",)
+        return (f"Correct the nodes of {cluster} in site.yaml, or join {name}: Add-ClusterNode -Name {quoted(name)}",)
     if node.state == "Paused":
         return (
             f"Somebody paused {name}, or a drain did: ask who, and let the maintenance end",
             f"Then take it back: remediate apply resume-node --node {name}, or "
-            f"Resume-ClusterNode -Name '{name}' -Failback NoFailback",
+            f"Resume-ClusterNode -Name {quoted(name)} -Failback NoFailback",
         )
-    start = f"Start-ClusterNode -Name '{name}'" + (" -ClearQuarantine" if node.status == "Quarantined" else "")
+    start = f"Start-ClusterNode -Name {quoted(name)}" + (" -ClearQuarantine" if node.status == "Quarantined" else "")
     return (
         f"On {name}: Get-Service ClusSvc, and events 1135, 1177, 1672 and 7031 in its System log: why it left",
-        f"Test the cluster's network to it, UDP and TCP 3343 both ways: Test-NetConnection -ComputerName '{name}' -Port 3343",
+        f"Test the cluster's network to it, UDP and TCP 3343 both ways: Test-NetConnection -ComputerName {quoted(name)} "
+        "-Port 3343",
         f"Once the reason is gone, on {name}: {start}; do not force quorum (-FixQuorum) while other nodes may be up",
         f"When Get-ClusterNode shows it Up, move the virtual machine again, or to another node of {cluster}",
     )

@@ -15,6 +15,7 @@ from remediations.catalogue.subjects import OfMachine
 from remediations.facts.integration import IntegrationServices, integration_services_on
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
@@ -50,7 +51,8 @@ class ExplainIntegrationServices(OfMachine):
                 instructions=(
                     f"In the guest of {machine.name}: install all updates (Windows Update brings integration services since "
                     "Windows Server 2016), or for Linux the distribution's current kernel; then restart it",
-                    f"Look again on {machine.host}: Get-VMIntegrationService -VMName '{machine.name}', and move it once more",
+                    f"Look again on {machine.host}: Get-VMIntegrationService -VMName {quoted(machine.name)}, and move it "
+                    f"once more",
                     "If it fails again, this was not it: integration services are not known to keep machines from moving",
                 ),
             )

@@ -15,6 +15,7 @@ from remediations.catalogue.subjects import OfWay
 from remediations.facts.leftovers import Planned, planned_machines
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
 from remediations.model.names import same_host
@@ -67,8 +68,8 @@ class ExplainLeftover(OfWay):
         return Manual(
             why=f"{why}{silent}",
             instructions=(
-                f"Prove which one is alive, on every host, also silent ones: Get-VM -Name '{self.vm}', and in a "
-                f"cluster Get-ClusterGroup -Name '{self.vm}' for its owner. Nothing is removed while one host is silent",
+                f"Prove which one is alive, on every host, also silent ones: Get-VM -Name {quoted(self.vm)}, and in a "
+                f"cluster Get-ClusterGroup -Name {quoted(self.vm)} for its owner. Nothing is removed while one host is silent",
                 f"Make sure that no migration of {self.vm} is under way: Get-VM shows no status Migrating on either host",
                 f"Only a planned one, on {self.destination}, its id as above: $space = 'root/virtualization/v2'; $planned = "
                 "Get-CimInstance -Namespace $space -ClassName Msvm_PlannedComputerSystem -Filter \"Name='THE ID'\"; $service = "

@@ -14,6 +14,7 @@ from remediations.catalogue.remediation import Reads
 from remediations.catalogue.subjects import OfWay
 from remediations.facts.room import HostMemory, VmMemory, host_memory, vm_memory
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.names import same_host
 from remediations.model.plan import Item, Manual, Satisfied
@@ -57,7 +58,7 @@ class ExplainMemory(OfWay):
             instructions=(
                 f"Move {self.vm} to a host with more than {needs.needed} MiB free, or move one of these away from {host} first",
                 f"If {host} has less than it should ({room.total} MiB): look for failed memory in its firmware's log",
-                f"Or let {self.vm} need less: with it shut down, Set-VMMemory -VMName '{self.vm}' -StartupBytes 'LESS'",
+                f"Or let {self.vm} need less: with it shut down, Set-VMMemory -VMName {quoted(self.vm)} -StartupBytes 'LESS'",
                 "Then move the virtual machine again",
             ),
         )

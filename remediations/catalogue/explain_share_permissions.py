@@ -14,6 +14,7 @@ from remediations.catalogue.remediation import Reads
 from remediations.catalogue.subjects import OfKnownWay
 from remediations.facts.shares import MachineFiles, ShareRefusals, machine_files_on, share_refusals
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
@@ -54,10 +55,11 @@ class ExplainSharePermissions(OfKnownWay):
             yield Manual(
                 why=f"{self.vm} lies on {share}, which seems to refuse {host}'s computer account; {seen}",
                 instructions=(
-                    f"On {server}, to see who has access: Get-SmbShareAccess -Name '{name}', and icacls on the share's folder",
+                    f"On {server}, to see who has access: Get-SmbShareAccess -Name {quoted(name)}, and icacls on the "
+                    f"share's folder",
                     f"Give {account} full access, to both; and every other host and cluster account that is to run it: "
-                    f"Grant-SmbShareAccess -Name '{name}' -AccountName '{account}' -AccessRight Full -Force, then "
-                    f"Set-SmbPathAcl -ShareName '{name}' (makes the file permissions follow)",
+                    f"Grant-SmbShareAccess -Name {quoted(name)} -AccountName {quoted(account)} -AccessRight Full -Force, then "
+                    f"Set-SmbPathAcl -ShareName {quoted(name)} (makes the file permissions follow)",
                     f"Check that the domain's short name is right in {account}, and that no deny entry is left",
                     f"On {host}, for the new rights to count at once: klist -li 0x3e7 purge",
                 ),

@@ -13,7 +13,9 @@ from remediations.catalogue.remediation import Reads
 from remediations.catalogue.subjects import OfClusterWay
 from remediations.facts.cluster import from_any, witnesses
 from remediations.facts.health import RoleMachines, role_machines
+from remediations.facts.owners import resources_of
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.names import same_name
 from remediations.model.plan import Item, Manual, Satisfied
@@ -50,11 +52,12 @@ class ExplainSharedRole(OfClusterWay):
             why=f"role {role.subject} holds {', '.join(names)} beside {self.vm}: live migration takes one a role",
             instructions=(
                 f"Ask why they are together; if they have to be, move the role with downtime: Move-ClusterGroup "
-                f"-Name '{role.subject}' -Node {self.destination}",
+                f"-Name {quoted(role.subject)} -Node {self.destination}",
                 *(
                     f"Otherwise give {name} a role of its own: shut it down, Remove-ClusterResource -Name "
-                    f"'Virtual Machine {name}' and Remove-ClusterResource -Name 'Virtual Machine Configuration {name}' (its "
-                    f"files stay), then Add-ClusterVirtualMachineRole -VMName '{name}' and Start-ClusterGroup -Name '{name}'"
+                    f"{quoted(resources_of(name)[1])} and Remove-ClusterResource -Name {quoted(resources_of(name)[0])} (its "
+                    f"files stay), then Add-ClusterVirtualMachineRole -VMName {quoted(name)} and Start-ClusterGroup -Name "
+                    f"{quoted(name)}"
                     for name in names
                 ),
                 f"Then move {self.vm} again",

@@ -15,6 +15,7 @@ from remediations.catalogue.subjects import OfClusterWay
 from remediations.facts.cluster import from_any, witnesses
 from remediations.facts.health import VmFolder, VolumePaths, vm_folder, volume_paths
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
 from remediations.model.plan import Item, Manual, Satisfied
@@ -59,7 +60,8 @@ class ExplainStorage(OfClusterWay):
             yield Manual(
                 why=f"{lies}, which is on no shared volume of {cluster}: {self.destination} cannot reach it",
                 instructions=(
-                    f"Move its storage to a shared volume first: Move-VMStorage -VMName '{self.vm}' -DestinationStoragePath "
+                    f"Move its storage to a shared volume first: Move-VMStorage -VMName {quoted(self.vm)} "
+                    f"-DestinationStoragePath "
                     "'A FOLDER BELOW C:/ClusterStorage'",
                     "Then move the virtual machine again",
                 ),

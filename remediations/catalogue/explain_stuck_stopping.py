@@ -14,6 +14,7 @@ from remediations.catalogue.remediation import Reads
 from remediations.catalogue.subjects import OfMachine
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
@@ -49,7 +50,7 @@ class ExplainStuckStopping(OfMachine):
             yield Manual(
                 why=f"{name} is {machine.state} on {host} and does not get out of it",
                 instructions=(
-                    f"Look once more in ten minutes: Get-VM -Name '{name}'. A guest that installs updates stops slowly",
+                    f"Look once more in ten minutes: Get-VM -Name {quoted(name)}. A guest that installs updates stops slowly",
                     f"Move what else runs on {host} to other hosts, without {name}",
                     "Install the latest cumulative update of Windows Server on all hosts, which has the known defects mended",
                     "Where that is not possible: ask Microsoft support for the hotfix, and give them case number "

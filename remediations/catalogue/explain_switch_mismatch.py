@@ -13,6 +13,7 @@ from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.subjects import OfKnownWay
 from remediations.facts.switches import Connections, HostSwitches, Switch, connections, host_switches
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.names import same_host
 from remediations.model.plan import Item, Manual, Satisfied
@@ -67,7 +68,8 @@ class ExplainSwitchMismatch(OfKnownWay):
         return Manual(
             why=f"{self.vm} depends on {own.name}, which is {own.kind.lower()} to {self.source} (event 21158)",
             instructions=(
-                f"On {self.source}: Connect-VMNetworkAdapter -VMName '{self.vm}' -SwitchName 'AN EXTERNAL SWITCH OF BOTH'",
+                f"On {self.source}: Connect-VMNetworkAdapter -VMName {quoted(self.vm)} -SwitchName 'AN EXTERNAL SWITCH OF "
+                f"BOTH'",
                 "Or leave it where it is: what an internal or private switch joins is on this host only",
             ),
         )
@@ -89,10 +91,10 @@ class ExplainSwitchMismatch(OfKnownWay):
         return Manual(
             why=f"{state}. {self.vm} would be cut off there (event 21145)",
             instructions=(
-                f"On {self.destination}: Get-VMSwitch -Name '{name}', and Get-NetAdapter: look for the adapters that it should "
-                "have, their cables and drivers",
-                f"If it lost them: Set-VMSwitch -Name '{name}' -NetAdapterName 'ADAPTER' (of a team: Set-VMSwitchTeam -Name "
-                f"'{name}' -NetAdapterName 'ONE','OTHER')",
+                f"On {self.destination}: Get-VMSwitch -Name {quoted(name)}, and Get-NetAdapter: look for the adapters that it "
+                "should have, their cables and drivers",
+                f"If it lost them: Set-VMSwitch -Name {quoted(name)} -NetAdapterName 'ADAPTER' (of a team: Set-VMSwitchTeam "
+                f"-Name {quoted(name)} -NetAdapterName 'ONE','OTHER')",
                 "If Network ATC (Get-NetIntentStatus) or VMM manages the switch, mend it there: they set it again",
             ),
         )

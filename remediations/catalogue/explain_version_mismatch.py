@@ -6,6 +6,7 @@ the destination does not support yet cannot move there at all: no upgrade helps,
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
 from remediations.facts.version import SupportedVersions, number, supported_versions
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
@@ -71,13 +73,13 @@ class ExplainVersionMismatch(OfWay):
             )
         else:
             also = f" --also {to}" if alone else ""
-            asked = f"remediate apply {UpgradeVmVersion.id} --vm {machine.name} --host {machine.host}{also}"
+            asked = f"remediate apply {UpgradeVmVersion.id} --vm {shlex.quote(machine.name)} --host {machine.host}{also}"
             yield Manual(
                 why=f"{machine.name} has configuration version {machine.version}, which {to} no longer runs ({known}); "
                 f"{machine.host} can raise it to {here.default}, for good",
                 instructions=(
                     f"Decide whether {machine.name} may never run on an older host again; take a backup: there is no way back",
                     f"Then ask for the upgrade, which shuts it down, and needs two approvals: {asked}",
-                    f"Or by hand on {machine.host}, while it is off: Update-VMVersion -Name '{machine.name}'",
+                    f"Or by hand on {machine.host}, while it is off: Update-VMVersion -Name {quoted(machine.name)}",
                 ),
             )

@@ -14,6 +14,7 @@ from remediations.catalogue.remediation import Reads, unread
 from remediations.catalogue.subjects import OfHosts
 from remediations.facts.network import Interface, Interfaces, MigrationSettings, Reach, interfaces, migration_settings, reach
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
 from remediations.model.plan import Item, Manual, Satisfied
@@ -112,7 +113,7 @@ def _down(here: Interfaces, there: Interfaces, ways: list[tuple[Interface, Inter
                     why=f"adapter {each.name} of {host} ({', '.join(sorted(each.addresses))}) is {each.status}",
                     instructions=(
                         *ended,
-                        f"On {host}: Get-NetAdapter -Name {each.name!r} | Format-List Name, Status, LinkSpeed, "
+                        f"On {host}: Get-NetAdapter -Name {quoted(each.name)} | Format-List Name, Status, LinkSpeed, "
                         f"MediaConnectionState, DriverInformation",
                         "Disabled: Enable-NetAdapter. Disconnected: cable, transceiver, and the port of the switch",
                         f"Then, on {here.subject}: Test-NetConnection {there.subject} -Port {PORT}",

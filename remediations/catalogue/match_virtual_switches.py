@@ -18,7 +18,8 @@ from remediations.facts.managers import Managers, managers
 from remediations.facts.switches import Connections, HostSwitches, Switch, connections, host_switches
 from remediations.facts.vm import CompatibilityReport, compatibility_report
 from remediations.model.causes import Cause
-from remediations.model.command import Command, command
+from remediations.model.command import Command, command, quoted
+from remediations.model.contract import is_pattern
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.names import same_host, same_name
@@ -78,7 +79,7 @@ class MatchVirtualSwitches(OfKnownWay):
         lacks = isinstance(report, CompatibilityReport) and report.lacks_switch
         # All names are there, and Compare-VM misses one: it does not go by a name alone. A person is told where to look.
         also = (
-            f". Compare-VM misses one all the same (33012): see PoolName in Get-VMNetworkAdapter -VMName '{self.vm}' | "
+            f". Compare-VM misses one all the same (33012): see PoolName in Get-VMNetworkAdapter -VMName {quoted(self.vm)} | "
             "Format-List; a resource pool is needed on both hosts"
             if lacks and all(there.named(name) for name in used.switches)
             else ""
@@ -89,7 +90,9 @@ class MatchVirtualSwitches(OfKnownWay):
             own, match = here.named(name), there.named(name)
             if name.casefold() in (each.casefold() for each in there.doubled):
                 why = f"{self.destination} has several switches called {name}: commands go by name and would take all of them"
-                yield Manual(why=why, instructions=(f"On {self.destination}: Get-VMSwitch -Name '{name}'; rename all but one",))
+                yield Manual(
+                    why=why, instructions=(f"On {self.destination}: Get-VMSwitch -Name {quoted(name)}; rename all but one",)
+                )
             elif match is None:
                 item = self._missing(name, own, there, None if expected is None else dict(expected), lacks)
                 yield left_to_others(item, managed, "virtual switches")
@@ -111,7 +114,7 @@ class MatchVirtualSwitches(OfKnownWay):
                 instructions=(
                     f"Say what {self.destination} should have in site.yaml, expect.switches ({name}: …); it has: {listed}",
                     f"Or connect {self.vm} to a switch that both have: on {self.source}: Get-VMNetworkAdapter -VMName "
-                    f"'{self.vm}', then Connect-VMNetworkAdapter -VMName '{self.vm}' -SwitchName 'ITS NAME'",
+                    f"{quoted(self.vm)}, then Connect-VMNetworkAdapter -VMName {quoted(self.vm)} -SwitchName 'ITS NAME'",
                 ),
             )
         strangers = [
@@ -119,6 +122,16 @@ class MatchVirtualSwitches(OfKnownWay):
             for each in _ordered(there.switches)
             if each.kind == kind and not any(same_name(each.name, known) for known in expected or {})
         ]
+        patterns = [each for each in (name, *(stranger.name for stranger in strangers)) if is_pattern(each)]
+        if patterns:
+            return Manual(
+                why=f"{state}; commands go by name, and would take {quoted(patterns[0])} for a pattern that others match too",
+                instructions=(
+                    f"On {there.subject}, by its id: Get-VMSwitch | Select-Object Name, Id, SwitchType; then "
+                    f"Get-VMSwitch -Id 'ITS ID' | Rename-VMSwitch -NewName {quoted(name)}",
+                    "Better, everywhere: switch names without * ? [ ] `",
+                ),
+            )
         alike = len(strangers) == 1 and (own is None or own.teaming == strangers[0].teaming)
         if alike and strangers[0].name not in there.doubled:
             renamed = strangers[0].model_copy(update={"name": name})
@@ -142,9 +155,10 @@ class MatchVirtualSwitches(OfKnownWay):
         return Manual(
             why=f"{state}; which of its switches or adapters that should be is not certain: it has {listed}",
             instructions=(
-                f"If it has another name on {self.destination}: Rename-VMSwitch -Name 'ITS NAME' -NewName '{name}'",
-                f"Otherwise make it{like}: Get-NetAdapter, then New-VMSwitch -Name '{name}' -NetAdapterName 'ONE','OTHER' "
-                "-EnableEmbeddedTeaming $true -AllowManagementOS $false; it takes these adapters from whatever uses them now",
+                f"If it has another name on {self.destination}: Rename-VMSwitch -Name 'ITS NAME' -NewName {quoted(name)}",
+                f"Otherwise make it{like}: Get-NetAdapter, then New-VMSwitch -Name {quoted(name)} "
+                "-NetAdapterName 'ONE','OTHER' -EnableEmbeddedTeaming $true -AllowManagementOS $false; it takes these adapters "
+                "from whatever uses them now",
             ),
         )
 

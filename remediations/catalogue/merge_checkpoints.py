@@ -18,6 +18,7 @@ from remediations.facts.checkpoints import Checkpoints, checkpoints_on
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.command import command
+from remediations.model.contract import is_pattern
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Test, changes, guard
 from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step, Wait
@@ -27,7 +28,6 @@ from remediations.model.tier import Proof, Reversal, Tier
 SPARE = 10
 """GiB that have to stay free beside what is merged."""
 MERGE_TIME = 6 * 3600.0
-_WILD = set("*?[]`")
 
 
 class MergeCheckpoints(OfMachine):
@@ -67,7 +67,7 @@ class MergeCheckpoints(OfMachine):
         elif machine.activity:
             why = f"{machine.name} is held by {', '.join(sorted(machine.activity))}: a merge may be under way"
             yield Wait(until=(guard(machine, "activity", Test.EQUALS, []),), poll=30, at_most=MERGE_TIME, why=why)
-        elif not found.names or any(_WILD & set(name) for name in found.names):
+        elif not found.names or any(is_pattern(name) for name in found.names):
             yield _by_hand(machine, found)
         elif found.room < SPARE:
             why = (

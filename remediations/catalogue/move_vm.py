@@ -136,7 +136,7 @@ class MoveVm(Operation):
         return Step(
             target=group.target,
             host=machine.host,
-            command=command("Move-ClusterVirtualMachineRole", Name=group.name, **node, MigrationType="Live", Wait=0),
+            command=command("Move-ClusterVirtualMachineRole", VMId=machine.subject, **node, MigrationType="Live", Wait=0),
             why=f"{machine.name} runs on {machine.host}; {node.get('Node', 'a node that the cluster chooses')} is to run it",
             changes=made,
             guards=(

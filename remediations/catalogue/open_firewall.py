@@ -20,7 +20,7 @@ from remediations.catalogue.subjects import OfPeer, two_ends
 from remediations.facts.firewall import BlockRule, BlockRules, Firewall, Rdma, block_rules, firewall, rdma
 from remediations.facts.network import MigrationSettings, migration_settings
 from remediations.model.causes import Cause
-from remediations.model.command import command
+from remediations.model.command import command, quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
@@ -177,7 +177,7 @@ def _open(door: _Door, wall: Firewall, peer: str) -> Item:
 def _forbidden(host: str, rule: BlockRule, door: _Door) -> Item:
     way = "incoming" if rule.inbound else "outgoing"
     whose = f"the group policy object {rule.owner}" if rule.owner else f"{host} itself"
-    remedy = f"change {rule.owner}" if rule.owner else f"on {host}: Disable-NetFirewallRule -Name {rule.name!r}"
+    remedy = f"change {rule.owner}" if rule.owner else f"on {host}: Disable-NetFirewallRule -Name {quoted(rule.name)}"
     return Manual(
         why=f"rule {rule.name} ({rule.display}) of {whose} forbids {way} {door.protocol} {door.port} on {host}",
         instructions=(

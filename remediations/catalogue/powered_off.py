@@ -13,7 +13,8 @@ from remediations.facts.cluster import Role
 from remediations.facts.vm import Machine
 from remediations.model.command import Command, command
 from remediations.model.fact import Change, Guard, Test, changes, guard
-from remediations.model.plan import Close, Step
+from remediations.model.names import same_host
+from remediations.model.plan import Blocked, Close, Obstacle, Step
 
 BRACKET = "powered off"
 SHUTDOWN_TIME = 600.0
@@ -25,6 +26,20 @@ def at_home(machine: Machine, group: Role | None) -> tuple[Guard, ...]:
     """That the virtual machine is still where it was seen, and owned there."""
     owner = (guard(group, "owner", Test.EQUALS, group.owner),) if group else ()
     return (guard(machine, "host", Test.EQUALS, machine.host), *owner)
+
+
+def strange(machine: Machine, group: Role) -> Blocked | None:
+    """What stands against a role that cannot be the machine's own as they are shown; None if it can.
+
+    A role is found by the name that its resource was given. Where a machine was renamed since and another one has its old name,
+    that is another one's role, whose state and owner are its own: it may be off on purpose.
+    """
+    on = {"Running": ("Online",), "Off": ("Offline", "Failed"), "Saved": ("Offline", "Failed")}.get(machine.state, ())
+    if same_host(machine.host, group.owner) and (not on or group.resource in on):
+        return None
+    what = f"{group.machine} is {group.resource} on {group.owner}, while {machine.name} is {machine.state} on {machine.host}"
+    why = f"{what}: it may belong to another machine, or is on its way (Get-ClusterResource -VMId {machine.subject})"
+    return Blocked(obstacle=Obstacle.PRECONDITION, why=why)
 
 
 def while_off(machine: Machine, group: Role | None, within: Iterable[Step], *, meanwhile: str) -> Iterator[Step]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from remediations.catalogue.powered_off import START_TIME, at_home, running, start_command
+from remediations.catalogue.powered_off import START_TIME, at_home, running, start_command, strange
 from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.saved import drained, reads, story
 from remediations.catalogue.subjects import OfMachine
@@ -60,6 +60,8 @@ class StartSavedRoles(OfMachine):
             yield Satisfied(why=f"{machine.name} was started since it was saved, and its state could not be read: not this")
         elif machine.clustered and not isinstance(group, Role):
             yield unread(f"role of {machine.name}, which is clustered,", group)
+        elif isinstance(group, Role) and (other := strange(machine, group)):
+            yield other
         else:
             reason = f"{told.restarted} saved it and started again soon after" if told.restarted else ""
             # A drain of another node than the one that saved it is no reason: somebody may have saved it on purpose.

@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from remediations.catalogue.places import homes
-from remediations.catalogue.powered_off import at_home, while_off
+from remediations.catalogue.powered_off import at_home, strange, while_off
 from remediations.catalogue.remediation import Operation, Reads, Seen, unread
 from remediations.facts.cluster import Role, from_any, role, witnesses
 from remediations.facts.version import SupportedVersions, number, supported_versions
@@ -72,6 +72,8 @@ class UpgradeVmVersion(Operation):
             yield Blocked(obstacle=Obstacle.PRECONDITION, why=f"{why}. Upgrade Windows Server there first")
         if machine.clustered and not isinstance(group, Role):
             yield unread(f"role of {machine.name}, which is clustered,", group)
+        elif isinstance(group, Role) and (other := strange(machine, group)):
+            yield other
         elif machine.state not in ("Running", "Off"):
             why = f"{machine.name} is {machine.state}: its version can only be raised while it is off, by a proper shutdown"
             yield Blocked(obstacle=Obstacle.PRECONDITION, why=why)

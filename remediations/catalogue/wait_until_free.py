@@ -14,6 +14,7 @@ from remediations.catalogue.subjects import OfMachine
 from remediations.facts.backup import BACKING_UP
 from remediations.facts.vm import MIGRATING, STORAGE_MIGRATING, Machine, virtual_machine_on
 from remediations.model.causes import Cause
+from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import Test, guard
 from remediations.model.plan import Item, Manual, Satisfied, Wait
@@ -52,7 +53,7 @@ class WaitUntilFree(OfMachine):
             yield Manual(
                 why=f"{machine.name} is held again and again, now by {held}: waiting once more is no answer",
                 instructions=(
-                    f"See on {machine.host} what does it: Get-VM -Name '{machine.name}', and the backup or replication of it",
+                    f"See on {machine.host} what does it: Get-VM -Name {quoted(machine.name)}, and its backup or replication",
                     "Let it end, or end it where it was started; then move the virtual machine at another time than that",
                 ),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -14,6 +15,8 @@ from pydantic import field_serializer, field_validator, model_validator
 from remediations.model.base import Frozen, canonical
 from remediations.model.contract import COMMON, Contract, Effect, Hop, Secret, contract
 from remediations.model.names import same_host
+
+_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
 
 
 class Command(Frozen):
@@ -142,7 +145,12 @@ def _literal(value: Any) -> str:
     bare = text.replace("-", "").replace(".", "").replace("_", "")
     if bare.isalnum() and text.isascii() and not text[0].isdigit() and text[0] != "-":
         return text
-    return "'" + text.replace("'", "''") + "'"
+    return quoted(text)
+
+
+def quoted(text: str) -> str:
+    """A text as PowerShell reads it between single quotes, of which the typographic ones are some: none in it ends it."""
+    return "'" + _QUOTES.sub(r"\g<0>\g<0>", text) + "'"
 
 
 def _key(key: str) -> str:

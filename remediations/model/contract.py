@@ -103,6 +103,8 @@ class Contract(Frozen):
             elif value is not None or name not in self.nullable:
                 _check_value(f"{self.name} -{name}", self.parameters[name], value)
                 self._check_keys(name, value)
+                if self.effect is Effect.CHANGE and name in SELECTORS:
+                    _check_single(f"{self.name} -{name}", value)
         own = set(given) - set(COMMON)
         if not any(group.mandatory <= own <= group.mandatory | group.optional for group in self.sets):
             raise ValueError(f"{self.name}: no parameter set takes exactly {', '.join(sorted(own)) or 'no parameter'}")
@@ -122,6 +124,24 @@ def _error_action(contract: Contract, value: Any) -> None:
 def _confirm(contract: Contract, value: Any) -> None:
     if value is not False or not contract.should_process:
         raise ValueError(f"{contract.name} -Confirm is $false where the command supports it, not {value!r}")
+
+
+SELECTORS = frozenset({"Name", "VMName", "Resource", "Node", "Owners", "Subnet"})
+"""Parameters by which a command that changes something finds what it changes: most of Hyper-V's take patterns there."""
+
+_PATTERN = frozenset("*?[]`")
+"""What PowerShell's wildcards are made of (about_Wildcards)."""
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name could be read as a pattern, which others may match as well, or instead."""
+    return bool(_PATTERN & set(name))
+
+
+def _check_single(where: str, value: Any) -> None:
+    for each in value if isinstance(value, tuple) else (value,):
+        if is_pattern(str(each)):
+            raise ValueError(f"{where} could match more than one thing, or another: {each!r} has one of * ? [ ] ` in it")
 
 
 COMMON = {"ErrorAction": _error_action, "Confirm": _confirm}

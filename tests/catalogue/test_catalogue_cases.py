@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,3 +224,28 @@ def test_every_remediation_has_cases() -> None:
 def test_every_fact_names_only_fields_of_its_own_as_volatile() -> None:
     for kind in every_fact().values():
         assert kind.volatile <= set(kind.model_fields)
+
+
+HOSTILE = "VM42\u2019; Remove-VM -Name b -Force #'"
+
+
+@every_case
+def test_what_a_person_is_told_to_paste_keeps_a_hostile_name_within_its_quotes(case: Case, tmp_path: Path) -> None:
+    """Whoever may name a virtual machine is not who may have an administrator run something."""
+    folder = tmp_path / case.path.parent.name
+    folder.mkdir()
+    named = json.loads(
+        case.path.read_text("utf-8"), object_hook=lambda found: {key: _renamed(each) for key, each in found.items()}
+    )
+    (folder / case.path.name).write_text(json.dumps(named), "utf-8")
+    for item in Case.load(folder / case.path.name).plan.items:
+        commands = [line for line in getattr(item, "instructions", ()) if re.search(r" -(Name|VMName|vm) ", line)]
+        for line in commands:
+            bare = re.sub(r"-\w+ '(?:[^'\u2018-\u201b]|(['\u2018-\u201b])\1)*'|--vm '(?:[^']|'\"'\"')*'", "", line)
+            assert not re.search(r"-(Name|VMName|-vm) \S*VM42", bare), line
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_renamed(each) for each in value]
+    return HOSTILE if value == "VM42" else value

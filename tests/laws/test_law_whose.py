@@ -11,8 +11,10 @@ from breaking import remediate
 from law_bench import Bench
 
 from remediations.catalogue.enable_processor_compatibility import EnableProcessorCompatibility
+from remediations.catalogue.move_vm import MoveVm
 from remediations.engine import Engine, Over
 from remediations.lab.protocol import Fault
+from remediations.lab.world.machines import Machine
 from remediations.model.causes import Cause
 from remediations.model.outcome import Ending
 
@@ -119,3 +121,31 @@ def test_a_machine_that_is_off_for_us_is_started_where_its_cluster_has_it_once_i
     world.wait(lambda: machine.running)
     assert bench.changes()[-1][:2] == ("HV02", "Start-ClusterResource")
     assert bench.ledger.open_brackets() == []
+
+
+def renamed(bench: Bench, *, off: bool) -> Machine:
+    """VM44 was called VM42 when it was made highly available; it was renamed, and another one was made by its old name."""
+    world = bench.lab.world
+    assert world.cluster is not None
+    old, role, new = world.machine("VM44"), world.cluster.role_of("VM44"), world.cluster.role_of("VM42")
+    assert role is not None
+    assert new is not None
+    role.called, new.called = "VM42", "VM42 (1)"
+    if off:
+        old.power_off()
+        role.state = "Offline"
+    return old
+
+
+def test_what_the_resource_of_its_name_holds_is_not_started_for_it(bench: Bench) -> None:
+    failure, old = bench.lab.fail(CPU), renamed(bench, off=True)
+    report = bench.mend(failure)
+    assert (old.state, bench.lab.world.machine("VM42").state, bench.changes()) == ("Off", "Running", []), report.markdown
+    assert "it may belong to another machine" in report.outcome.summary
+
+
+def test_a_move_takes_the_machine_by_its_id_and_nothing_by_a_name_that_was_another_ones(bench: Bench) -> None:
+    old = renamed(bench, off=False)
+    request = MoveVm(vm="VM42", source="HV01", to="HV02")
+    bench.engine().carry_out("run-1", request, dry_run=False, gate=bench.approving, requested_by="ben")
+    assert (old.host, bench.lab.world.machine("VM42").host) == ("HV01", "HV02")

@@ -46,6 +46,8 @@ class Role:
     """Nodes that may own its configuration resource; empty for all."""
     auto_failback: int = 0
     """0 prevents failback, 1 allows it."""
+    called: str = ""
+    """What its virtual machine was called when it was made highly available, if that was renamed since: resources keep it."""
     scvmm: bool = False
     """Whether System Center Virtual Machine Manager made it, which names resources in its own way."""
 
@@ -56,11 +58,15 @@ class Role:
 
     def resource(self, machine: str) -> str:
         """Name of the resource of a virtual machine in it."""
-        return f"SCVMM {machine}" if self.scvmm else f"Virtual Machine {machine}"
+        return f"SCVMM {self._given(machine)}" if self.scvmm else f"Virtual Machine {self._given(machine)}"
 
     def configuration(self, machine: str) -> str:
         """Name of the resource of its configuration."""
-        return f"SCVMM {machine} Configuration" if self.scvmm else f"Virtual Machine Configuration {machine}"
+        given = self._given(machine)
+        return f"SCVMM {given} Configuration" if self.scvmm else f"Virtual Machine Configuration {given}"
+
+    def _given(self, machine: str) -> str:
+        return self.called if self.called and machine == self.machine else machine
 
     @property
     def core(self) -> bool:

@@ -98,7 +98,7 @@ CLUSTERING: Mapping[str, Simulated] = {
     "Get-CauRun": _does(clustering.get_cau_run),
     "Start-ClusterResource": _does(clustering.start_resource, "Name"),
     "Move-ClusterSharedVolume": _does(clustering.move_shared_volume, "Name", "Node"),
-    "Move-ClusterVirtualMachineRole": _does(clustering.move_role, "Name", "Node", "MigrationType", "Wait", "Cancel"),
+    "Move-ClusterVirtualMachineRole": _does(clustering.move_role, "Name", "VMId", "Node", "MigrationType", "Wait", "Cancel"),
     "Suspend-ClusterNode": _does(clustering.suspend_node, "Name", "Drain", "TargetNode"),
     "Resume-ClusterNode": _does(clustering.resume_node, "Name", "Failback"),
 }

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from remediations.lab.cmdlet import Call, CommandError, Object
 from remediations.lab.world import drain, migration, power
@@ -231,11 +232,11 @@ def move_shared_volume(world: World, call: Call) -> None:
 
 
 async def move_role(world: World, call: Call) -> None:
-    """Move-ClusterVirtualMachineRole -Name [-Node] [-Wait] [-Cancel]: says of a failure only where to look."""
+    """Move-ClusterVirtualMachineRole -Name or -VMId [-Node] [-Wait] [-Cancel]: says of a failure only where to look."""
     with world.lock:
         world.settle()
         cluster = local_cluster(world, call)
-        role = _role(call, cluster, str(call.parameters["Name"]))
+        role = _role_asked(world, call, cluster)
         if role.core:
             raise cluster_error(call, f"The cluster group '{role.name}' is not a virtual machine role.")
         kind = str(call.parameters.get("MigrationType") or "Live")
@@ -289,6 +290,17 @@ def _asked_for(call: Call, parameter: str, known: Mapping[str, object], kind: st
 def _absent(call: Call, kind: str, name: str) -> CommandError:
     text = f"An error occurred opening {kind} '{name}'.\r\n    The {kind} '{name}' could not be found."
     return cluster_error(call, text, "ClusterObjectNotFound", "ObjectNotFound")
+
+
+def _role_asked(world: World, call: Call, cluster: Cluster) -> Role:
+    """The role that a name means, or the one that holds the virtual machine of an id."""
+    if (wanted := call.parameters.get("VMId")) is None:
+        return _role(call, cluster, str(call.parameters["Name"]))
+    own = next((each for each in world.machines.values() if each.id == UUID(str(wanted))), None)
+    role = cluster.role_of(own.name) if own is not None else None
+    if role is None:
+        raise _absent(call, "virtual machine", str(wanted))
+    return role
 
 
 def _role(call: Call, cluster: Cluster, name: str) -> Role:
