@@ -37,7 +37,6 @@ EVERY_TIME = frozenset(
         "test_law_bundle.py",
         "test_law_stops.py",
         "test_law_three_nodes.py",
-        "test_law_whose.py",
     }
 )
 """Files of laws that run every time; the others (crashes, broken wires, rounds, endings) are `long`."""
