@@ -79,6 +79,14 @@ def _recover() -> typer.Typer:
     return forms.alone(recover)
 
 
+PANELS = {
+    "Find out, changing nothing": ("diagnose", "plan", "readiness", "collect", "watch", "incidents", "catalogue"),
+    "Mend, once it is approved": ("apply", "approvals", "approve", "reject", "undo", "recover", "roll"),
+    "Stop, and see what lets it begin": ("pause", "resume", "policy", "breaker", "trust", "audit"),
+    "Set up and run": ("demo", "config", "host", "approvers", "serve", "receive"),
+}
+"""How `remediate --help` shows the commands."""
+
 app = typer.Typer(
     name="remediate",
     help=f"Find out why a Hyper-V virtual machine would not move, mend it with the least harm, prove it.\n\n{EXIT_CODES}",
@@ -95,7 +103,8 @@ app = typer.Typer(
             "collect": _collect,
             "readiness": _readiness,
             "demo": _demo,
-        }
+        },
+        PANELS,
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -122,9 +131,21 @@ TargetOption = Annotated[
 Comment = Annotated[str, typer.Option("--comment", help="Kept in the audit trail and shown in the report.")]
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        console.out.print(f"hyperv-remediation {version('hyperv-remediation')}", markup=False)
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and end.")]
+
+
 @app.callback()
-def common(config: Config = None) -> None:
+def common(config: Config = None, version: Version = False) -> None:
     """Options before the command hold for every command."""
+    del version
     if config is not None:
         import os
 

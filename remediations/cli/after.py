@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remediations.cli.console import Exit, err, fail, out, plain_errors, print_json, progress
-from remediations.cli.engine import Approve, As, Comment, Json, show, terminal_gate
+from remediations.cli.engine import Approve, As, Code, Comment, Json, TargetName, show, terminal_gate
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -25,6 +25,8 @@ def undo(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be taken back; change nothing.")] = False,
     approve: Approve = None,
     as_: As = None,
+    code: Code = None,
+    target: TargetName = None,
     comment: Comment = "",
     as_json: Json = False,
 ) -> None:
@@ -36,7 +38,7 @@ def undo(
     from flows.runtime import configure_logs, engine
 
     who = as_ or getpass.getuser()
-    gate = terminal_gate(who, {"approve": approve, "comment": comment, "no_retry": True})
+    gate = terminal_gate(who, {"approve": approve, "comment": comment, "code": code, "target": target, "no_retry": True})
     configure_logs(stream=sys.stderr, level="WARNING")
     with plain_errors(), engine(progress) as built:
         report = built.undo(terminal_run(), run, dry_run=dry_run, gate=gate, requested_by=who)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from remediations.ledger import Ledger
     from remediations.settings import Settings
 
-app = typer.Typer(help="Who may approve by one-time codes.", no_args_is_help=True)
+app = typer.Typer(help="Who may approve by one-time codes.", no_args_is_help=True, add_completion=False)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As they approve by: `--as NAME`, or the form's field.")]
 
 

@@ -11,7 +11,11 @@ import typer
 from remediations.cli.console import Exit, err, fail, out, plain_errors, print_json
 from remediations.cli.stops import AsSomebody, Json, this_ledger, this_state
 
-app = typer.Typer(help="The audit trail: append-only, each row bound to the one before by its hash.", no_args_is_help=True)
+app = typer.Typer(
+    help="The audit trail: append-only, each row bound to the one before by its hash.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 @app.callback()

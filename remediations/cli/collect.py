@@ -15,7 +15,7 @@ from remediations.cli import forms
 from remediations.cli.console import Exit, err, fail, out, plain_errors, print_json, progress
 
 To = Annotated[
-    Path | None, typer.Option("--to", metavar="FILE", help="The bundle's file; evidence-<what>-<time>.zip here if left out.")
+    Path | None, typer.Option("--to", metavar="FILE", help="The bundle's file; evidence-….zip in this directory if left out.")
 ]
 Hours = Annotated[float, typer.Option("--hours", min=0.1, max=168, help="How far back event logs are read.")]
 Redact = Annotated[

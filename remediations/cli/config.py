@@ -9,7 +9,7 @@ import typer
 
 from remediations.cli.console import Exit, err, fail, out, print_json
 
-app = typer.Typer(help="The site's configuration.", no_args_is_help=True)
+app = typer.Typer(help="The site's configuration.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

@@ -34,8 +34,10 @@ class Exit(IntEnum):
     NOT_APPROVED = 4  # rejected, expired or not valid
 
 
-EXIT_CODES = """Exit codes: 0 done or nothing to do · 1 failed · 2 bad input or configuration ·
-3 refused, only proposed, not everything could be read, or a person is needed · 4 not approved (rejected, expired)."""
+EXIT_CODES = (
+    "Exit codes: 0: done or nothing to do; 1: failed; 2: bad input or configuration; 3: refused, only proposed, not everything "
+    "could be read, or a person is needed; 4: not approved (rejected, expired)."
+)
 
 
 def exit_code(outcome: Outcome) -> Exit:

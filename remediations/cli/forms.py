@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -72,20 +72,34 @@ def group(names: Callable[[], Mapping[str, Callable[[], TyperCommand]]]) -> type
     return Lazy
 
 
-def also(others: Mapping[str, Callable[[], typer.Typer | TyperCommand]]) -> type[TyperGroup]:
-    """A group that has `others` beside its own commands; each is imported when it is called, or all of them for help."""
+def also(
+    others: Mapping[str, Callable[[], typer.Typer | TyperCommand]], panels: Mapping[str, Sequence[str]]
+) -> type[TyperGroup]:
+    """A group that has `others` beside its own commands; each is imported when it is called, or all of them for help.
+
+    Help shows the commands by panels, in their order: title → names. One that is in none stands last.
+    """
+    place = {name: title for title, names in panels.items() for name in names}
 
     class Also(TyperGroup):
         def list_commands(self, ctx: Any) -> list[str]:
-            return [*super().list_commands(ctx), *others]
+            names = [*super().list_commands(ctx), *others]
+            order = list(place)
+            return sorted(names, key=lambda name: order.index(name) if name in place else len(order))
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:
-            make = others.get(cmd_name)
+            made = self._made(ctx, cmd_name)
+            if made is not None and cmd_name in place:
+                made.rich_help_panel = place[cmd_name]
+            return made
+
+        def _made(self, ctx: Any, name: str) -> Any:
+            make = others.get(name)
             if make is None:
-                return super().get_command(ctx, cmd_name)
+                return super().get_command(ctx, name)
             other = make()
             made = other if isinstance(other, TyperCommand) else typer.main.get_command(other)
-            made.name = cmd_name
+            made.name = name
             return made
 
     return Also

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from remediations.model.judgement import Judgement
     from remediations.model.plan import Plan
 
-app = typer.Typer(help="The policy in force.", no_args_is_help=True)
+app = typer.Typer(help="The policy in force.", no_args_is_help=True, add_completion=False)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 

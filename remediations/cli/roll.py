@@ -20,7 +20,9 @@ CodeOption = Annotated[
     typer.Option("--code", metavar="CODE", help="Your one-time code, where policy asks for one; asked for if left out."),
 ]
 
-app = typer.Typer(help="Rolling maintenance: where it stands, going on with it, ending it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Rolling maintenance: where it stands, going on with it, ending it.", no_args_is_help=True, add_completion=False
+)
 
 
 @app.command("list")

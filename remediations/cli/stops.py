@@ -115,6 +115,7 @@ def trust(as_json: Json = False) -> None:
 
     from flows.runtime import configuration
     from remediations.catalogue import CATALOGUE
+    from remediations.model.policy import Gate, loosest
     from remediations.model.trust import Record
 
     with plain_errors(), this_ledger() as ledger:
@@ -135,13 +136,24 @@ def trust(as_json: Json = False) -> None:
             ]
         )
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
-    for heading in ("remediation", "verified", "failed", "false fires", "came back", "missing until auto"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "remediation")
+    # Eighty columns hold it: what has to be said at length stands below.
+    table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False)
+    for heading in ("remediation", "until auto", "in a row", "verified", "failed", "no help", "came back"):
+        table.add_column(heading, no_wrap=heading == "remediation")
     for entry, record in records:
-        missing = record.missing(policy.trust, entry.tier)
-        if entry.id in broken:
-            missing = f"its breaker is open (remediate breaker list); {missing}"
-        counts = (record.verified, record.failed, record.false_fires, record.came_back)
-        table.add_row(entry.id, *(str(each) for each in counts), missing.replace("[", "\\["))
+        more = policy.trust.verified_in_a_row - record.in_a_row
+        until = "never" if loosest(entry.tier) is not Gate.AUTO else f"{more} more" if more > 0 else "earned"
+        counts = (record.in_a_row, record.verified, record.failed, record.false_fires, record.came_back)
+        table.add_row(entry.id, "breaker" if entry.id in broken else until, *(str(each) for each in counts))
     out.print(table)
+    said = [f"{entry.id}: its breaker is open (remediate breaker list)" for entry, _ in records if entry.id in broken]
+    said += [f"{entry.id}: counts anew since {record.blemish}" for entry, record in records if record.blemish]
+    for each in ("", *said):
+        out.print(each, markup=False, soft_wrap=True)
+    out.print(_TRUST.format(policy.trust.verified_in_a_row), markup=False)
+
+
+_TRUST = (
+    "auto in policy.yaml (gates) holds once a remediation was verified {} times in a row (trust). no help: verified, and the "
+    "same failure went on. came back: verified, and needed again within a day. Tiers 3 and above are never auto."
+)

@@ -26,8 +26,8 @@ def _there_is_one(state: Path) -> None:
     ledger(state).close()
 
 
-def run(*arguments: str) -> Result:
-    return RUNNER.invoke(app, arguments, env={"COLUMNS": "200"})
+def run(*arguments: str, columns: int = 200) -> Result:
+    return RUNNER.invoke(app, arguments, env={"COLUMNS": str(columns)})
 
 
 def failed(state: Path, times: int = 3) -> None:
@@ -118,5 +118,11 @@ def test_trust_shows_each_record_and_what_is_missing(state: Path) -> None:
     assert (spns["failed"], spns["trusted"], spns["breaker_open"]) == (3, False, True)
     assert spns["missing"].startswith("10 more verified without a failure (so far 0 in a row since ")
     assert drain["missing"] == "nothing more to reach: tier 3 (running virtual machines) goes no further than approve"
-    shown = " ".join(run("trust").stdout.split())
-    assert "its breaker is open" in shown
+    shown = run("trust", columns=80).stdout
+    assert "register-spns: its breaker is open (remediate breaker list)\n" in shown
+    assert "register-spns: counts anew since " in shown
+    lines = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line and line.split()[0] in CATALOGUE}
+    assert set(lines) == set(listed), "every remediation has one line of its own"
+    assert lines["register-spns"] == ["breaker", "0", "0", "3", "0", "0"]
+    assert lines["drain-node"] == ["never", "0", "0", "0", "0", "0"]
+    assert all(len(line) <= 80 for line in shown.splitlines() if not line.startswith("register-spns: "))

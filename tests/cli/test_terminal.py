@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from remediations.catalogue import CATALOGUE
-from remediations.cli import app, console
+from remediations.cli import PANELS, app, console
 from remediations.cli.engine import terminal_gate
 from remediations.engine import Ask
 from remediations.model.outcome import Ending, Outcome, Reason
@@ -130,3 +130,14 @@ def test_approve_on_the_command_line_is_bound_to_the_digest(question: Ask, appro
     given = {"approve": approve.format(digest, digest[:4], digest[4:]), "no_retry": False, "comment": "CHG1"}
     answer = terminal_gate("Anna Berg", given)(question)
     assert (answer.decision, answer.approver, answer.digest) == (decision, "Anna Berg", digest)
+
+
+def test_help_shows_every_command_in_a_panel_of_its_own_kind() -> None:
+    shown = run("--help").stdout
+    assert "─ Commands ─" not in shown, "a command is in no panel: see PANELS"
+    assert all(f"─ {title} ─" in shown for title in PANELS)
+    assert "--install-completion" not in run("audit", "--help").stdout
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").stdout.startswith("hyperv-remediation ")
