@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, Fl
 from prefect.context import FlowRunContext
 
 from remediations.engine.ports import Ask, Report
-from remediations.engine.render import VERDICT_WORDS, escape
+from remediations.engine.render import escape, verdict_words
 from remediations.model.plan import Plan
 
 _HARMLESS = re.compile(r"(</?(?:details|summary|br)\s*/?>)", re.IGNORECASE)
@@ -96,9 +96,7 @@ def evidence(report: Report) -> str:
     for considered in report.considered:
         hypothesis = considered.hypothesis
         meaning = f"{hypothesis.cause.meaning[0].upper()}{hypothesis.cause.meaning[1:]}."
-        parts.append(
-            f"\n## `{hypothesis.cause.value}`: {VERDICT_WORDS[considered.verdict]}\n\n{meaning}\n\n{escape(considered.why)}\n"
-        )
+        parts.append(f"\n## `{hypothesis.cause.value}`: {verdict_words(considered)}\n\n{meaning}\n\n{escape(considered.why)}\n")
         parts += [f"- pointed to by {escape(each)}" for each in hypothesis.evidence]
         parts += [f"- what decides: {escape(each)}" for each in hypothesis.against]
     return "\n".join(parts)

@@ -260,7 +260,8 @@ class _Telling:
         words = {"present": "[bold]proven[/bold]", "absent": "ruled out", "unknown": "not decided", None: "no remediation"}
         for each in data["causes"]:
             cause = each["hypothesis"]["cause"]
-            out.print(f"  {words[each['verdict']]}: [bold]{cause}[/bold]. {escape(each['why'])}")
+            weak = each["verdict"] == "present" and each["hypothesis"]["weak"]
+            out.print(f"  {'not planned' if weak else words[each['verdict']]}: [bold]{cause}[/bold]. {escape(each['why'])}")
         if not data["causes"]:
             out.print("  none that the report or the logs point to")
         self.doing = "planning"

@@ -31,6 +31,9 @@ _VERDICTS = {
 }
 
 
+_WEAK = "unknown: nothing in it is sure of a cause; its words alone point to these, weakly; a person should look"
+
+
 def diagnose(
     report: Annotated[
         str | None,
@@ -78,12 +81,13 @@ def diagnose(
 
 
 def as_line(answer: Diagnosis) -> dict[str, Any]:
-    """A diagnosis as one line: `verdict`, `causes` (best first, with `score` and `evidence`) and `incident`, empty if none."""
+    """A diagnosis as one line: `verdict`, `causes` (best first, with `score` and `evidence`) and `incident`, empty if none.
+
+    Beside `unknown` the causes are weak ones: their score is below 0.25, and their evidence says that it is words only.
+    """
     return {
         "verdict": answer.verdict.value,
-        "causes": [
-            {"cause": each.cause.value, "score": each.score, "evidence": list(each.evidence)} for each in answer.hypotheses
-        ],
+        "causes": [{"cause": each.cause.value, "score": each.score, "evidence": list(each.evidence)} for each in answer.named],
         "incident": {} if answer.incident is None else answer.incident.to_json(),
     }
 
@@ -91,7 +95,7 @@ def as_line(answer: Diagnosis) -> dict[str, Any]:
 def as_answer(answer: Diagnosis) -> dict[str, Any]:
     """The same, and with each cause which facts would decide."""
     line = as_line(answer)
-    for cause, each in zip(line["causes"], answer.hypotheses, strict=True):
+    for cause, each in zip(line["causes"], answer.named, strict=True):
         cause["decided_by"] = list(each.against)
     return line
 
@@ -184,14 +188,14 @@ def _for_people(event: ReportedEvent, answer: Diagnosis) -> Text:
         text.append(f"{where}\n", style="dim")
     if answer.incident is not None:
         text.append(f"{answer.incident.title}\n", style="bold")
-    text.append(f"{_VERDICTS[answer.verdict]}\n")
-    for hypothesis in answer.hypotheses:
+    text.append(f"{_WEAK if answer.weak else _VERDICTS[answer.verdict]}\n")
+    for hypothesis in answer.named:
         text.append(f"  {hypothesis.score:4.0%}  ")
         text.append(hypothesis.cause.value, style="bold")
         text.append(f"  {hypothesis.cause.meaning}\n")
         for evidence in hypothesis.evidence:
             text.append(f"        for: {evidence}\n", style="dim")
-    for decides in dict.fromkeys(each for hypothesis in answer.hypotheses for each in hypothesis.against):
+    for decides in dict.fromkeys(each for hypothesis in answer.named for each in hypothesis.against):
         text.append(f"  decided by: {decides}\n", style="dim")
     return text
 

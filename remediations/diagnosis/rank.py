@@ -24,7 +24,8 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
     """What a report says of its cause, before any host is asked. Never raises for a text, whatever is in it.
 
     `knowledge` is the packaged one unless a site adds its own. The hypotheses are best first, at most five, and empty
-    unless the verdict is `causes`; `evidence` quotes what spoke for each, `against` says which fact would decide.
+    unless the verdict is `causes`; `evidence` quotes what spoke for each, `against` says which fact would decide. `weak` are
+    the causes that words alone point to, at most three, and empty unless the verdict is `unknown`.
     """
     known = knowledge or Knowledge.packaged()
     given = report if isinstance(report, Incident) else None
@@ -55,7 +56,8 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
     if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
         told = incident_of(event, drained=bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED)
         incident = told if given is None else _completed(given, told)
-    return Diagnosis(verdict=verdict, hypotheses=hypotheses, incident=incident)
+    weak = reading.words_only() if verdict is TextVerdict.UNKNOWN else ()
+    return Diagnosis(verdict=verdict, hypotheses=hypotheses, weak=weak, incident=incident)
 
 
 def _completed(given: Incident, told: Incident | None) -> Incident:

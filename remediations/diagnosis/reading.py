@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt
 from remediations.diagnosis.origins import origins_of
@@ -17,7 +17,8 @@ from remediations.diagnosis.report import ReportedEvent
 from remediations.diagnosis.signatures import MIGRATION, MOVES, OTHER, TROUBLE, Knowledge, Known
 from remediations.diagnosis.text import Words
 from remediations.diagnosis.weighing import ANOTHERS_CAUSE, NOTHING_TO_ASK, OURS, Build, Outline, outline_of, weigh
-from remediations.model.diagnosis import TextVerdict
+from remediations.diagnosis.words_only import words_only
+from remediations.model.diagnosis import Hypothesis, TextVerdict
 
 _TELLING = 0.9  # the weight from which a code is seldom seen elsewhere
 _BARE = 8  # words; so short a text with a code in it is a code that someone pasted
@@ -70,6 +71,10 @@ class Reading:
         """What this event is by itself."""
         return self.weighed.verdict or self._by_default()
 
+    def words_only(self) -> tuple[Hypothesis, ...]:
+        """The causes that its words alone point to, weakly: see `remediations.diagnosis.words_only`."""
+        return words_only(self.known, self.hits, self.codes, self._sentences)
+
     def _codes(self) -> frozenset[int]:
         known, hits = self.known, self.hits
         found = {code for hit in known.code_phrases & hits for code in known.code_of_phrase[hit]}
@@ -121,10 +126,14 @@ class Reading:
         """Those of which one sentence has a member of every group."""
         if not asks:
             return frozenset()
-        sentences = self.known.index.by_sentence(self.text[:_READ], wanted) or [self.hits]
+        sentences = self._sentences(wanted)
         return frozenset(
             each for each in asks if any(all(not group.isdisjoint(hits) for group in each.together) for hits in sentences)
         )
+
+    def _sentences(self, wanted: frozenset[int]) -> Sequence[frozenset[int]]:
+        """Which of the wanted phrases each sentence has."""
+        return self.known.index.by_sentence(self.text[:_READ], wanted) or [self.hits]
 
     def _only_a_code(self) -> bool:
         if len(self.words.tokens) > 4 * _BARE:

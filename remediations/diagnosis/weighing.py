@@ -150,7 +150,7 @@ def outline_of(
         each for each in asks if each.unless.isdisjoint(marks) and all(not group.isdisjoint(hits) for group in each.together)
     ]
     wanted = hits.intersection(phrase for each in asks for group in each.together for phrase in group)
-    evidence = {each: _quote(known, each, hits, codes, events) for each in (*at_once, *asks) if each.says}
+    evidence = {each: quote(known, each, hits, codes, events) for each in (*at_once, *asks) if each.says}
     return replace(outline, asks=tuple(asks), wanted=wanted, evidence=evidence)
 
 
@@ -230,7 +230,7 @@ def _something_else(marks: set[str], build: Build) -> str | None:
     return "another platform's words" if build.foreign else None
 
 
-def _quote(known: Knowledge, each: Known, hits: frozenset[int], codes: frozenset[int], events: frozenset[int]) -> str:
+def quote(known: Knowledge, each: Known, hits: frozenset[int], codes: frozenset[int], events: frozenset[int]) -> str:
     """What of a signature was in the report, for people, with its source."""
     said = []
     if each.phrases:

@@ -124,8 +124,12 @@ def propose(
         if issubclass(entry, Repair) and entry.proof is Proof.STATE and not suspected & set(entry.causes)
         for each in entry.for_incident(incident, site)
     ]
-    everything: list[Remediation] = [repair for _, repair in candidates] + [*unasked] + ([failed] if failed else [])
-    reads = [each.reads(site, evidence) for each in everything]
+    looked = _looked_at(evidence, incident, site)
+    unasked = [each for each in unasked if each not in looked]
+    everything: list[Remediation] = [*(repair for _, repair in candidates), *unasked, *looked, *([failed] if failed else [])]
+    # What only words point to is asked as if it were suspected, and shown; nothing else is planned any different for it.
+    doubted = evidence.model_copy(update={"hypotheses": evidence.weak, "weak": ()})
+    reads = [each.reads(site, doubted if each in looked else evidence) for each in everything]
     found = gather(hosts, site, queries_of(reads))
     inputs = [found.inputs(each) for each in reads]
     plans = [each.planned(own) for each, own in zip(everything, inputs, strict=True)]
@@ -135,7 +139,13 @@ def propose(
         _considered(hypothesis, [plan for (_, repair), plan, _ in by_candidate if hypothesis.cause in repair.causes])
         for hypothesis in evidence.hypotheses
     )
-    also_seen = tuple(p for p in plans[len(candidates) : len(candidates) + len(unasked)] if p.verdict is Verdict.PRESENT)
+    asked_of = len(candidates) + len(unasked)
+    also_seen = tuple(plan for plan in plans[len(candidates) : asked_of] if plan.verdict is Verdict.PRESENT)
+    by_look = list(zip(looked, plans[asked_of:], strict=False))
+    considered += tuple(
+        _considered(hypothesis, [plan for repair, plan in by_look if hypothesis.cause in repair.causes])
+        for hypothesis in evidence.weak
+    )
     asked, gone = (plans[-1], nowhere(inputs[-1])) if failed else (None, "")
     base = Proposal(
         incident=incident,
@@ -156,6 +166,17 @@ def propose(
     # What is tried again is asked for together with the mend, so it is planned on what the mend leaves.
     after = as_changed(inputs[-1], chosen.plan.changes)
     return replace(chosen, retry=failed.planned(after))
+
+
+def _looked_at(evidence: Evidence, incident: Incident, site: Site) -> list[Repair]:
+    """The repairs of causes that only words point to: their facts are read and shown, and none of them is ever chosen."""
+    found = [
+        each
+        for hypothesis in evidence.weak
+        for repair in repairs_for(hypothesis.cause)
+        for each in repair.for_incident(incident, site)
+    ]
+    return [each for place, each in enumerate(found) if each not in found[:place]]
 
 
 _Found = tuple[Repair, Plan, Mapping[str, Any]]
@@ -248,6 +269,7 @@ def gather_evidence(
     return Evidence(
         incident=incident,
         hypotheses=tuple(ranked),
+        weak=() if ranked else said.weak,
         sightings=tuple(sightings),
         succeeded=succeeded_since(incident, logs),
         not_found=not_found,

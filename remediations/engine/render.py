@@ -158,11 +158,20 @@ def considered_line(considered: Considered) -> str:
     """One cause that was looked at: verdict, why, and what had suggested it."""
     hypothesis = considered.hypothesis
     how = ""
-    if considered.plan is not None and considered.verdict is Verdict.PRESENT and considered.plan.proof is Proof.EXCLUSION:
+    presumed = considered.plan is not None and considered.plan.proof is Proof.EXCLUSION and not hypothesis.weak
+    if presumed and considered.verdict is Verdict.PRESENT:
         how = " (presumed: what is left after the others)"
     suggested = "; ".join(escape(each) for each in hypothesis.evidence[:3])
-    verdict = VERDICT_WORDS[considered.verdict] + how
+    verdict = verdict_words(considered) + how
     return f"- **{escape(hypothesis.cause.value)}**: {verdict}. {escape(considered.why)} _(suggested by: {suggested})_"
+
+
+def verdict_words(considered: Considered) -> str:
+    """What the facts say of a cause, in words. One that only words point to is never proven by what looks like it."""
+    if considered.hypothesis.weak and considered.verdict is Verdict.PRESENT:
+        by_name = f"; ask for {considered.plan.remediation} by name if it is it" if considered.plan else ""
+        return f"the facts look like it, but only words point to it, so nothing is planned{by_name}"
+    return VERDICT_WORDS[considered.verdict]
 
 
 def why_markdown(proposal: Proposal) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from remediations.engine.chronicle import Kind, Span
 from remediations.engine.html import render
 from remediations.engine.ports import Report
-from remediations.engine.render import VERDICT_WORDS, change_words
+from remediations.engine.render import change_words, verdict_words
 from remediations.model.plan import Verdict
 
 WIDE = 1000.0
@@ -51,9 +51,9 @@ def page(report: Report) -> str:
         bars=timeline(report.spans),
         words=WORDS,
         wide=WIDE,
-        verdicts=VERDICT_WORDS,
+        verdict_words=verdict_words,
         # What is proven stands above what was ruled out on the way to it.
-        considered=sorted(report.considered, key=lambda each: each.verdict is not Verdict.PRESENT),
+        considered=sorted(report.considered, key=lambda each: each.verdict is not Verdict.PRESENT or each.hypothesis.weak),
         took=lasted((report.spans[-1].ended - report.spans[0].began).total_seconds()) if report.spans else "",
         moment=moment,
         change_words=change_words,

@@ -26,6 +26,9 @@ class Hypothesis(Frozen):
     score: float = Field(ge=0, le=1, description="0 to 1; the best hypothesis comes first")
     evidence: tuple[str, ...] = Field(description="What speaks for it, quoted for people")
     against: tuple[str, ...] = ()
+    weak: bool = Field(
+        default=False, description="Whether only words point to it: facts may be read for it, nothing is planned"
+    )
 
 
 class Diagnosis(Frozen):
@@ -33,7 +36,16 @@ class Diagnosis(Frozen):
 
     verdict: TextVerdict
     hypotheses: tuple[Hypothesis, ...] = ()
+    weak: tuple[Hypothesis, ...] = Field(
+        default=(),
+        description="Causes that words alone point to, best first; only beside `unknown`, and nothing is planned on them",
+    )
     incident: Incident | None = None
+
+    @property
+    def named(self) -> tuple[Hypothesis, ...]:
+        """Every cause that is named, best first: those that it points to, else those that only words point to."""
+        return self.hypotheses or self.weak
 
 
 class Sighting(Frozen):
@@ -50,6 +62,9 @@ class Evidence(Frozen):
 
     incident: Incident | None = None
     hypotheses: tuple[Hypothesis, ...] = ()
+    weak: tuple[Hypothesis, ...] = Field(
+        default=(), description="Causes that only words point to, where nothing points to any: looked at, never planned"
+    )
     sightings: tuple[Sighting, ...] = ()
     succeeded: str = Field(default="", description="Which event says that what had failed has succeeded since; empty if none")
 

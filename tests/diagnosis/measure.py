@@ -30,10 +30,10 @@ def asked(row: dict[str, Any]) -> Diagnosis:
 
 
 def labels(answer: Diagnosis) -> list[str]:
-    """The answer as labels, best first."""
+    """The answer as labels, best first. Where it is unknown that comes first, before what words alone point to."""
     if answer.verdict is TextVerdict.CAUSES:
         return [each.cause.value for each in answer.hypotheses]
-    return [_LABELS[answer.verdict]]
+    return [_LABELS[answer.verdict], *(each.cause.value for each in answer.weak)]
 
 
 @dataclass
