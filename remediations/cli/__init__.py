@@ -67,6 +67,12 @@ def _roll() -> typer.Typer:
     return roll
 
 
+def _runs() -> typer.Typer:
+    from remediations.cli.runs import runs
+
+    return forms.alone(runs)
+
+
 def _undo() -> typer.Typer:
     from remediations.cli.after import undo
 
@@ -80,7 +86,7 @@ def _recover() -> typer.Typer:
 
 
 PANELS = {
-    "Find out, changing nothing": ("diagnose", "plan", "readiness", "collect", "watch", "incidents", "catalogue"),
+    "Find out, changing nothing": ("diagnose", "plan", "readiness", "collect", "watch", "incidents", "runs", "catalogue"),
     "Mend, once it is approved": ("apply", "approvals", "approve", "reject", "undo", "recover", "roll"),
     "Stop, and see what lets it begin": ("pause", "resume", "policy", "breaker", "trust", "audit"),
     "Set up and run": ("demo", "config", "host", "approvers", "serve", "receive"),
@@ -92,6 +98,7 @@ app = typer.Typer(
     help=f"Find out why a Hyper-V virtual machine would not move, mend it with the least harm, prove it.\n\n{EXIT_CODES}",
     cls=forms.also(
         {
+            "runs": _runs,
             "undo": _undo,
             "recover": _recover,
             "roll": _roll,

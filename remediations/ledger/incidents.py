@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from remediations.ledger import schema
 from remediations.ledger.audit import Store, Writing
@@ -115,6 +115,14 @@ class Incidents(Store):
         with self._database.reading() as conn:
             rows = conn.execute(select(_run).where(_run.c.finished_at.is_(None)).order_by(_run.c.started_at))
             return [_read_run(row) for row in rows]
+
+    def runs(self, *, last: int | None = None, named: str = "") -> list[RunRecord]:
+        """The `last` runs (all, if none is given), newest first: those of an incident's id, or whose own id begins so."""
+        rows = select(_run).order_by(_run.c.started_at.desc(), _run.c.run)
+        if named:
+            rows = rows.where(or_(_run.c.incident_id == named, _run.c.run.startswith(named, autoescape=True)))
+        with self._database.reading() as conn:
+            return [_read_run(row) for row in conn.execute(rows.limit(last))]
 
 
 def open_or_join(writing: Writing, incidents: Sequence[Incident], run: str | None) -> list[OpenIncident]:
