@@ -117,7 +117,8 @@ def _show(judged: Sequence[Judgement], *, as_json: bool) -> None:
 
     for each in judged:
         subject = each.subject
-        touches = ", ".join([*subject.hosts, *(f"cluster {name}" for name in subject.clusters)])
+        may = [f"{host} (may receive what moves)" for host in subject.receiving]
+        touches = ", ".join([*subject.hosts, *may, *(f"cluster {name}" for name in subject.clusters)])
         out.print(
             f"{subject.title} · tier {subject.tier}{f' · touches {touches}' if touches else ''}", markup=False, soft_wrap=True
         )

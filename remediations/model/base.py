@@ -30,6 +30,8 @@ def _sorted(value: Any, plain: Json) -> Json:
     if isinstance(value, (frozenset, tuple)):
         found = [_sorted(each, its) for each, its in zip(value, plain, strict=True)]
         return sorted(found, key=str) if isinstance(value, frozenset) else found
+    if isinstance(value, Mapping):
+        return {name: _sorted(each, its) for each, (name, its) in zip(value.values(), plain.items(), strict=True)}
     return plain
 
 

@@ -132,8 +132,9 @@ def _stricter(policy: Policy, subject: Subject) -> Iterator[Ruling]:
         for name, gate in policy.gates.clusters.items()
         if any(same_name(short_name(name), short_name(each)) for each in subject.clusters)
     }
-    hosts = {name: gate for name, gate in policy.gates.hosts.items() if any(same_host(name, each) for each in subject.hosts)}
-    for kind, found, touched in (("clusters", clusters, tuple(subject.clusters)), ("hosts", hosts, subject.hosts)):
+    asked = (*subject.hosts, *subject.receiving)
+    hosts = {name: gate for name, gate in policy.gates.hosts.items() if any(same_host(name, each) for each in asked)}
+    for kind, found, touched in (("clusters", clusters, tuple(subject.clusters)), ("hosts", hosts, asked)):
         for name, gate in found.items():
             yield Ruling(rule=f"gates.{kind}.{name}", says=gate.value, gate=gate)
         if not found:

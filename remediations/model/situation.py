@@ -38,6 +38,8 @@ class Subject(Frozen):
     """Every host that it touches: where its commands go, what they change, what its request names."""
     controllers: tuple[str, ...] = ()
     """Those of `hosts` that are domain controllers: what is sent through them changes others, so that caps do not count it."""
+    receiving: tuple[str, ...] = ()
+    """Further hosts that what runs may move to by it, where a cluster chooses: gates ask them too, caps do not count them."""
     clusters: Mapping[str, tuple[str, ...]] = {}
     """The clusters that it touches, by name, with their nodes."""
     aims: tuple[Aim, ...] | None = None
@@ -49,9 +51,11 @@ class Subject(Frozen):
     def of(cls, plan: Plan, site: Site, causes: Sequence[Cause] = (), *, retry: bool = False) -> Self:
         """A plan. `causes` is what it mends; nothing for an operation."""
         hosts = set(_named(plan.request, site))
-        clusters = set()
+        clusters: set[str] = set()
+        receiving: set[str] = set()
         for step in plan.steps:
             hosts.update(touched(step))
+            receiving.update(_receiving(step, site))
             if step.target.kind == "cluster":
                 clusters.add(short_name(step.target.name))
         spelt = _spelt(hosts, site)
@@ -62,6 +66,7 @@ class Subject(Frozen):
             causes=tuple(causes),
             hosts=spelt,
             controllers=tuple(host for host in spelt if _is_controller(host, site)),
+            receiving=tuple(host for host in _spelt(receiving, site) if host not in spelt),
             clusters=_clusters(hosts, clusters, site),
             aims=tuple({step.target.id: Aim(id=step.target.id, name=step.target.name) for step in plan.steps}.values()),
             retry=retry,
@@ -93,6 +98,19 @@ def touched(step: Step) -> Iterator[str]:
         yield step.close.host
     if step.target.kind in ("host", "computer account", "cluster node"):
         yield step.target.name.rstrip("$")
+
+
+def _receiving(step: Step, site: Site) -> Iterator[str]:
+    """Where what runs may come to by a step: where its command says, or wherever the cluster sends it."""
+    name, given = step.command.name, step.command.parameters
+    named = [str(given[key]) for key in ("Node", "DestinationHost", "TargetNode") if key in given]
+    empties = name == "Suspend-ClusterNode" and "Drain" in given
+    refills = name == "Resume-ClusterNode" and given.get("Failback", "NoFailback") != "NoFailback"
+    cluster = site.cluster_of(step.host)
+    if named:
+        yield from named
+    elif cluster is not None and (name == "Move-ClusterVirtualMachineRole" or empties or refills):
+        yield from cluster.nodes
 
 
 def _named(request: Mapping[str, Any], site: Site) -> Iterator[str]:

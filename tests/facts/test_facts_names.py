@@ -147,3 +147,9 @@ def test_many_names_are_told_alike_at_once_and_singly(told: dict[str, Any], sing
 def test_a_host_without_the_module_tells_no_names() -> None:
     with pytest.raises(Unreadable):
         names_seen("HV03", ("a.contoso.com",)).parse([failed("CommandNotFoundException")])
+
+
+def test_what_stands_under_a_name_has_one_order_whichever_way_its_set_goes_round() -> None:
+    addresses = [f"10.0.0.{number}" for number in range(40)]
+    seen = NamesSeen(subject="HV01", found={"hv04.contoso.com": frozenset(addresses), "gone.contoso.com": frozenset()})
+    assert seen.to_json()["found"] == {"hv04.contoso.com": sorted(addresses), "gone.contoso.com": []}

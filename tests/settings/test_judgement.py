@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from policy_examples import NOON, judged, plan, subject
 
 from remediations.model.causes import Cause
+from remediations.model.command import command
 from remediations.model.judgement import Judgement
 from remediations.model.outcome import Reason
 from remediations.model.plan import Plan
@@ -171,3 +172,29 @@ def test_the_deciding_rule_is_one_of_the_rules_and_says_what_follows(
     if pause:
         assert found.refusal is not None
         assert found.refusal.reason is Reason.PAUSED
+
+
+CHOSEN: dict[str, Any] = {"MigrationType": "Live", "Wait": 0, "VMId": "5b0c0000-0000-4000-8000-000000000001"}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "gate"),
+    [
+        ("Move-ClusterVirtualMachineRole", CHOSEN, Gate.NEVER),
+        ("Move-ClusterVirtualMachineRole", {**CHOSEN, "Node": "HV02"}, Gate.NEVER),
+        ("Move-ClusterVirtualMachineRole", {**CHOSEN, "Node": "HV01"}, Gate.APPROVE),
+        ("Suspend-ClusterNode", {"Name": "HV01", "Drain": True}, Gate.NEVER),
+        ("Suspend-ClusterNode", {"Name": "HV01"}, Gate.APPROVE),
+        ("Resume-ClusterNode", {"Name": "HV01", "Failback": "Immediate"}, Gate.NEVER),
+        ("Resume-ClusterNode", {"Name": "HV01", "Failback": "NoFailback"}, Gate.APPROVE),
+        ("Move-ClusterSharedVolume", {"Name": "Cluster Disk 1", "Node": "HV02"}, Gate.NEVER),
+    ],
+)
+def test_a_host_that_nothing_may_be_done_with_receives_nothing_either(name: str, parameters: Any, gate: Gate) -> None:
+    """HV02, to which the cluster may send what leaves HV01, is the one host that policy wants nothing done with."""
+    which = plan(tier=3, step_host="HV01", target="HV01", kind="cluster node")
+    step = which.steps[0].model_copy(update={"command": command(name, **parameters)})
+    rules = Policy.model_validate({"gates": {"hosts": {"HV02": "never"}}, "windows": {}, "caps": {"per_host_per_hour": 1}})
+    found = judged(rules, at(which.model_copy(update={"items": (step,)})), changed=[changed(1, "hv02")])
+    assert found.gate is gate, found.rulings
+    assert found.refusal is None or "Node" in parameters  # what may receive is no change of it that a cap would count
