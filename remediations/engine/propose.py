@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from remediations.catalogue import CATALOGUE, repairs_for
@@ -16,7 +14,9 @@ from remediations.engine.gather import as_changed, gather, queries_of
 from remediations.engine.parts import fold
 from remediations.engine.ports import Considered, Reading
 from remediations.engine.symptom import BEFORE, failed_operation, nodes_of, nowhere, succeeded_since
-from remediations.facts.events import Event, HostEvents, migration_events
+from remediations.engine.whose import Neighbours, concerns
+from remediations.facts.events import HostEvents, migration_events
+from remediations.facts.host import Guests, guests
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting
@@ -31,7 +31,6 @@ TELLING = 3
 
 AFTER = timedelta(minutes=5)
 """Events until so long after a failure belong to it (FIELD-FACTS, order of proof)."""
-_NO_CONNECTION = 20406
 
 
 @dataclass(frozen=True)
@@ -237,14 +236,16 @@ def gather_evidence(
     until = max(at, now if tried_again else at) + AFTER
     nodes = nodes_of(incident, site)
     queries = [migration_events(node, at - BEFORE) for node in nodes]
-    found = gather(hosts, site, queries)
+    around = [guests(node) for node in nodes] if incident.vm else []
+    found = gather(hosts, site, [*queries, *around])
+    known = Neighbours(seen for each in around if isinstance(seen := found.of(each), Guests))
     scores: dict[Cause, Hypothesis] = {each.cause: each for each in said.hypotheses}
     logs = [found.of(query) for query in queries]
     for query, seen in zip(queries, logs, strict=True):
         if not isinstance(seen, HostEvents):
             continue
         for event in seen.events:
-            if event.time > until or not _concerns(event, incident):
+            if event.time > until or not concerns(event, incident, known):
                 continue
             told = diagnose(
                 ReportedEvent(
@@ -299,29 +300,6 @@ def _located(hosts: Reading, site: Site, incident: Incident) -> tuple[Incident, 
     if seen.host == incident.destination:
         return incident, ""
     return canonical(incident.model_copy(update={"source": seen.host}), site), ""
-
-
-def _concerns(event: Event, incident: Incident) -> bool:
-    """Whether an event speaks of this virtual machine, or of the node that was drained; or of the connection between its hosts.
-
-    Why a connection was not made says 20406, which names the other host and no virtual machine.
-    """
-    subject = incident.vm if incident.what is What.MIGRATION else incident.source
-    if event.id == _NO_CONNECTION and incident.what is What.MIGRATION:
-        subject = incident.destination
-    if not subject:
-        return False
-    return bool(_named(subject, of_host=subject != incident.vm).search(event.message))
-
-
-@lru_cache(maxsize=256)
-def _named(subject: str, *, of_host: bool) -> re.Pattern[str]:
-    """Finds a name as a whole: VM4 is not meant where VM42, VM4-old, VM4.old or OLD.VM4 is; a host is by its full name, too.
-
-    Letters of other scripts may stand right beside it: a text in Japanese has no spaces.
-    """
-    longer = r"[A-Z0-9_-]" if of_host else r"[A-Z0-9_-]|\.[A-Z0-9]"
-    return re.compile(rf"(?<![A-Z0-9_.-]){re.escape(subject)}(?!{longer})", re.IGNORECASE)
 
 
 def _completed(incident: Incident, told: Diagnosis, site: Site) -> Incident:

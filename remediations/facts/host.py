@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -64,10 +64,12 @@ class Residents(Fact):
 class Guests(Fact):
     """Every virtual machine that a host shows; `subject` is the host."""
 
-    volatile: ClassVar[frozenset[str]] = frozenset({"names"})
+    volatile: ClassVar[frozenset[str]] = frozenset({"names", "ids"})
 
     names: tuple[str, ...]
     """In the host's order; a name that several have stands there as often."""
+    ids: Mapping[str, str] = {}
+    """Id → name."""
 
 
 class HostProcessor(Fact):
@@ -111,7 +113,9 @@ def host_processor(host: str) -> Query[HostProcessor]:
 
 
 def _guests(host: str, replies: Sequence[Reply]) -> Guests:
-    return Guests(subject=host, names=tuple(str(each["Name"]) for each in many(replies[0])))
+    found = many(replies[0])
+    names, ids = [str(each["Name"]) for each in found], [str(each["Id"]) for each in found]
+    return Guests(subject=host, names=tuple(names), ids=dict(zip(ids, names, strict=True)))
 
 
 def _limits(host: str, replies: Sequence[Reply]) -> HostLimits:
