@@ -192,9 +192,22 @@ function Import-RemediationShieldedCertificate {
 }
 
 function Remove-RemediationShieldedCertificate {
-    # Takes an import back: exactly this certificate of that store, and its private key.
+    # Takes an import back: exactly this certificate of that store, and its private key. Not while a virtual machine of this host
+    # is sealed to it, as its owner's or another guardian's: that one would never start here again.
     [CmdletBinding()]
     param([Parameter(Mandatory)] [ValidatePattern('^[0-9A-Fa-f]{40}$')] [string] $Thumbprint)
+    foreach ($machine in Hyper-V\Get-VM -ErrorAction Stop) {
+        $bytes = [byte[]](Hyper-V\Get-VMKeyProtector -VM $machine -ErrorAction Stop)
+        if ($null -eq $bytes -or $bytes.Length -lt 16) { continue }
+        $protector = HgsClient\ConvertTo-HgsKeyProtector -Bytes $bytes -ErrorAction Stop
+        foreach ($guardian in @($protector.Owner) + @($protector.Guardians)) {
+            foreach ($each in $guardian.SigningCertificate, $guardian.EncryptionCertificate) {
+                if (([Security.Cryptography.X509Certificates.X509Certificate2]$each).Thumbprint -eq $Thumbprint) {
+                    throw "The virtual machine $($machine.Name) of this host is sealed to the certificate $Thumbprint and needs it."
+                }
+            }
+        }
+    }
     $path = "Cert:\LocalMachine\Shielded VM Local Certificates\$Thumbprint"
     Microsoft.PowerShell.Management\Remove-Item -LiteralPath $path -DeleteKey -ErrorAction Stop
 }

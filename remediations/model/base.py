@@ -31,7 +31,8 @@ def _sorted(value: Any, plain: Json) -> Json:
         found = [_sorted(each, its) for each, its in zip(value, plain, strict=True)]
         return sorted(found, key=str) if isinstance(value, frozenset) else found
     if isinstance(value, Mapping):
-        return {name: _sorted(each, its) for each, (name, its) in zip(value.values(), plain.items(), strict=True)}
+        under = {str(name): each for name, each in value.items()}
+        return {name: _sorted(under.get(name), its) for name, its in plain.items()}
     return plain
 
 

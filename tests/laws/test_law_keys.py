@@ -150,6 +150,18 @@ def test_they_are_not_taken_away_from_under_the_machine_that_moved_to_them(bench
     assert set(bench.lab.world.host("HV02").shielded) == set(bench.lab.world.machine("VM42").owner)
 
 
+def test_nor_from_under_another_machine_that_is_sealed_to_them_and_came_since(bench: Bench) -> None:
+    there = sealed(bench, proposed(bench, bench.lab.fail(KEYS)))
+    assert carried_out(bench.engine(), there).ok
+    other = bench.lab.world.machine("VM43")
+    assert other.host == "HV02"
+    other.owner = bench.lab.world.machine("VM42").owner
+    back = bench.engine().applier(EVIDENCE).take_back("run-1", there, "the law asks for it")
+    assert not back.undone
+    assert "The virtual machine VM43 of this host is sealed to the certificate" in back.detail
+    assert set(bench.lab.world.host("HV02").shielded) == set(other.owner)
+
+
 def test_a_process_that_dies_on_the_way_leaves_whole_certificates_and_is_finished(bench: Bench) -> None:
     there = sealed(bench, proposed(bench, bench.lab.fail(KEYS)))
     life = Life(at=2, after=True)

@@ -80,7 +80,13 @@ def bring_in(world: World, call: Call) -> None:
 
 
 def take_out(world: World, call: Call) -> None:
-    """Remove-RemediationShieldedCertificate -Thumbprint: the certificate and its key."""
+    """Remove-RemediationShieldedCertificate -Thumbprint: the certificate and its key, unless a machine there needs it."""
+    thumbprint = str(call.parameters["Thumbprint"]).upper()
+    for machine in world.machines_on(call.host):
+        if thumbprint in machine.owner:
+            raise _thrown(
+                call, f"The virtual machine {machine.name} of this host is sealed to the certificate {thumbprint} and needs it."
+            )
     del world.host(call.host).shielded[_held(world, call).thumbprint]
 
 
