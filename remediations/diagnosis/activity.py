@@ -34,7 +34,7 @@ _CATEGORY = re.compile(
 )
 _OTHER_CMDLETS = """
 Start Import Export Checkpoint Restore New Add Install Uninstall Rename Resize Convert Mount Dismount Optimize Save
-Resume Measure Copy Enable Disable Set Connect Update Restart Debug Repair
+Resume Measure Copy Enable Disable Set Connect Update Restart Debug Repair Remove
 """
 _OTHER_CMDLET_VERBS = frozenset(_OTHER_CMDLETS.split())
 _SPEAKS_OF_ACCESS = ("Migration", "Session", "Item", "WSMan", "VMHost", "ClusterNode", "ClusterOwner", "Kerberos")

@@ -195,7 +195,8 @@ def weigh(known: Knowledge, outline: Outline, build: Build) -> Weighed:
         if told := _something_else(marks, build):
             marks.add(OTHER)
             weights.setdefault(TextVerdict.NOT_A_MIGRATION_FAILURE, []).append((_BY_BUILD, told, ""))
-        take_where_they_apply(outline.others)
+        of_others = (each for each in build.together if not each.free and OTHER in each.signature.marks)
+        take_where_they_apply((*outline.others, *of_others))
         if MOVING in marks and OTHER not in marks:
             marks.add(MIGRATION)
     take_where_they_apply(outline.conditional)

@@ -48,11 +48,11 @@ class Measure:
     misses: list[tuple[str, str, list[str]]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, path: Path, *, batch: str | None = None, but: str | None = None) -> Measure:
-        """Of all its rows, of one batch's, or of all but one batch's."""
+    def of(cls, path: Path, *, batch: str | None = None, but: tuple[str, ...] = ()) -> Measure:
+        """Of all its rows, of one batch's, or of all but some batches'."""
         found = cls()
         for row in rows(path):
-            if row.get("batch", "") == but or (batch is not None and row.get("batch") != batch):
+            if row.get("batch", "") in but or (batch is not None and row.get("batch") != batch):
                 continue
             answer = asked(row)
             said = labels(answer)

@@ -40,6 +40,27 @@ DRAINS = {
     "ja": ["クラスター ノードのドレインに失敗しました", "クラスター ノードをドレインできません", "クラスターの役割のドレインがタイムアウトしました"],
     "zh": ["群集节点排空失败", "无法排空群集节点", "群集角色排空超时"],
 }  # fmt: skip
+# The move is over and something else does not work, takes its time, or went well: each in the eight languages.
+NO_FAILURE = {
+    "en": ["The VM has no network after the migration", "After live migration the guest is unreachable", "The live migration is slow", "The migration of VM01 completed successfully"],
+    "de": ["Nach der Livemigration hat die VM kein Netzwerk", "Die VM startet nach der Migration nicht", "Die Livemigration ist langsam", "VM01 wurde erfolgreich verschoben"],
+    "fr": ["Après la migration la VM n'a plus de réseau", "La migration dynamique est lente", "La machine virtuelle a été migrée avec succès"],
+    "es": ["Tras la migración la VM se queda sin red", "La migración es lenta", "La máquina virtual fue migrada correctamente"],
+    "pt": ["Após a migração a VM fica sem rede", "A migração está lenta", "A máquina virtual foi movida com êxito"],
+    "it": ["Dopo la migrazione la VM è senza rete", "La migrazione è lenta", "La macchina virtuale è stata spostata correttamente"],
+    "ja": ["移行後に仮想マシンのネットワーク接続が切断される", "移行が遅い", "仮想マシンの移行が正常に完了しました"],
+    "zh": ["迁移后虚拟机网络中断", "迁移速度很慢", "虚拟机迁移成功完成"],
+}  # fmt: skip
+LISTS = {
+    "en": "Live migration fails: authentication, network, switch, processor compatibility or storage issue",
+    "de": "Die Livemigration schlägt fehl: Berechtigungen, Netzwerk, Prozessor oder Speicher prüfen",
+    "fr": "La migration dynamique échoue : vérifier droits, réseau, processeur, stockage",
+    "es": "La migración en vivo falla: comprobar permisos, red, procesador, almacenamiento",
+    "pt": "A migração ao vivo falha: verificar permissões, rede, processador, armazenamento",
+    "it": "La migrazione in tempo reale fallisce: verificare permessi, rete, processore, archiviazione",
+    "ja": "ライブ マイグレーションが失敗します。権限、ネットワーク、プロセッサ、記憶域を確認",
+    "zh": "实时迁移失败：检查权限、网络、处理器、存储",
+}
 JOINED = {"sentences": "{head}. {cause}: {reason}.", "table": "{head}: {reason}", "lines": "{head}\n{cause}: {reason}"}
 
 
@@ -68,6 +89,18 @@ def test_that_it_failed_says_no_cause_by_itself(language: str) -> None:
     for head in LANGUAGES[language][1]:
         answer = diagnose(ReportedEvent(text=f"{head}."))
         assert answer.verdict is TextVerdict.UNKNOWN, (head, labels(answer))
+
+
+@pytest.mark.parametrize("language", NO_FAILURE)
+def test_what_goes_wrong_after_a_move_or_is_slow_is_no_failure_of_it(language: str) -> None:
+    said = {text: diagnose(ReportedEvent(text=text)).verdict for text in NO_FAILURE[language]}
+    assert not {text: verdict for text, verdict in said.items() if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE}
+
+
+@pytest.mark.parametrize("language", LISTS)
+def test_a_list_of_all_causes_is_none(language: str) -> None:
+    answer = diagnose(ReportedEvent(text=LISTS[language]))
+    assert answer.verdict is TextVerdict.UNKNOWN, labels(answer)
 
 
 def test_every_reason_is_there_in_every_language() -> None:

@@ -59,7 +59,7 @@ def test_and_on_any_words(text: str) -> None:
         ("HV01: processor features are missing on HV02", "cpu_incompatible"),
         ("the virtual switch does not exist on HV02", "switch_missing"),
         ("Auf dem Zielhost fehlen Prozessorfunktionen", "cpu_incompatible"),
-        ("Sull’host di destinazione mancano funzionalità del processore", "cpu_incompatible"),
+        ("Les fonctionnalités du processeur manquent sur HV02", "cpu_incompatible"),
         ("HV02 上不存在虚拟交换机", "switch_missing"),
     ],
 )
