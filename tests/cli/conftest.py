@@ -21,9 +21,10 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state directory with nothing in it, the configuration that we ship, and no Prefect."""
+    """A state directory with nothing in it, the configuration that we ship, no Prefect, and no port that others may have."""
     monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path))
     monkeypatch.setenv("REMEDIATE_CONFIG", str(CONFIGS))
+    monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", "0")
     for name in ("PREFECT_API_URL", "REMEDIATE_LEDGER", "REMEDIATE_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path

@@ -245,14 +245,15 @@ def test_every_repair_by_state_is_planned_for_ways_or_for_virtual_machines(lab: 
     assert by_state - asked == {each.id for each in NOT_A_WAY}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", ["with the module", "without"])
 def test_a_host_whose_dns_servers_do_not_answer_is_not_taken_for_silent(
     module: str, lab: Lab, look: Look, mocker: MockerFixture
 ) -> None:
     """Each of its names takes its time in vain; all of them take longer than a host may."""
-    mocker.patch("remediations.engine.gather.READ_DEADLINE", 4.0)
+    mocker.patch("remediations.engine.gather.READ_DEADLINE", 16.0)
     host = lab.world.hosts["HV03"]
-    host.network.dns_silent = 2.5
+    host.network.dns_silent = 9.0
     if module == "without":
         host.module = None
     report = look()
