@@ -72,8 +72,10 @@ def test_it_is_told_and_nothing_is_planned(bench: Bench, cause: str) -> None:
 @pytest.mark.parametrize("cause", SAID)
 def test_nothing_else_is_planned_any_different_for_it(bench: Bench, cause: str) -> None:
     said = reported(bench, cause, SAID[cause])
-    with_words = found(bench, said)
     without = found(bench, said.model_copy(update={"message": ""}))
+    reads = len(bench.lab.journal)
+    with_words = found(bench, said)
+    assert len(bench.lab.journal) - reads <= reads * 1.1, "three causes' facts are few beside what is read anyway"
     assert [each.hypothesis.weak for each in with_words.considered] == [True] * len(with_words.evidence.weak) != []
     assert without.considered == ()
     for name in ("plan", "cause", "presumed", "over", "gone", "retry"):
