@@ -53,6 +53,21 @@ def test_a_file_and_standard_input_give_the_same_json(tmp_path: Path) -> None:
     assert answer["incident"]["vm"] == "VM01"
 
 
+UNCLEAR = "HV01 -> HV02: Anmeldung per CredSSP – keine Anmeldeinformationen, abgelehnt"
+
+
+def test_what_words_alone_point_to_stands_beside_unknown_and_says_so() -> None:
+    words = run(UNCLEAR)
+    assert "unknown: nothing in it is sure of a cause" in " ".join(words.stdout.split())
+    assert "for: weak: words only" in words.stdout
+    (line,) = answers(run("--jsonl", given=json.dumps({"text": UNCLEAR}).encode()))
+    assert line["verdict"] == "unknown"
+    assert line["causes"][0]["cause"] == "credssp_no_credentials"
+    assert all(0 < each["score"] < 0.25 for each in line["causes"])
+    (answer,) = json.loads(run(UNCLEAR, "--json").stdout)
+    assert [each["cause"] for each in answer["causes"]] == [each["cause"] for each in line["causes"]]
+
+
 def test_lines_are_answered_one_by_one_and_a_bad_one_is_named() -> None:
     lines = [
         json.dumps({"log": "Microsoft-Windows-Hyper-V-High-Availability-Admin", "event_id": 21124, "provider": None}),
