@@ -5,22 +5,62 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.segment import Segment
 
 from remediations.model.outcome import Ending, Outcome, Reason
 
 T = TypeVar("T")
 
-out = Console(highlight=False)
+
+def harmless(text: str) -> str:
+    """Text without what would steer a terminal, or make it read otherwise than it is: each such character shows as one mark.
+
+    What hosts and alerts say is shown to whoever approves: a name must not be able to hide or to repaint a command.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else _instead(each) for each in text)
+
+
+def _instead(char: str) -> str:
+    return " " if unicodedata.category(char) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+
+
+class _Harmless(RenderHook):
+    """Everything that is printed passes through `harmless`; what the library itself sends to the terminal does not."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Each of these, harmless."""
+        return [_Shown(each) for each in renderables]
+
+
+class _Shown:
+    def __init__(self, it: ConsoleRenderable) -> None:
+        self._it = it
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for each in console.render(self._it, options):
+            yield each if each.control else Segment(harmless(each.text), each.style)
+
+
+def _console(*, stderr: bool) -> Console:
+    made = Console(stderr=stderr, highlight=False)
+    made.push_render_hook(_Harmless())
+    return made
+
+
+out = _console(stderr=False)
 """What was asked for."""
 
-err = Console(stderr=True, highlight=False)
+err = _console(stderr=True)
 """Progress and errors."""
 
 
@@ -77,7 +117,7 @@ def progress(name: str, work: Callable[[], T]) -> T:
 
 
 def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+    return harmless(text).replace("[", "\\[")
 
 
 @contextmanager

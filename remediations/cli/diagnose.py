@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from remediations.cli.console import out
 from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, event_of, parse_reports
 from remediations.diagnosis import diagnose as ask
 from remediations.diagnosis.decode import decode
@@ -75,9 +75,9 @@ def diagnose(
     if as_json:
         print(json.dumps([as_answer(answer) for _, answer in answers], ensure_ascii=False, indent=2))
         return
-    console = Console()
+
     for event, answer in answers:
-        console.print(_for_people(event, answer))
+        out.print(_for_people(event, answer))
 
 
 def as_line(answer: Diagnosis) -> dict[str, Any]:
