@@ -135,7 +135,10 @@ def purge(found: Tickets, old: Iterable[Ticket], why: str) -> Step:
         host=found.subject,
         command=command("Clear-RemediationTicket"),
         why=why,
-        changes=changes(found, found.model_copy(update={"tickets": found.tickets - set(old)})),
+        changes=tuple(
+            each.model_copy(update={"fading": True})
+            for each in changes(found, found.model_copy(update={"tickets": found.tickets - set(old)}))
+        ),
     )
 
 

@@ -55,12 +55,14 @@ class Change(Frozen):
     """What one step does to one field of one fact; journals and drift checks compare it with what is read again.
 
     A set of values is changed member by member: `before` holds the members that go, `after` those that come, and others
-    may come and go meanwhile without being drift.
+    may come and go meanwhile without being drift. Where those that go are `fading`, they may also go by themselves, as tickets
+    do that run out: while one of them is there, there is still something to do, and which they are is no part of an approval.
     """
 
     fact: str
     field: str
     members: bool = False
+    fading: bool = False
     before: Json = None
     after: Json = None
 
@@ -89,6 +91,8 @@ class Change(Frozen):
         if not self.members:
             return bool(_fold(value) == _fold(there))
         present = [_fold(each) for each in value]
+        if self.fading and there:
+            return any(_fold(each) in present for each in there)
         return all(_fold(each) in present for each in there) and not any(_fold(each) in present for each in gone)
 
 

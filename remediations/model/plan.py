@@ -237,7 +237,8 @@ def _approved(step: Step) -> dict[str, Any]:
     # When to give up watching is no part of what is approved, as with waits.
     told = {"item", "why", "guards", "stalls", "patience", "target"}
     whole = step.model_dump(mode="json", exclude=told) | {"target": step.target.model_dump(exclude={"name"})}
-    return {**whole, "guards": [_bound(each) for each in step.guards]}
+    made = [each | ({"before": None} if each["fading"] else {}) for each in whole["changes"]]
+    return {**whole, "changes": made, "guards": [_bound(each) for each in step.guards]}
 
 
 def _bound(guard: Guard) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from law_bench import Bench
 
+from remediations.engine import Answer, Ask
 from remediations.lab.world.directory import CONTROL, NOT_DELEGATED
 from remediations.model.causes import Cause
 from remediations.model.outcome import Ending
@@ -77,3 +79,40 @@ def test_tickets_are_purged_once_the_controller_that_gave_them_has_caught_up(ben
     assert any(piece.startswith("wait: DC2") for piece in bench.pieces), report.markdown
     assert ("HV03", "Clear-RemediationTicket") in [(host, name) for host, name, _ in bench.changes()], report.markdown
     assert report.outcome.ending is Ending.MENDED, report.markdown
+
+
+@pytest.mark.parametrize("while_it", ["decides", "replicates"])
+def test_a_ticket_that_runs_out_meanwhile_is_no_drift(bench: Bench, while_it: str) -> None:
+    """One of the old tickets is gone by the time that they are purged: the others are as old as before."""
+    failure = bench.lab.fail(Cause.KERBEROS_TICKETS_STALE.value)
+    world, wait, host = bench.lab.world, bench.pause, bench.lab.world.host("HV03")
+    with world.lock:
+        directory = world.directory
+        account = directory.computer("HV04").guid
+        if while_it == "replicates":
+            directory.lag = None
+        directory.write("DC1", account, CONTROL, directory.controllers["DC1"].value(account, CONTROL) | NOT_DELEGATED)
+        host.tickets.tickets = [type(each)(each.server, each.start, "DC2.contoso.com") for each in host.tickets.tickets]
+
+    def run_out() -> None:
+        with world.lock:
+            host.tickets.tickets = [each for each in host.tickets.tickets if not each.server.startswith("cifs/hv04")]
+
+    def replicates(seconds: float) -> None:
+        run_out()
+        with world.lock:
+            directory.lag = 0.0
+            directory.replicate()
+        wait(seconds)
+
+    def gate(ask: Ask) -> Answer:
+        if while_it == "decides":
+            run_out()
+        return bench.approving(ask)
+
+    bench.pause = replicates if while_it == "replicates" else wait
+    had = [each.server for each in host.tickets.tickets]
+    report = bench.mend(failure, gate=gate)
+    assert any(each.startswith("cifs/hv04") for each in had)
+    assert [(host, name) for host, name, _ in bench.changes()].count(("HV03", "Clear-RemediationTicket")) == 1, report.markdown
+    assert report.verified, report.markdown
