@@ -211,4 +211,8 @@ def _transition(account: ComputerAccount) -> Step:
         why=f'{account.name} delegates with "Kerberos only": since Windows Server 2016 it has to be any protocol',
         changes=changes(account, account.model_copy(update={"any_protocol": True})),
         undo=any_protocol(account, allowed=False),
+        # What others let it act for since, they did with any protocol.
+        undo_guards=(
+            guard(account, "delegates_to", Test.EQUALS, account.to_json()["delegates_to"], "others use it meanwhile"),
+        ),
     )

@@ -15,13 +15,22 @@ from remediations.catalogue.managed import left_to_others
 from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.subjects import OfKnownWay
 from remediations.facts.managers import Managers, managers
-from remediations.facts.switches import Connections, HostSwitches, Switch, connections, host_switches
+from remediations.facts.switches import (
+    Connections,
+    HostSwitches,
+    Switch,
+    SwitchUse,
+    connections,
+    host_switches,
+    switch_use,
+    unused,
+)
 from remediations.facts.vm import CompatibilityReport, compatibility_report
 from remediations.model.causes import Cause
 from remediations.model.command import Command, command, quoted
 from remediations.model.contract import is_pattern
 from remediations.model.diagnosis import Evidence
-from remediations.model.fact import NotApplicable, Unknown, changes
+from remediations.model.fact import Guard, NotApplicable, Unknown, changes
 from remediations.model.names import same_host, same_name
 from remediations.model.plan import Item, Manual, Satisfied, Step
 from remediations.model.site import SecondHop, Site, SwitchKind
@@ -57,6 +66,7 @@ class MatchVirtualSwitches(OfKnownWay):
             used={host: connections(self.vm, host) for host in (source, destination)},
             switches={host: host_switches(host) for host in (source, destination)},
             managed=managers(destination),
+            use=switch_use(destination),
         )
 
     def plan(
@@ -67,8 +77,10 @@ class MatchVirtualSwitches(OfKnownWay):
         switches: Mapping[str, Seen],
         managed: Managers | Unknown | NotApplicable,
         report: CompatibilityReport | Unknown | NotApplicable,
+        use: SwitchUse | Unknown | NotApplicable,
     ) -> Iterator[Item]:
         """One item for each switch that the virtual machine uses; and what Compare-VM finds beside, where it may be asked."""
+        del use  # an undo goes by it
         here, there = (
             next(seen for host, seen in switches.items() if same_host(host, end)) for end in (self.source, self.destination)
         )
@@ -150,6 +162,8 @@ class MatchVirtualSwitches(OfKnownWay):
                 command("New-VMSwitch", Name=name, SwitchType=kind),
                 command("Remove-VMSwitch", Name=name),
                 f"{state}; site.yaml expects an {kind} one, which needs no adapter",
+                # Whatever came to it since would be cut off.
+                undo_guards=(unused(there.subject, name),),
             )
         like = f" as {self.source}'s ({_shown(own)})" if own else ""
         return Manual(
@@ -162,7 +176,15 @@ class MatchVirtualSwitches(OfKnownWay):
             ),
         )
 
-    def _step(self, there: HostSwitches, after: frozenset[Switch], sent: Command, back: Command, why: str) -> Step:
+    def _step(  # noqa: PLR0917 - what makes one step another
+        self,
+        there: HostSwitches,
+        after: frozenset[Switch],
+        sent: Command,
+        back: Command,
+        why: str,
+        undo_guards: tuple[Guard, ...] = (),
+    ) -> Step:
         return Step(
             target=there.target,
             host=there.subject,
@@ -170,6 +192,7 @@ class MatchVirtualSwitches(OfKnownWay):
             why=why,
             changes=changes(there, there.model_copy(update={"switches": after})),
             undo=back,
+            undo_guards=undo_guards,
         )
 
 

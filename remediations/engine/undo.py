@@ -179,6 +179,7 @@ def guards_of_undo(plan: Plan, step: Step, host: str) -> Iterator[Guard]:
     """
     own = {(change.fact, change.field): change for change in step.changes}
     made = {(change.fact, change.field) for change in plan.changes}
+    yield from step.undo_guards
     for guard in step.guards:
         where = guard.fact, guard.field
         if guard == _home(step):

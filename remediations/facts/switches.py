@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 from remediations.facts.query import Query, Unreadable, asked_often
 from remediations.facts.read import is_absent, lacks_command, many, texts
 from remediations.model.base import Frozen
 from remediations.model.command import command
-from remediations.model.fact import Fact, NotApplicable
+from remediations.model.fact import Fact, Guard, NotApplicable, Test
 from remediations.model.names import VmName, same_name
 from remediations.model.plan import Target
 from remediations.model.reply import Record, Reply
@@ -65,10 +65,30 @@ class Connections(Fact):
     switches: frozenset[str]
 
 
+class SwitchUse(Fact):
+    """Which virtual switches of a host (`subject`) its virtual machines are connected to."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"used"})
+
+    used: frozenset[str]
+
+
 @asked_often
 def host_switches(host: str) -> Query[HostSwitches]:
     """Reads a host's switches, and which physical adapters have no link."""
     return Query(host, (command("Get-VMSwitch"), command("Get-NetAdapter")), partial(_switches, host))
+
+
+@asked_often
+def switch_use(host: str) -> Query[SwitchUse]:
+    """Reads what all virtual machines of a host are connected to."""
+    return Query(host, (command("Get-VMNetworkAdapter", All=True),), partial(_use, host))
+
+
+def unused(host: str, switch: str) -> Guard:
+    """That no virtual machine of a host is connected to a switch."""
+    why = f"a virtual machine of {host} is connected to {switch}"
+    return Guard(fact=f"{SwitchUse.__name__}:{host.casefold()}", field="used", test=Test.LACKS, bound=switch, why=why)
 
 
 def connections(vm: VmName, host: str) -> Query[Connections]:
@@ -94,6 +114,13 @@ def _switches(host: str, replies: Sequence[Reply]) -> HostSwitches:
         down=frozenset(each for each in bound if adapters.get(each) not in _LINKED),
         doubled=frozenset(str(each["Name"]) for each in found if names.count(str(each["Name"]).casefold()) > 1),
     )
+
+
+def _use(host: str, replies: Sequence[Reply]) -> SwitchUse:
+    if lacks_command(replies[0]):
+        raise Unreadable(f"{host} does not offer Hyper-V's cmdlets: {replies[0].errors[0].message}")
+    used = (str(each["SwitchName"]) for each in many(replies[0]) if each.get("SwitchName") and not each.get("IsManagementOs"))
+    return SwitchUse(subject=host, used=frozenset(used))
 
 
 def _uplinks(record: Record) -> tuple[str, ...]:

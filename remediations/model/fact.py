@@ -131,6 +131,7 @@ class Test(StrEnum):
     AT_LEAST = "at least"
     AT_MOST = "at most"
     IN = "one of"
+    LACKS = "without"
 
 
 class Guard(Frozen):
@@ -159,6 +160,8 @@ class Guard(Frozen):
                 return value is not None and bool(value <= bound)
             case Test.IN:
                 return value in bound
+            case Test.LACKS:
+                return value is not None and bound not in value
 
     def seen(self, facts: Mapping[str, Fact]) -> str:
         """What the field shows now, for people, as `Node drain: InProgress`."""

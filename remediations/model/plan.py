@@ -60,6 +60,9 @@ class Step(Frozen):
     changes: tuple[Change, ...] = Field(min_length=1, description="Before and after, as facts show them")
     undo: Command | None = Field(default=None, description="Restores what was there before; none if nothing can or needs to")
     guards: tuple[Guard, ...] = Field(default=(), description="Tested right before the command is sent")
+    undo_guards: tuple[Guard, ...] = Field(
+        default=(), description="What must hold besides before its undo is sent: nothing of others stands on what it did"
+    )
     opens: str = Field(default="", description="Name of the bracket that this step opens")
     close: Close | None = Field(default=None, description="What closes the bracket if the plan does not get to it")
     closes: str = Field(default="", description="Name of the bracket that this step closes")
@@ -235,7 +238,8 @@ class Plan(Frozen):
 
 def _approved(step: Step) -> dict[str, Any]:
     # When to give up watching is no part of what is approved, as with waits.
-    told = {"item", "why", "guards", "stalls", "patience", "target"}
+    # Nor is what can only keep an undo from being sent: it may be measured by what others have meanwhile.
+    told = {"item", "why", "guards", "undo_guards", "stalls", "patience", "target"}
     whole = step.model_dump(mode="json", exclude=told) | {"target": step.target.model_dump(exclude={"name"})}
     made = [each | ({"before": None} if each["fading"] else {}) for each in whole["changes"]]
     return {**whole, "changes": made, "guards": [_bound(each) for each in step.guards]}

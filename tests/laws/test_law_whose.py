@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from breaking import remediate
 from law_bench import Bench
 
 from remediations.catalogue.enable_processor_compatibility import EnableProcessorCompatibility
+from remediations.catalogue.match_virtual_switches import MatchVirtualSwitches
 from remediations.catalogue.move_vm import MoveVm
 from remediations.engine import Engine, Over
 from remediations.lab.protocol import Fault
+from remediations.lab.world.directory import CONTROL, DELEGATION
 from remediations.lab.world.machines import Machine
 from remediations.model.causes import Cause
 from remediations.model.outcome import Ending
@@ -149,3 +152,40 @@ def test_a_move_takes_the_machine_by_its_id_and_nothing_by_a_name_that_was_anoth
     request = MoveVm(vm="VM42", source="HV01", to="HV02")
     bench.engine().carry_out("run-1", request, dry_run=False, gate=bench.approving, requested_by="ben")
     assert (old.host, bench.lab.world.machine("VM42").host) == ("HV01", "HV02")
+
+
+def test_what_others_let_the_account_act_for_since_keeps_the_protocol_that_it_needs(bench: Bench) -> None:
+    """HV03 was let act for others at HV04 by us, with any protocol; somebody let it act at another host after that."""
+    assert bench.mend(bench.lab.fail(Cause.ACCESS_DENIED_DELEGATION.value)).verified
+    directory = bench.lab.world.directory
+    account = directory.computer("HV03").guid
+
+    def shown(attribute: str) -> Any:
+        return directory.controllers["DC1"].value(account, attribute)
+
+    with bench.lab.world.lock:
+        directory.write("DC1", account, DELEGATION, [*shown(DELEGATION), "cifs/hv09.contoso.com"])
+    had = shown(CONTROL)
+    back = bench.engine().undo("undo-1", "run-1", dry_run=False, gate=bench.approving, requested_by="ben")
+    assert back.outcome.ending is Ending.NEEDS_PERSON, back.markdown
+    assert "others use it meanwhile" in back.outcome.summary
+    assert shown(CONTROL) == had
+
+
+def test_a_switch_that_machines_have_come_to_is_not_taken_from_under_them(bench: Bench) -> None:
+    site, world = bench.lab.site(), bench.lab.world
+    wanted = site.hosts[1].expect.model_copy(update={"switches": {"Lab": "Private"}})
+    hosts = tuple(each.model_copy(update={"expect": wanted}) if each.name == "HV02" else each for each in site.hosts)
+    world.host("HV01").switches["Lab"] = replace(world.host("HV01").switches["Compute"], name="Lab")
+    machine = world.machine("VM42")
+    machine.switch = "Lab"
+    engine = bench.engine()
+    engine.site = site.model_copy(update={"hosts": hosts})
+    request = MatchVirtualSwitches(vm="VM42", source="HV01", destination="HV02")
+    report = engine.carry_out("run-1", request, dry_run=False, gate=bench.approving, requested_by="ben")
+    assert (report.verified, "Lab" in world.host("HV02").switches) == (True, True), report.markdown
+    world.machine("VM43").switch = "Lab"
+    back = engine.undo("undo-1", "run-1", dry_run=False, gate=bench.approving, requested_by="ben")
+    assert back.outcome.ending is Ending.NEEDS_PERSON, back.markdown
+    assert "a virtual machine of HV02 is connected to Lab" in back.outcome.summary
+    assert "Lab" in world.host("HV02").switches

@@ -80,7 +80,7 @@ HYPERV: Mapping[str, Simulated] = {
     "New-VMSwitch": _does(switching.new_switch, "Name", "SwitchType"),
     "Remove-VMSwitch": _does(switching.remove_switch, "Name"),
     "Get-VMSecurity": _does(hyperv.get_vm_security, "VMName"),
-    "Get-VMNetworkAdapter": _does(switching.get_network_adapter, "VMName"),
+    "Get-VMNetworkAdapter": _does(switching.get_network_adapter, "VMName", "All"),
     "Move-VM": _does(hyperv.move_vm, "Name", "DestinationHost", "IncludeStorage", "DestinationStoragePath"),
 }
 CLUSTERING: Mapping[str, Simulated] = {

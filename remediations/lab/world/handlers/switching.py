@@ -66,9 +66,9 @@ def remove_switch(world: World, call: Call) -> None:
 
 
 def get_network_adapter(world: World, call: Call) -> None:
-    """Get-VMNetworkAdapter -VMName."""
+    """Get-VMNetworkAdapter -VMName, or -All."""
     host = world.host(call.host)
-    for machine in machines_asked(world, call, "VMName"):
+    for machine in world.machines_on(host.name) if call.parameters.get("All") else machines_asked(world, call, "VMName"):
         switch = host.switches.get(machine.switch)
         number = f"{machine.id.int % 0x1000000:06X}"
         call.output(
