@@ -18,7 +18,7 @@ from remediations.cli.children import Child
 from remediations.cli.prefect_server import free_port, start_server, wait_ready
 from remediations.ledger import Ledger, OpenIncident
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("prefect of its own"), pytest.mark.timeout(900)]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 HOSTS = ("P1", "P2", "P3", "P4", "P5")
