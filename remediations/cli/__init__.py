@@ -221,12 +221,21 @@ def incidents(as_json: Json = False) -> None:
 
 
 @app.command()
-def approvals(as_json: Json = False) -> None:
+def approvals(
+    digest: Annotated[
+        str | None, typer.Argument(metavar="DIGEST", help="Show this plan whole: its commands, and why it was made.")
+    ] = None,
+    run: RunId = None,
+    as_json: Json = False,
+) -> None:
     """Show what waits for a decision: digest, plan, until when, and where to see it."""
-    from remediations.cli.approvals import show
+    from remediations.cli.approvals import show, show_plan
 
     with console.plain_errors():
-        show(as_json=as_json)
+        if digest is None:
+            show(as_json=as_json)
+        else:
+            show_plan(digest, run, as_json=as_json)
 
 
 @app.command()

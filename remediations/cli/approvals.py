@@ -58,8 +58,44 @@ def show(*, as_json: bool) -> None:
         told = f"{digest}  {each['title']}\n  {until}{retry}{so_far}\n  {each['link']}"
         out.print(told, markup=False, soft_wrap=True)
     if found and not as_json:
+        short = found[0]["digest"][:8]
         typed = f" --target '{found[0]['typed']}'" if found[0]["typed"] else ""
-        out.print(f"\nremediate approve {found[0]['digest'][:8]} --as NAME{typed}", markup=False)
+        hints = f"remediate approvals {short}        shows its commands\nremediate approve {short} --as NAME{typed}"
+        out.print(f"\n{hints}", markup=False, soft_wrap=True)
+
+
+def show_plan(digest: str, run: str | None, *, as_json: bool) -> None:
+    """The whole plan that waits under this digest: the causes that were considered, its commands, and its part two."""
+    from flows import answering
+    from remediations.engine.render import plan_text
+
+    api = Settings.load().prefect_api
+    with answering.desk(api) as here:
+        if here is None:
+            where = f"; it stands on its run's page, {_link(api, digest, run)}" if api else ""
+            fail(f"the plan itself is in the ledger, and there is none here (REMEDIATE_STATE, REMEDIATE_LEDGER){where}")
+        question = here.question(digest, run)
+        trail = here.judging.ledger.trail(question.asked.run)
+    plans = [each.plan for each in (question.first, question.second) if each is not None]
+    causes: list[Any] = next((note.data["causes"] for note in reversed(trail) if note.kind == "considered"), [])
+    if as_json:
+        print_json({"causes": causes, "plans": [each.to_json() for each in plans]})
+        return
+    for each in causes:
+        verdict = _VERDICTS[each["verdict"]]
+        out.print(f"{verdict}: {each['hypothesis']['cause']}. {each['why']}", markup=False, soft_wrap=True)
+    for plan in plans:
+        out.print(f"\n{plan_text(plan)}", markup=False, soft_wrap=True)
+
+
+_VERDICTS = {"present": "proven", "absent": "ruled out", "unknown": "not decided", None: "no remediation"}
+
+
+def _link(api: str, digest: str, run: str | None) -> str:
+    from flows import approvals
+
+    with approvals.client_for(api) as client:
+        return approvals.find(client, digest, run).link
 
 
 def _in_ledger(here: Desk, *, told_by_prefect: bool) -> list[dict[str, Any]]:

@@ -19,15 +19,21 @@ def show(*, as_json: bool) -> None:
     """Print every open incident, oldest first, and where it stands."""
     with this_ledger() as ledger:
         queued = ledger.queued()
+        # The mend stands before its part two, which is answered with it.
+        asked = {each.run: each.digest for each in sorted(ledger.waiting(), key=lambda each: each.part, reverse=True)}
     if as_json:
-        print_json([each.model_dump(mode="json", exclude={"sealed"}) for each in queued])
+        print_json(
+            [{**each.model_dump(mode="json", exclude={"sealed"}), "asks": asked.get(each.opened.run or "")} for each in queued]
+        )
         return
     if not queued:
         err.print("no incident is open")
         return
     table = Table(Column("incident", no_wrap=True), "since (UTC)", "what", "where it stands", title_justify="left")
     for each in queued:
-        stands = each.standing.words + (f": {each.leader}" if each.leader else "")
+        digest = asked.get(each.opened.run or "")
+        stands = f"waits for approval: {digest[:8]}" if digest else each.standing.words
+        stands += f": {each.leader}" if each.leader else ""
         table.add_row(each.id, f"{each.since:%Y-%m-%d %H:%M}", each.opened.incident.title, stands)
     out.print(table)
 

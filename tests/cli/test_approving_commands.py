@@ -18,6 +18,7 @@ from remediations.cli import app
 from remediations.cli.engine import terminal_gate
 from remediations.engine import Ask
 from remediations.ledger import Ledger, Sealed
+from remediations.model.incident import Incident
 from remediations.model.outcome import Reason, Refused
 from remediations.model.policy import Needed, Proven
 from remediations.model.tier import Tier
@@ -121,6 +122,27 @@ def test_what_a_flow_run_asked_is_listed_while_no_prefect_is_known(state: Path, 
     (listed,) = json.loads(run("approvals", "--json").stdout)
     assert (listed["digest"], listed["run"]) == (asked.digest, "a-flow-run")
     assert "answer until 2099-01-02 03:04 UTC" in run("approvals").stdout
+
+
+def test_the_plan_itself_is_shown_before_it_is_approved(ledger: Ledger, question: Ask) -> None:
+    assert question.plan is not None
+    opened = ledger.open_incident(Incident(vm="VM51", source="HV01"), None)
+    ledger.start_run("a-flow-run", kind="test", incident_id=opened.id, requested_by="carla")
+    assert ledger.attach_run(opened.id, "a-flow-run")
+    considered = {"hypothesis": {"cause": "spn_missing"}, "verdict": "present", "why": "it is missing"}
+    ledger.note("a-flow-run", "considered", {"causes": [considered]})
+    until = datetime(2099, 1, 2, 3, 4, 5, 678, UTC)
+    asked = ledger.seal("a-flow-run", round=1, part="repair", plan=question.plan, expires_at=until)
+    short = asked.digest[:8]
+    assert f"remediate approvals {short} " in run("approvals").stdout
+    shown = run("approvals", short).stdout
+    assert shown.startswith("proven: spn_missing. it is missing\n")
+    assert all(step.command.text in shown for step in question.plan.steps)
+    assert json.loads(run("approvals", short, "--json").stdout)["plans"] == [question.plan.to_json()]
+    assert f"waits for approval: {short}" in run("incidents").stdout
+    assert json.loads(run("incidents", "--json").stdout)[0]["asks"] == asked.digest
+    unknown = run("approvals", "deadbeef")
+    assert (unknown.exit_code, f"waiting: {short}" in unknown.stderr) == (2, True)
 
 
 def test_two_people_approve_what_a_terminal_asked(waiting: Sealed, ledger: Ledger) -> None:
