@@ -300,6 +300,7 @@ def export(
 
 def main() -> None:
     """Entry point of `remediate`."""
+    console.take_any_encoding()
     app()
 
 

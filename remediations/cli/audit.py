@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
-from remediations.cli.console import Exit, err, fail, out, plain_errors, print_json
+from remediations.cli.console import Exit, err, fail, json_text, out, plain_errors, print_json
 from remediations.cli.stops import AsSomebody, Json, this_ledger, this_state
 
 app = typer.Typer(
@@ -77,8 +76,8 @@ def export(
         for note in ledger.whole_trail(after=after):
             if note.seq > end.seq:
                 break
-            sys.stdout.write(json.dumps(note.model_dump(mode="json"), ensure_ascii=False) + "\n")
-        sys.stdout.write(json.dumps({"rows": end.seq, "head": end.hash}) + "\n")
+            sys.stdout.write(json_text(note.model_dump(mode="json")) + "\n")
+        sys.stdout.write(json_text({"rows": end.seq, "head": end.hash}) + "\n")
         sys.stdout.flush()
         if wrong:
             fail(wrong, Exit.FAILED)

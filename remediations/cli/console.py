@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 import threading
@@ -101,7 +103,31 @@ def fail(message: str, code: Exit = Exit.BAD_INPUT) -> NoReturn:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json_text(value, indent=2) + "\n")
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON, whole in whichever encoding standard output has."""
+    unicode = (sys.stdout.encoding or "").casefold().startswith("utf")
+    return json.dumps(value, indent=indent, ensure_ascii=not unicode, default=str)
+
+
+_PLAINER = {"✓": "+", "✗": "x", "→": "->", "–": "-", "·": "-", "…": "...", "▸": ">"}
+"""Marks of ours in letters that every encoding has; a sign that says what is wrong must not look like another."""
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAINER.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+def take_any_encoding() -> None:
+    """What standard output has no letters for is shown in plainer ones: a mark must not end a run that is at work."""
+    codecs.register_error("plainer", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plainer")
 
 
 SILENT_SECONDS = 5.0

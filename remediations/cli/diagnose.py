@@ -14,7 +14,7 @@ from typing import Annotated, Any, BinaryIO, NoReturn
 import typer
 from rich.text import Text
 
-from remediations.cli.console import out
+from remediations.cli.console import out, print_json
 from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, event_of, parse_reports
 from remediations.diagnosis import diagnose as ask
 from remediations.diagnosis.decode import decode
@@ -73,7 +73,7 @@ def diagnose(
     except OSError as wrong:
         _stop(f"{wrong.filename or report}: {wrong.strerror or wrong}")
     if as_json:
-        print(json.dumps([as_answer(answer) for _, answer in answers], ensure_ascii=False, indent=2))
+        print_json([as_answer(answer) for _, answer in answers])
         return
 
     for event, answer in answers:
@@ -157,7 +157,8 @@ def _lines(source: BinaryIO) -> Iterable[bytes]:
 
 
 def _write(answers: Iterable[dict[str, Any]]) -> None:
-    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    unicode = (sys.stdout.encoding or "").casefold().startswith("utf")
+    encode = json.JSONEncoder(ensure_ascii=not unicode, separators=(",", ":")).encode
     for answer in answers:
         sys.stdout.write(encode(answer) + "\n")
 

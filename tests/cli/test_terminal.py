@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,3 +144,18 @@ def test_help_shows_every_command_in_a_panel_of_its_own_kind() -> None:
 
 def test_the_version_is_told() -> None:
     assert run("--version").stdout.startswith("hyperv-remediation ")
+
+
+def test_an_encoding_without_our_marks_ends_nothing_and_json_stays_whole() -> None:
+    def told(encoding: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "remediations.cli", *arguments]
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
+
+    people = told("ascii:strict", "catalogue")
+    assert (people.returncode, people.stderr) == (0, "")
+    assert "register-spns" in people.stdout
+    assert "?" not in people.stdout, "its dashes are dashes still"
+    assert json.loads(told("ascii:strict", "catalogue", "--json").stdout) == json.loads(
+        told("utf-8", "catalogue", "--json").stdout
+    )
