@@ -14,7 +14,7 @@ from pydantic import Field
 
 from remediations.catalogue.remediation import Reads, unread
 from remediations.catalogue.subjects import OfPeer
-from remediations.facts.module import Module, lacking, module
+from remediations.facts.module import Module, lacking, module, unseen
 from remediations.facts.winrm import ManagementChannel, management_channel
 from remediations.model.causes import Cause
 from remediations.model.command import command
@@ -60,7 +60,7 @@ class BypassProxy(OfPeer):
             yield unread(f"proxy of {self.host}", channel)
         elif isinstance(channel, NotApplicable):
             missing = lacking(self.host, installed, "reading WinHTTP's proxy")
-            yield missing if suspected and missing else Satisfied(why=f"nothing points to a proxy of {self.host}")
+            yield unseen(missing) if suspected and missing else Satisfied(why=f"nothing points to a proxy of {self.host}")
         elif not channel.proxy:
             yield Satisfied(why=f"{self.host} uses no proxy")
         elif all(channel.goes_past_proxy(name) for name in names):

@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from remediations.catalogue.remediation import Reads, Repair
-from remediations.facts.module import Module, lacking, module
+from remediations.facts.module import Module, lacking, module, unseen
 from remediations.facts.winrm import ManagementChannel, management_channel
 from remediations.model.causes import Cause
 from remediations.model.command import command
@@ -71,7 +71,7 @@ class ConfigureWinRm(Repair):
         elif not suspected:
             yield Satisfied(why=f"nothing points to WinRM of {host_name}")
         elif missing:
-            yield missing
+            yield missing if isinstance(channel, ManagementChannel) else unseen(missing)
         elif isinstance(channel, ManagementChannel):
             yield Step(
                 target=channel.target,

@@ -11,12 +11,12 @@ from typing import ClassVar
 
 from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.subjects import OfWay
-from remediations.facts.module import Module, lacking, module
+from remediations.facts.module import Module, lacking, module, unseen
 from remediations.facts.patches import PatchLevel, microcode_differs, patch_level
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
-from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied
+from remediations.model.plan import Item, Manual, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
@@ -72,7 +72,7 @@ class ExplainPatchLevel(OfWay):
         elif here.revision is None or there.revision is None:
             needed = "reading Windows' update revision and the microcode"
             absent = (lacking(host, modules[host], needed) for host in ends)
-            yield from (Blocked(obstacle=Obstacle.UNKNOWN, why=each.why) for each in absent if each)
+            yield from (unseen(each) for each in absent if each)
         else:
             told = f"{here.subject} and {there.subject} run the same Windows ({here.windows})"
             yield Satisfied(why=f"{told}, and no part that can be compared differs")

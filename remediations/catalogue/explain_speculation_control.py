@@ -12,7 +12,7 @@ from typing import ClassVar
 from remediations.catalogue.places import homes
 from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.subjects import OfWay
-from remediations.facts.module import Module, lacking, module
+from remediations.facts.module import Module, lacking, module, unseen
 from remediations.facts.patches import PatchLevel, Speculation, microcode_differs, patch_level, speculation
 from remediations.facts.vm import Machine, VirtualProcessor, virtual_machine_on, virtual_processor_on
 from remediations.model.causes import Cause
@@ -107,7 +107,7 @@ def _unknown(
         level, control = levels[host], controls[host]
         absent = lacking(host, modules[host], "reading speculation control and microcode")
         if absent is not None:
-            yield Blocked(obstacle=Obstacle.UNKNOWN, why=absent.why)
+            yield unseen(absent)
         elif not isinstance(level, PatchLevel):
             yield unread(f"microcode of {host}", level)
         elif isinstance(control, NotApplicable):

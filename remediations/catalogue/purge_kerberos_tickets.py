@@ -17,7 +17,7 @@ from pydantic import Field
 from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.subjects import OfPeer, two_ends
 from remediations.facts.directory import AttributeTimes, attribute_times
-from remediations.facts.module import Module, lacking, module
+from remediations.facts.module import Module, lacking, module, unseen
 from remediations.facts.tickets import Ticket, Tickets, tickets
 from remediations.model.causes import Cause
 from remediations.model.command import command
@@ -85,7 +85,7 @@ class PurgeKerberosTickets(OfPeer):
         """The purge, behind a wait for each controller that the tickets come from; or why none is needed."""
         missing = lacking(self.host, installed, "reading and purging LocalSystem's tickets")
         if missing:
-            yield missing
+            yield unseen(missing)
             return
         if not isinstance(found, Tickets):
             yield unread(f"tickets of {self.host}", found)

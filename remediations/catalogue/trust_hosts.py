@@ -14,7 +14,7 @@ from pydantic import Field
 
 from remediations.catalogue.remediation import Reads, unread
 from remediations.catalogue.subjects import OfPeer
-from remediations.facts.module import Module, lacking, module
+from remediations.facts.module import Module, lacking, module, unseen
 from remediations.facts.winrm import ManagementChannel, management_channel
 from remediations.model.causes import Cause
 from remediations.model.command import command
@@ -62,7 +62,7 @@ class TrustHosts(OfPeer):
                 return
         if not isinstance(own, ManagementChannel) or not isinstance(its, ManagementChannel):
             missing = lacking(self.host, installed, "reading TrustedHosts")
-            yield missing if suspected and missing else Satisfied(why=f"nothing points to TrustedHosts of {self.host}")
+            yield unseen(missing) if suspected and missing else Satisfied(why=f"nothing points to TrustedHosts of {self.host}")
         elif own.joined and its.joined:
             yield Satisfied(why=f"{self.host} and {self.peer} belong to the domain: Kerberos proves who they are")
         elif own.trusts(name):

@@ -88,7 +88,7 @@ def show_plan(digest: str, run: str | None, *, as_json: bool) -> None:
         out.print(f"\n{plan_text(plan)}", markup=False, soft_wrap=True)
 
 
-_VERDICTS = {"present": "proven", "absent": "ruled out", "unknown": "not decided", None: "no remediation"}
+_VERDICTS = {"present": "proven", "absent": "ruled out", "unknown": "not decided", None: "not decided"}
 
 
 def _link(api: str, digest: str, run: str | None) -> str:

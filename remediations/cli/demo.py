@@ -257,7 +257,7 @@ class _Telling:
             return
         self._shown.append(data["causes"])
         self._head("3 · Causes considered")
-        words = {"present": "[bold]proven[/bold]", "absent": "ruled out", "unknown": "not decided", None: "no remediation"}
+        words = {"present": "[bold]proven[/bold]", "absent": "ruled out", "unknown": "not decided", None: "not decided"}
         for each in data["causes"]:
             cause = each["hypothesis"]["cause"]
             weak = each["verdict"] == "present" and each["hypothesis"]["weak"]

@@ -66,20 +66,20 @@ def unmendable(proposal: Proposal) -> Outcome | None:
 def _unexplained(proposal: Proposal) -> str:
     """Why there is nothing to plan: nothing points to a cause, or what does is not so, or not known to be."""
     evidence = proposal.evidence
-    open_ = [each.hypothesis.cause.value for each in proposal.considered if each.verdict is not Verdict.ABSENT]
-    weak = ", ".join(each.cause.value for each in evidence.weak)
-    if weak:
-        said = (
-            f"Nothing in {evidence.looked_into} is sure of a cause that is known: unknown. Words alone point to {weak}; "
-            "nothing is planned on words alone, what the facts say of it stands below"
-        )
-    elif not evidence.hypotheses:
+    open_ = [each for each in proposal.considered if each.verdict is not Verdict.ABSENT]
+    if not evidence.hypotheses:
         said = f"Nothing in {evidence.looked_into} points to a cause that is known: unknown"
     elif open_:
-        said = f"What {evidence.looked_into} points to is neither proven nor ruled out by the facts: {', '.join(open_)}"
+        told = "; ".join(f"{each.hypothesis.cause.value} ({_brief(each.why)})" for each in open_[:3])
+        more = f"; and {len(open_) - 3} more" if len(open_) > 3 else ""
+        said = f"What {evidence.looked_into} points to is neither proven nor ruled out by the facts: {told}{more}"
     else:
         said = f"The facts rule out every cause that {evidence.looked_into} points to"
     return ". ".join(each for each in (said, evidence.not_looked_into) if each) + "."
+
+
+def _brief(why: str) -> str:
+    return why.partition("\n")[0].rstrip(".")
 
 
 def stands(plan: Plan) -> Outcome | None:

@@ -323,11 +323,16 @@ def _stronger(one: Hypothesis | None, other: Hypothesis) -> Hypothesis:
     return best.model_copy(update={"evidence": rest})
 
 
+_NONE_FOR_IT = "no remediation of this catalogue is for it"
+
+
 def _considered(hypothesis: Hypothesis, plans: Iterable[Plan]) -> Considered:
     """One line of the report: the strongest verdict of the plans that this cause has, and why."""
     plans = list(plans)
     if not plans:
-        return Considered(hypothesis=hypothesis, verdict=None, why="no remediation of this catalogue is for it")
+        known = bool(repairs_for(hypothesis.cause))
+        why = "the report does not name both hosts that it would be looked for on" if known else _NONE_FOR_IT
+        return Considered(hypothesis=hypothesis, verdict=None, why=why)
     order = (Verdict.PRESENT, Verdict.UNKNOWN, Verdict.ABSENT)
     plan = min(plans, key=lambda each: order.index(each.verdict))
     return Considered(hypothesis=hypothesis, verdict=plan.verdict, plan=plan, why="; ".join(reasons(plan)))

@@ -25,7 +25,7 @@ VERDICT_WORDS = {
     Verdict.PRESENT: "proven by the facts",
     Verdict.UNKNOWN: "could not be decided",
     Verdict.ABSENT: "ruled out",
-    None: "not decided: no remediation for it",
+    None: "not decided",
 }
 
 ENDING_MARKS = {

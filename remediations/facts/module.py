@@ -74,6 +74,11 @@ def lacking(host: str, found: Module | Unknown | NotApplicable, needed_for: str)
     return Blocked(obstacle=Obstacle.ENDPOINT_LACKS, why=why)
 
 
+def unseen(missing: Blocked) -> Blocked:
+    """`lacking`, where it keeps the very fault from being seen: whether it is there is not known."""
+    return missing.model_copy(update={"obstacle": Obstacle.UNKNOWN})
+
+
 def _module(host: str, expected: Shipped, replies: Sequence[Reply]) -> Module | NotApplicable:
     if lacks_command(replies[0]):
         return NotApplicable(reason=f"{host} has no module {NAME}")

@@ -41,3 +41,15 @@ def test_where_nothing_points_to_a_cause_it_says_what_was_looked_into(lab: Lab) 
     )
     assert "HV01: connection to" in said
     assert "**event log not read**: HV01: connection to" in report["markdown"]
+
+
+def test_what_cannot_be_seen_without_the_module_is_not_taken_for_proven(lab: Lab) -> None:
+    for host in lab.world.hosts.values():
+        host.module = None
+    report = planned("incident", "--vm", "VM42", "--source", "HV01", "--destination", "HV02", "--message", "0x80090322")
+    verdicts = {each["hypothesis"]["cause"]: each["verdict"] for each in report["considered"]}
+    assert verdicts["kerberos_tickets_stale"] == "unknown"
+    said = report["outcome"]["summary"]
+    assert "is neither proven nor ruled out by the facts: " in said
+    assert "kerberos_tickets_stale (" in said
+    assert "Run: remediate host export DIR, then on HV01 as administrator: powershell -File DIR\\Install.ps1" in said

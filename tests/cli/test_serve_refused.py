@@ -11,13 +11,9 @@ from typer.testing import CliRunner
 
 from remediations.cli import app
 
-
-@pytest.fixture
-def _no_other_settings(state: Path, monkeypatch: pytest.MonkeyPatch, logging_as_it_was: None) -> None:
-    monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", "0")
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
-@pytest.mark.usefixtures("_no_other_settings")
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
@@ -42,7 +38,6 @@ def test_a_setting(variables: dict[str, str], words: str, state: Path, monkeypat
     refused(["serve"], words, state)
 
 
-@pytest.mark.usefixtures("_no_other_settings")
 def test_ports_that_are_taken(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -51,7 +46,6 @@ def test_ports_that_are_taken(state: Path, monkeypatch: pytest.MonkeyPatch) -> N
         refused(["serve"], f"REMEDIATE_RECEIVER_PORT: the receiver cannot listen on 127.0.0.1:{port} (Address already", state)
 
 
-@pytest.mark.usefixtures("_no_other_settings")
 def test_a_second_one_with_the_same_state(state: Path) -> None:
     with (state / "serve.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
