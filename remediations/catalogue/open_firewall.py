@@ -17,8 +17,9 @@ from pydantic import Field
 
 from remediations.catalogue.remediation import Reads, unread
 from remediations.catalogue.subjects import OfPeer, two_ends
-from remediations.facts.firewall import BlockRule, BlockRules, Firewall, Rdma, block_rules, firewall, rdma
+from remediations.facts.firewall import AllowRules, BlockRules, Firewall, Rdma, Rule, allow_rules, block_rules, firewall, rdma
 from remediations.facts.network import MigrationSettings, migration_settings
+from remediations.facts.query import Query
 from remediations.model.causes import Cause
 from remediations.model.command import command, quoted
 from remediations.model.diagnosis import Evidence
@@ -87,9 +88,14 @@ class OpenFirewall(OfPeer):
         cluster = site.cluster_of(host)
         clustered = cluster is not None and cluster is site.cluster_of(peer)
         given: dict[str, Any] = {"peer": peer, "managed": managed, "clustered": clustered}
-        queries = {"incoming": block_rules(host), "outgoing": block_rules(peer)} if suspected else {}
+        asked: dict[str, Query[Any]] = {
+            "incoming": block_rules(host),
+            "outgoing": block_rules(peer),
+            "others": allow_rules(host),
+        }
+        queries = asked if suspected else {}
         return Reads(
-            given | ({} if suspected else {"incoming": unasked, "outgoing": unasked}),
+            given | ({} if suspected else dict.fromkeys(asked, unasked)),
             wall=firewall(host, tuple(door.rule for door in DOORS)),
             sender=migration_settings(peer),
             adapters=rdma(host),
@@ -107,6 +113,7 @@ class OpenFirewall(OfPeer):
         adapters: Rdma | Unknown | NotApplicable,
         incoming: BlockRules | Unknown | NotApplicable,
         outgoing: BlockRules | Unknown | NotApplicable,
+        others: AllowRules | Unknown | NotApplicable,
     ) -> Iterator[Item]:
         """One item for each port that is needed, and one for each rule that forbids it."""
         smb = sender.performance == "SMB"
@@ -116,6 +123,8 @@ class OpenFirewall(OfPeer):
             yield unread(f"whether adapters of {wall.subject} do RDMA by iWARP", adapters)
         for door in doors:
             item = _open(door, wall, peer)
+            if isinstance(item, (Step, Manual)) and (other := _another(door, wall, others)):
+                item = other
             yield item
             if isinstance(item, Step):
                 wall = wall.with_rule(door.rule)
@@ -174,7 +183,21 @@ def _open(door: _Door, wall: Firewall, peer: str) -> Item:
     )
 
 
-def _forbidden(host: str, rule: BlockRule, door: _Door) -> Item:
+def _another(door: _Door, wall: Firewall, others: AllowRules | Unknown | NotApplicable) -> Item | None:
+    """Another rule than Windows' own that lets a port in, by its number: then it is not the missing one that keeps it out."""
+    if isinstance(others, Unknown):
+        return unread(f"other rules of {wall.subject} that allow", others)
+    if not isinstance(others, AllowRules):
+        return None
+    by = sorted(
+        each.name for each in others.rules if each.names(door.port, door.protocol) and (each.owner or wall.local_rules_count)
+    )
+    if not by:
+        return None
+    return Satisfied(why=f"{wall.subject} lets {door.text} in by {by[0]}, not by {door.rule}; for whom was not looked at")
+
+
+def _forbidden(host: str, rule: Rule, door: _Door) -> Item:
     way = "incoming" if rule.inbound else "outgoing"
     whose = f"the group policy object {rule.owner}" if rule.owner else f"{host} itself"
     remedy = f"change {rule.owner}" if rule.owner else f"on {host}: Disable-NetFirewallRule -Name {quoted(rule.name)}"

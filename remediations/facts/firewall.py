@@ -49,8 +49,8 @@ class Firewall(Fact):
         return self.model_copy(update={"allowing": self.allowing | {name}})
 
 
-class BlockRule(Frozen):
-    """A rule that forbids."""
+class Rule(Frozen):
+    """A rule that forbids, or allows, TCP or UDP."""
 
     name: str
     display: str
@@ -69,11 +69,21 @@ class BlockRule(Frozen):
                 return True
         return False
 
+    def names(self, port: int, protocol: str = "TCP") -> bool:
+        """Whether it is about this port by its number: one about any port is mostly one of a single program."""
+        return "Any" not in self.ports and self.covers(port, protocol)
+
+
+class AllowRules(Fact):
+    """Every enabled rule of a host that allows TCP or UDP to come in; `subject` is the host."""
+
+    rules: frozenset[Rule]
+
 
 class BlockRules(Fact):
     """Every enabled rule of a host that forbids TCP or UDP; `subject` is the host."""
 
-    rules: frozenset[BlockRule]
+    rules: frozenset[Rule]
 
 
 class Rdma(Fact):
@@ -102,6 +112,16 @@ def block_rules(host: str) -> Query[BlockRules]:
         command("Get-NetFirewallPortFilter", Protocol=("TCP", "UDP"), PolicyStore="ActiveStore"),
     )
     return Query(host, reads, partial(_block_rules, host))
+
+
+@asked_often
+def allow_rules(host: str) -> Query[AllowRules]:
+    """Reads the rules that let something in, whatever they are called; as much as the rules that forbid, so asked as seldom."""
+    reads = (
+        command("Get-NetFirewallRule", Action="Allow", Direction="Inbound", Enabled="True", PolicyStore="ActiveStore"),
+        command("Get-NetFirewallPortFilter", Protocol=("TCP", "UDP"), PolicyStore="ActiveStore"),
+    )
+    return Query(host, reads, partial(_allow_rules, host))
 
 
 @asked_often
@@ -136,6 +156,14 @@ def _firewall(host: str, replies: Sequence[Reply]) -> Firewall:
 
 
 def _block_rules(host: str, replies: Sequence[Reply]) -> BlockRules:
+    return BlockRules(subject=host, rules=_rules(replies))
+
+
+def _allow_rules(host: str, replies: Sequence[Reply]) -> AllowRules:
+    return AllowRules(subject=host, rules=_rules(replies))
+
+
+def _rules(replies: Sequence[Reply]) -> frozenset[Rule]:
     ports = {str(each["InstanceID"]): each for each in _found(replies[1])}
     found = []
     for rule in _found(replies[0]):
@@ -143,7 +171,7 @@ def _block_rules(host: str, replies: Sequence[Reply]) -> BlockRules:
         if about is not None:
             inbound = str(rule["Direction"]) == "Inbound"
             found.append(
-                BlockRule(
+                Rule(
                     name=str(rule["Name"]),
                     display=str(rule["DisplayName"]),
                     owner=_owner(rule),
@@ -152,7 +180,7 @@ def _block_rules(host: str, replies: Sequence[Reply]) -> BlockRules:
                     protocol=str(about["Protocol"]),
                 )
             )
-    return BlockRules(subject=host, rules=frozenset(found))
+    return frozenset(found)
 
 
 def _owner(rule: Record) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remediations.facts.firewall import BlockRule, BlockRules, Firewall, Rdma, block_rules, firewall, rdma
+from remediations.facts.firewall import BlockRules, Firewall, Rdma, Rule, block_rules, firewall, rdma
 from remediations.facts.query import Unreadable
 from remediations.model.reply import HostError, Reply
 
@@ -121,7 +121,7 @@ def ports(name: str, **about: Any) -> dict[str, Any]:
     return {"InstanceID": name, "Protocol": "TCP", "LocalPort": "Any", "RemotePort": "Any", "IcmpType": "Any", **about}
 
 
-def blocking(rule: dict[str, Any], *filters: dict[str, Any]) -> list[BlockRule]:
+def blocking(rule: dict[str, Any], *filters: dict[str, Any]) -> list[Rule]:
     found = block_rules("HV04").parse([answered({**RULE, "Action": "Block", **rule}), answered(*filters)])
     assert isinstance(found, BlockRules)
     return sorted(found.rules, key=lambda each: each.name)
@@ -131,7 +131,7 @@ def test_a_block_rule_is_known_by_direction_ports_and_owner() -> None:
     made = {"Name": "{3F2C7A11}", "DisplayName": "Hardening"}
     about = ports("{3F2C7A11}", LocalPort=["135", "6600"], RemotePort="445")
     (inbound,) = blocking(made, ports("another", LocalPort="80"), about)
-    expected = BlockRule(name="{3F2C7A11}", display="Hardening", owner="", inbound=True, ports=("135", "6600"))
+    expected = Rule(name="{3F2C7A11}", display="Hardening", owner="", inbound=True, ports=("135", "6600"))
     assert inbound == expected
     (outbound,) = blocking({**made, **POLICY, "Direction": "Outbound"}, about)
     assert (outbound.inbound, outbound.ports, outbound.owner) == (False, ("445",), "contoso.com\\Hyper-V hosts")
@@ -174,5 +174,5 @@ def test_what_rdma_is_made_of_is_a_number_in_the_registry() -> None:
 
 
 def test_a_rule_forbids_its_own_protocol_only() -> None:
-    udp = BlockRule(name="x", display="x", owner="", inbound=True, ports=("3343",), protocol="UDP")
+    udp = Rule(name="x", display="x", owner="", inbound=True, ports=("3343",), protocol="UDP")
     assert (udp.covers(3343, "UDP"), udp.covers(3343)) == (True, False)
