@@ -111,6 +111,7 @@ def _merge(machine: Machine, found: Checkpoints) -> Iterator[Item]:
             changes=changes(found, left),
             guards=(
                 guard(machine, "host", Test.EQUALS, machine.host),
+                guard(found, "taken", Test.EQUALS, found.to_json()["taken"], "a command takes all of a name, new ones too"),
                 free,
                 guard(found, "room", Test.AT_LEAST, SPARE, "room to merge"),
             ),

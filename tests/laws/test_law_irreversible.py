@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from law_approvers import Two
@@ -12,6 +14,7 @@ from law_faults import IRREVERSIBLE
 
 from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
 from remediations.engine import Answer, Ask
+from remediations.lab.world.machines import Snapshot
 from remediations.model.outcome import Ending, Reason
 from remediations.model.policy import Gate, Gates, Policy
 from remediations.model.tier import Reversal, Tier
@@ -73,6 +76,26 @@ def test_a_checkpoint_that_was_taken_while_they_decided_is_another_one_whatever_
     assert (report.outcome.ending, report.outcome.reason) == (Ending.REFUSED, Reason.DRIFT), report.outcome
     assert bench.changes() == []
     assert len(machine.snapshots) == 1
+
+
+def test_one_that_is_taken_while_another_is_merged_is_not_removed_with_its_namesake(bench: Bench) -> None:
+    """Merging the first takes hours; meanwhile somebody takes a new one, and calls it what the second is called."""
+    failure, gate = bench.lab.fail("checkpoint_problem"), Two(bench, "Anna Berg", "Bert Clay")
+    machine, world = bench.lab.world.machine(failure.vm), bench.lab.world
+    second = Snapshot("pre-update", world.now - timedelta(days=2))
+    machine.snapshots.append(second)
+    engine = bench.engine(AS_IT_IS)
+    shown = engine.observe
+
+    def observe(name: str, work: Callable[[], object]) -> object:
+        if name.startswith("wait: the disk of 'before update'"):
+            machine.snapshots.append(Snapshot("pre-update", world.now))
+        return shown(name, work)
+
+    engine.observe = observe
+    report = engine.remediate("run-1", incident_of(failure), dry_run=False, gate=gate, requested_by="alerting")
+    assert [each.name for each in machine.snapshots] == ["pre-update", "pre-update"], report.markdown
+    assert "a command takes all of a name, new ones too" in report.outcome.summary
 
 
 @pytest.mark.parametrize(
