@@ -12,6 +12,7 @@ import typer
 
 from remediations.cli.console import Exit, err, fail, out, plain_errors, print_json, progress
 from remediations.cli.engine import Approve, As, Code, Comment, Json, TargetName, show, terminal_gate
+from remediations.cli.stops import refuse_none
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -40,7 +41,7 @@ def undo(
     who = as_ or getpass.getuser()
     gate = terminal_gate(who, {"approve": approve, "comment": comment, "code": code, "target": target, "no_retry": True})
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), engine(progress) as built:
+    with plain_errors(), _there(), engine(progress) as built:
         report = built.undo(terminal_run(), run, dry_run=dry_run, gate=gate, requested_by=who)
     show(report, as_json=as_json)
 
@@ -66,7 +67,7 @@ def recover(
     from remediations.model.roll import parent
 
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), engine(progress) as built, _prefect() as client:
+    with plain_errors(), _there(), engine(progress) as built, _prefect() as client:
         lost = set(gone or ())
         _check_gone(lost, [each.run for each in built.ledger.unfinished_runs()], lambda run: unseen(client, run))
         said = Over(reason=None, words=f"{getpass.getuser()} said that its process is gone")
@@ -80,6 +81,13 @@ def recover(
     else:
         _tell(found, left)
     raise typer.Exit(code_of(found, left))
+
+
+@contextmanager
+def _there() -> Iterator[None]:
+    """The ledger that runs are kept in is there: "nothing was left" of one that was just made would be no answer."""
+    refuse_none()
+    yield
 
 
 def _check_gone(gone: Collection[str], unfinished: Collection[str], unseen: Unseen) -> None:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from remediations.cli.console import err, fail, out, plain_errors, print_json
-
-if TYPE_CHECKING:
-    from remediations.ledger import Ledger
-    from remediations.settings import Settings
+from remediations.cli.stops import this_ledger
 
 app = typer.Typer(help="Who may approve by one-time codes.", no_args_is_help=True, add_completion=False)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As they approve by: `--as NAME`, or the form's field.")]
@@ -29,10 +24,10 @@ def add(name: Name) -> None:
     """Enrol somebody, with them beside you: shows the picture that their authenticator takes. It is never shown again."""
     from remediations.codes import Codes, make_key, picture
     from remediations.model.site import SecretRef
-    from remediations.settings import resolve
+    from remediations.settings import Settings, resolve
 
-    with _ledger() as (own, ledger):
-        there = ledger.approvers()
+    with plain_errors(), this_ledger(or_new=True) as ledger:
+        own, there = Settings.load(), ledger.approvers()
         if not own.key.exists():
             if there:
                 names = ", ".join(each.name for each in there)
@@ -57,7 +52,7 @@ def add(name: Name) -> None:
 @app.command("list")
 def show(as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False) -> None:
     """Everybody who is enrolled, since when and by whom. Shows no secret."""
-    with _ledger() as (_, ledger):
+    with plain_errors(), this_ledger() as ledger:
         found = ledger.approvers()
     if as_json:
         print_json([each.model_dump(mode="json") for each in found])
@@ -70,19 +65,6 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="One JSON document
 @app.command()
 def remove(name: Name) -> None:
     """End somebody's enrolment. What they approved and was not begun yet counts no more."""
-    with _ledger() as (_, ledger):
+    with plain_errors(), this_ledger() as ledger:
         removed = ledger.remove_approver(name, by=getpass.getuser())
     out.print(f"{removed.name} is no approver any more.", markup=False)
-
-
-@contextmanager
-def _ledger() -> Iterator[tuple[Settings, Ledger]]:
-    """The settings and the ledger they name; what a person can mend is told as one message."""
-    from remediations.ledger import Ledger
-    from remediations.settings import Settings
-
-    with plain_errors():
-        own = Settings.load()
-        own.make_state()
-        with Ledger(own.ledger_url) as ledger:
-            yield own, ledger

@@ -53,7 +53,7 @@ def explain_digest(
     digest: Annotated[str, typer.Argument(metavar="DIGEST", help="First eight characters of a plan in the ledger.")],
     as_json: Json = False,
 ) -> None:
-    """A plan that was shown before, by its digest, as policy would judge it now. Reads no host."""
+    """A plan that a run has asked for, by its digest, as policy would judge it now. Reads no host."""
     from flows.runtime import engine
 
     with plain_errors(), engine() as built:

@@ -52,6 +52,7 @@ _KEPT = frozenset(
         "PREFECT_SERVER_API_AUTH_STRING",
         "PREFECT_SERVER_ENCRYPTION_KEY",
         "PREFECT_LOGGING_LEVEL",
+        "PREFECT_UI_URL",  # links in notifications lead there
     }
 )
 

@@ -72,7 +72,8 @@ def enrolled(name: str) -> pyotp.TOTP:
 
 
 def test_a_secret_is_shown_at_enrolment_only_and_kept_sealed(state: Path) -> None:
-    assert "Nobody is enrolled" in run("approvers", "list").stdout
+    with Ledger(f"sqlite:///{state / 'ledger.db'}"):
+        assert "Nobody is enrolled" in run("approvers", "list").stdout
     secret = enrolled("Anna Berg").secret
     assert (state / "approvers.key").stat().st_mode & 0o077 == 0
     listed = run("approvers", "list", "--json").stdout

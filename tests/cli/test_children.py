@@ -84,11 +84,13 @@ def test_nothing_of_another_prefect_gets_in_and_nothing_goes_out(monkeypatch: py
     monkeypatch.setenv("PREFECT_API_URL", "https://api.prefect.cloud")
     monkeypatch.setenv("PREFECT_PROFILE", "another")
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "us:er")
+    monkeypatch.setenv("PREFECT_UI_URL", "https://prefect.contoso.com")
     env = client_environment("http://127.0.0.1:4200/api", tmp_path)
     assert env.items() >= OFFLINE.items()
     assert env["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
     assert "PREFECT_PROFILE" not in env
     assert env["PREFECT_API_AUTH_STRING"] == "us:er", "credentials for an existing server are kept"
+    assert env["PREFECT_UI_URL"] == "https://prefect.contoso.com", "workers put it into links (docs/runs.md)"
 
 
 class Destructor:

@@ -63,7 +63,21 @@ def test_a_pause_works_when_the_configuration_is_broken(tmp_path: Path, state: P
 
 @pytest.mark.parametrize(
     "arguments",
-    [("pause",), ("resume",), ("breaker", "list"), ("trust",), ("audit", "verify"), ("roll", "list"), ("incidents",)],
+    [
+        ("pause",),
+        ("resume",),
+        ("breaker", "list"),
+        ("trust",),
+        ("audit", "verify"),
+        ("audit", "export"),
+        ("roll", "list"),
+        ("incidents",),
+        ("runs",),
+        ("approvers", "list"),
+        ("approvers", "remove", "Anna Berg"),
+        ("recover",),
+        ("undo", "cli:HV:1:2:3", "--dry-run"),
+    ],
 )
 def test_an_empty_ledger_is_not_made_to_be_paused_or_asked(
     state: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
@@ -78,7 +92,7 @@ def test_an_empty_ledger_is_not_made_to_be_paused_or_asked(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("approvers", "list"), ("plan", "register-spns", "--host", "HV01"), ("audit", "accept", "--as", "anna"), ("serve",)],
+    [("approvers", "add", "Anna Berg"), ("plan", "register-spns", "--host", "HV01"), ("audit", "accept", "--as", "anna"), ("serve",)],
 )
 def test_a_state_directory_that_cannot_be_made_is_named(
     state: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]

@@ -71,12 +71,19 @@ def test_a_run_is_shown_then_undone_then_there_is_nothing_left(lab: Lab, tmp_pat
         assert ledger.held() == []
 
 
-def test_an_unknown_run_is_named(lab: Lab) -> None:
+def an_empty_ledger(tmp_path: Path) -> None:
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}"):
+        pass
+
+
+def test_an_unknown_run_is_named(lab: Lab, tmp_path: Path) -> None:
+    an_empty_ledger(tmp_path)
     result = run("undo", "run-9")
     assert (result.exit_code, "run-9" in result.stderr) == (2, True), result.output
 
 
 def test_recover_names_what_another_machines_command_left_until_somebody_says_that_it_is_gone(lab: Lab, tmp_path: Path) -> None:
+    an_empty_ledger(tmp_path)
     assert run("recover").exit_code == 0
     dead = "cli:elsewhere:1:0-1:x"
     lab.inject(Cause.SPN_MISSING.value)
