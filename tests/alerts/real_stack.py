@@ -56,8 +56,8 @@ def eventually(look: Callable[[], T | None], what: str, told: Callable[[], str] 
 class Stack:
     """Running; `fail` lets the metric of failed migrations appear, as an exporter of event log metrics would."""
 
-    def __init__(self, home: Path, receiver: str, token: str | None, *, window: str = WINDOW) -> None:
-        self.home, self.receiver, self.token, self.window = home, receiver, token, window
+    def __init__(self, home: Path, receiver: str, token: str | None, *, window: str = WINDOW, resolves: bool = False) -> None:
+        self.home, self.receiver, self.token, self.window, self.resolves = home, receiver, token, window, resolves
         self._named, self._failing, self._failures = "", False, 0
         self.alertmanager = f"http://127.0.0.1:{free_port()}"
         self.prometheus = f"http://127.0.0.1:{free_port()}"
@@ -124,7 +124,7 @@ class Stack:
             yield self
 
     def _write(self) -> None:
-        """The examples, with addresses of this machine and a quicker clock; nothing else of them is changed."""
+        """The examples, with addresses of this machine and a quicker clock; if so told, they tell of an alert's end too."""
         rules = (EXAMPLES / "prometheus-rules.yml").read_text().replace(WINDOW, self.window)
         (self.home / "prometheus-rules.yml").write_text(rules)
         config = yaml.safe_load((EXAMPLES / "prometheus.yml").read_text())
@@ -139,6 +139,7 @@ class Stack:
         route = alerting["route"]["routes"][0]
         route |= {"group_wait": "1s", "group_interval": "1s", "repeat_interval": "1s"}
         hook = alerting["receivers"][0]["webhook_configs"][0]
+        hook["send_resolved"] = hook["send_resolved"] or self.resolves
         hook["url"] = f"{self.receiver}/alertmanager"
         if self.token is None:
             del hook["http_config"]

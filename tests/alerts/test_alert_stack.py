@@ -45,7 +45,7 @@ def test_an_alert_outlives_the_receiver_s_absence_joins_when_it_is_sent_again_an
     monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", str(port))
     monkeypatch.setenv("REMEDIATE_RECEIVER_TOKEN_FILE", str(tmp_path / "token"))
     found, site = Settings.load(), load(packaged("site.yaml").parent, {})
-    stack = Stack(tmp_path / "stack", f"http://127.0.0.1:{port}/alerts", TOKEN, window="15s")
+    stack = Stack(tmp_path / "stack", f"http://127.0.0.1:{port}/alerts", TOKEN, window="15s", resolves=True)
     with Ledger(found.ledger_url) as ledger, stack.running():
         stack.fail(LABELS)
         eventually(stack.active, "the alert in Alertmanager", stack.told)
@@ -156,6 +156,29 @@ def test_alloy_s_components_are_closed_and_known_to_each_other() -> None:
     assert {name for name, _ in components} == {"loki.source.windowsevent", "loki.process", "loki.write"}
 
 
+def test_that_no_more_events_come_does_not_end_what_waits_for_approval() -> None:
+    """Each example's alert counts events of some minutes: its end is no news of the machine."""
+    (hook,) = yaml.safe_load((EXAMPLES / "alertmanager.yml").read_text())["receivers"][0]["webhook_configs"]
+    assert hook["send_resolved"] is False
+    (point,) = yaml.safe_load((EXAMPLES / "grafana.yaml").read_text())["contactPoints"][0]["receivers"]
+    assert point["disableResolveMessage"] is True
+    _, rule = json.loads((EXAMPLES / "azure-monitor.json").read_text())["resources"]
+    assert rule["properties"]["autoMitigate"] is False
+
+
+NAMELESS = "20406"
+"""Says why a host could not be reached, and not for which machine."""
+
+
+def test_an_event_that_names_no_machine_is_refused_so_no_rule_sends_it() -> None:
+    from remediations.alerts.grafana import read
+
+    said = "Failed to establish a connection with host 'HV02': No credentials are available (0x8009030E)."
+    alert = {"status": "firing", "labels": {"computer": "HV01", "event_id": NAMELESS}, "annotations": {"message": said}}
+    (mistake,) = read({"alerts": [alert]}, {}).wrong
+    assert "names its virtual machine" in mistake.wrong
+
+
 def test_grafana_s_rule_gives_what_the_receiver_reads() -> None:
     document: dict[str, Any] = yaml.safe_load((EXAMPLES / "grafana.yaml").read_text())
     (point,) = document["contactPoints"][0]["receivers"]
@@ -169,6 +192,7 @@ def test_grafana_s_rule_gives_what_the_receiver_reads() -> None:
     assert jobs == {"hyperv-migrations", "hyperv-drains"}
     assert all(job in expression for job in jobs)
     assert rule["condition"] in {each["refId"] for each in rule["data"]}
+    assert re.findall(r'event_id != "(\d+)"', expression) == [NAMELESS]
 
 
 def test_azure_s_rule_is_split_by_what_the_receiver_reads() -> None:
@@ -181,6 +205,8 @@ def test_azure_s_rule_is_split_by_what_the_receiver_reads() -> None:
     assert "'?token='" in hook["serviceUri"]
     (criterion,) = rule["criteria"]["allOf"]
     values = {"Computer": "HV01", "EventLog": "A", "EventID": "21024", "RenderedDescription": SAMPLES[0][0]}
+    events = re.findall(r"\b\d{5}\b", criterion["query"])
+    assert events == ["21024", "21111", "21502"], f"{NAMELESS} would be refused"
     names = [each["name"] for each in criterion["dimensions"]]
     assert sorted(names) == sorted(values)
     dimensions = [{"name": name, "value": values[name]} for name in names]

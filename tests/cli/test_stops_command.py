@@ -92,7 +92,12 @@ def test_an_empty_ledger_is_not_made_to_be_paused_or_asked(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("approvers", "add", "Anna Berg"), ("plan", "register-spns", "--host", "HV01"), ("audit", "accept", "--as", "anna"), ("serve",)],
+    [
+        ("approvers", "add", "Anna Berg"),
+        ("plan", "register-spns", "--host", "HV01"),
+        ("audit", "accept", "--as", "anna"),
+        ("serve",),
+    ],
 )
 def test_a_state_directory_that_cannot_be_made_is_named(
     state: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
