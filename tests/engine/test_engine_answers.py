@@ -106,10 +106,15 @@ def bert_anew(desk: Desk) -> None:
     desk.people.authenticators["bert"] = old
 
 
+def wrong(desk: Desk) -> None:
+    """Bert's finger slips once."""
+    with pytest.raises(AnswerRefused, match="not bert's"):
+        desk.say("bert", code=f"{(int(desk.people.code('bert', desk.clock.now)) + 7) % 1_000_000:06}")
+
+
 def guessed(desk: Desk) -> None:
     for _ in range(WRONG_CODES):
-        with pytest.raises(AnswerRefused):
-            desk.say("bert", code=f"{(int(desk.people.code('bert', desk.clock.now)) + 7) % 1_000_000:06}")
+        wrong(desk)
 
 
 def nothing(desk: Desk) -> None:
@@ -173,6 +178,23 @@ def test_it_does_not_count_and_says_why(desk: Desk, case: str) -> None:
 def test_codes_are_looked_at_again_after_a_while(desk: Desk) -> None:
     guessed(desk)
     desk.clock.now += WHILE
+    assert desk.say("bert") == 1
+
+
+def test_a_right_code_forgets_the_wrong_ones_before_it(desk: Desk) -> None:
+    for _ in range(WRONG_CODES - 1):
+        wrong(desk)
+    bert_first_and_a_minute(desk)
+    for _ in range(WRONG_CODES - 1):
+        wrong(desk)
+    with pytest.raises(AnswerRefused, match="a second person"):  # it was looked at
+        desk.say("bert")
+
+
+def test_wrong_codes_of_long_ago_are_not_counted_with_new_ones(desk: Desk) -> None:
+    guessed(desk)
+    desk.clock.now += WHILE
+    wrong(desk)
     assert desk.say("bert") == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -14,7 +15,7 @@ from ledger_examples import ENDED, OWN, FakeClock, approve, limit_step, on_sqlit
 
 from remediations.ledger import Ledger, Sealed, State
 from remediations.model.outcome import Reason, Refused
-from remediations.model.plan import Blocked, Obstacle
+from remediations.model.plan import Blocked, Obstacle, Plan
 
 FOUR, SIX, EIGHT = (plan(limit_step(limit)) for limit in (4, 6, 8))
 BLOCKED = FOUR.model_copy(update={"items": (*FOUR.items, Blocked(obstacle=Obstacle.CONFLICT, why="held elsewhere"))})
@@ -181,6 +182,63 @@ def test_an_approval_fits_no_other_run_question_or_plan(ledger: Ledger, which: S
     with refused(Reason.APPROVAL_INVALID):
         approve(ledger, other, "carla")
     assert ledger.use_approval(which).approver == "bert"
+
+
+def _part_two(ledger: Ledger, wanted: Plan = EIGHT, hours: float = 8) -> Sealed:
+    return ledger.seal("run-1", round=1, part="retry", plan=wanted, expires_at=ledger._now() + timedelta(hours=hours))
+
+
+@on_sqlite
+@pytest.mark.parametrize("word", ["approve", "reject"])
+def test_one_answer_decides_both_parts_of_a_question(ledger: Ledger, which: Sealed, word: str) -> None:
+    second = _part_two(ledger)
+    approve(ledger, which, also=(second, word))
+    decided = [ledger.decision(each) for each in (which, second)]
+    assert [(each.decision, each.approver) for each in decided if each] == [("approve", "bert"), (word, "bert")]
+
+
+@on_sqlite
+def test_a_part_two_that_was_decided_before_stays_decided_so(ledger: Ledger, which: Sealed) -> None:
+    second = _part_two(ledger)
+    approve(ledger, second, "bert")
+    approve(ledger, which, "carla", also=(second, "reject"))
+    decided = [ledger.decision(each) for each in (which, second)]
+    assert [(each.decision, each.approver) for each in decided if each] == [("approve", "carla"), ("approve", "bert")]
+
+
+def _void_second(ledger: Ledger, _: FakeClock) -> Sealed:
+    second = _part_two(ledger)
+    ledger.void(second, Reason.SYMPTOM_GONE, "it moved by itself")
+    return second
+
+
+def _late_second(ledger: Ledger, clock: FakeClock) -> Sealed:
+    second = _part_two(ledger, hours=1)
+    clock.now = second.expires_at
+    return second
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("part_two", "reason"),
+    [
+        (_void_second, Reason.SYMPTOM_GONE),
+        (_late_second, Reason.APPROVAL_EXPIRED),
+        (lambda ledger, _: _part_two(ledger, BLOCKED), Reason.APPROVAL_INVALID),
+        (lambda ledger, _: _part_two(ledger).model_copy(update={"digest": SIX.digest}), Reason.APPROVAL_INVALID),
+    ],
+    ids=["void", "too late", "blocked", "another plan"],
+)
+def test_an_answer_to_both_parts_counts_for_both_or_for_none(
+    ledger: Ledger, which: Sealed, clock: FakeClock, part_two: Callable[[Ledger, FakeClock], Sealed], reason: Reason
+) -> None:
+    second = part_two(ledger, clock)
+    with refused(reason):
+        approve(ledger, which, also=(second, "approve"))
+    assert [ledger.decision(each) for each in (which, second)] == [None, None]
+    assert ledger.approvals(which) == []
+    last = ledger.trail("run-1")[-1]
+    assert (last.kind, last.data["reason"]) == ("decision refused", reason.value)
 
 
 class Approvals(RuleBasedStateMachine):
