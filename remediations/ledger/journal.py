@@ -88,8 +88,7 @@ class Journal(Store):
             writing.note(
                 run, "step intended", {**told, "host": step.host, "command": step.command.text, "tokens": lease.tokens}
             )
-            if step.close is not None:
-                _open_bracket(writing, run, digest, index, step=step, lease=lease)
+            _open_bracket(writing, run, digest, index, step=step, lease=lease)
 
     def result(self, *, run: str, digest: str, index: int, ok: bool, detail: str, how: How) -> None:
         """Write down what became of a step; if it worked, the bracket that it closes is closed.
@@ -251,6 +250,7 @@ def _refuse_again(writing: Writing, row: Row[Any]) -> None:
 
 
 def _open_bracket(writing: Writing, run: str, digest: str, index: int, *, step: Step, lease: Lease) -> None:
+    """Keep how what a step leaves half-way is ended, where it leaves anything so."""
     if step.close is None:
         return
     mine = and_(_bracket.c.run == run, _bracket.c.digest == digest, _bracket.c.name == step.opens)

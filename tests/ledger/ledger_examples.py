@@ -158,5 +158,22 @@ def intend(
     return command_id
 
 
+def intend_undo(ledger: Ledger, which: Sealed, lease: Lease, *, deadline: float = 60) -> UUID:
+    """The plan's first step is about to be taken back."""
+    command_id = uuid4()
+    ledger.intend_undo(
+        run=which.run, digest=which.digest, index=1, command_id=command_id, lease=lease, deadline=deadline, margin=MARGIN
+    )
+    return command_id
+
+
+def intend_close(ledger: Ledger, which: Sealed, lease: Lease, *, deadline: float = 60) -> UUID:
+    """What the plan's first step opened is about to be closed."""
+    command_id = uuid4()
+    (bracket,) = ledger.open_brackets(which.run)
+    ledger.intend_close(bracket, command_id=command_id, lease=lease, deadline=deadline, margin=MARGIN)
+    return command_id
+
+
 def result(ledger: Ledger, which: Sealed, index: int = 1, *, ok: bool = True, how: str = "answered", detail: str = "") -> None:
     ledger.result(run=which.run, digest=which.digest, index=index, ok=ok, detail=detail, how=how)

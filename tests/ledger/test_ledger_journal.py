@@ -11,6 +11,8 @@ from ledger_examples import (
     FakeClock,
     approve,
     intend,
+    intend_close,
+    intend_undo,
     limit_step,
     on_sqlite,
     plan,
@@ -169,6 +171,33 @@ def test_what_was_taken_back_is_not_done_again(ledger: Ledger, clock: FakeClock)
         ledger.mark_undone("run-1", which.digest, 2, undo, ok=True, detail="")
 
 
+def test_a_step_is_taken_back_only_once_it_is_known_and_once(ledger: Ledger, clock: FakeClock) -> None:
+    which, lease = under_way(ledger, plan())
+    with pytest.raises(LookupError, match="never intended item 1"):
+        intend_undo(ledger, which, lease)
+    intend(ledger, which, lease)
+    with refused(Reason.DUPLICATE_IN_PROGRESS, "nobody knows yet"):
+        intend_undo(ledger, which, lease)
+    result(ledger, which)
+    first = intend_undo(ledger, which, lease)
+    clock.tick(59.9)
+    with refused(Reason.DUPLICATE_IN_PROGRESS, "the undo of item 1", "may run until 12:01:00"):
+        intend_undo(ledger, which, lease)
+    with refused(Reason.DUPLICATE_IN_PROGRESS, "is being taken back"):
+        intend(ledger, which, lease)
+    ledger.mark_undone("run-1", which.digest, 1, first, ok=False, detail="the host refused it")
+    second = intend_undo(ledger, which, lease)  # known to have failed: nothing to wait for
+    clock.tick(60)
+    third = intend_undo(ledger, which, lease)  # never answered, and it cannot be in flight any more
+    (entry,) = ledger.journal("run-1", which.digest)
+    assert entry.undoing is not None
+    assert entry.undoing.command_id == third not in (first, second)
+    ledger.mark_undone("run-1", which.digest, 1, third, ok=True, detail="Set-VMHost 2")
+    clock.tick(300)
+    with refused(Reason.DUPLICATE_IN_PROGRESS, "was taken back"):
+        intend_undo(ledger, which, lease)
+
+
 # ---- brackets ---------------------------------------------------------------------------------------------------------
 
 
@@ -223,3 +252,24 @@ def test_the_bracket_opened_last_is_closed_first(ledger: Ledger, clock: FakeCloc
     intend(ledger, which, lease, 1)
     intend(ledger, which, lease, 2)
     assert [each.name for each in ledger.open_brackets()] == ["limit is raised", "VM42 is off"]
+
+
+def test_a_bracket_is_closed_by_one_command_at_a_time(ledger: Ledger, clock: FakeClock) -> None:
+    which, lease = under_way(ledger, OFF_AND_ON)
+    intend(ledger, which, lease, 1)
+    (bracket,) = ledger.open_brackets()
+    intend_close(ledger, which, lease)
+    clock.tick(59.9)
+    with refused(Reason.DUPLICATE_IN_PROGRESS, "closing command of “VM42 is off”", "may run until 12:01:00"):
+        intend_close(ledger, which, lease)
+    clock.tick(0.1)
+    intend_close(ledger, which, lease)  # never answered, and it cannot be in flight any more
+    ledger.close_failed(bracket, "it would not start")
+    intend_close(ledger, which, lease)  # known to have failed: nothing to wait for
+    ledger.close_bracket(bracket, "found running")
+    clock.tick(300)
+    with refused(Reason.DUPLICATE_IN_PROGRESS, "is closed: it is not closed again"):
+        ledger.intend_close(bracket, command_id=uuid4(), lease=lease, deadline=60, margin=MARGIN)
+    head = ledger.head()
+    ledger.close_failed(bracket, "it would not start")
+    assert (ledger.open_brackets(), ledger.head()) == ([], head)

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
-from ledger_examples import FakeClock, intend, on_sqlite, plan, refused, result, start_step, stop_step, under_way
+from ledger_examples import (
+    FakeClock,
+    intend,
+    intend_close,
+    intend_undo,
+    on_sqlite,
+    plan,
+    refused,
+    result,
+    start_step,
+    stop_step,
+    under_way,
+)
 
 from remediations.ledger import Lease, Ledger
 from remediations.ledger import leases as leases_module
 from remediations.model.outcome import Reason
+
+Intended = Callable[..., UUID]
 
 A, B = "host:hv03", "host:hv07"
 
@@ -126,6 +142,55 @@ def test_the_next_holder_waits_the_longest_deadline_too(ledger: Ledger, clock: F
         take(ledger, "two", B)
     clock.tick(0.1)
     assert take(ledger, "two", B).tokens == {B: 2}
+
+
+@on_sqlite
+@pytest.mark.parametrize("intended", [intend_undo, intend_close])
+@pytest.mark.parametrize(("left", "enough"), [(75.0, True), (74.9, False), (0.0, False)])
+def test_an_undo_and_a_closing_command_need_their_time_too(
+    ledger: Ledger, clock: FakeClock, intended: Intended, left: float, enough: bool
+) -> None:
+    which, lease = under_way(ledger, plan(stop_step(), start_step()))
+    intend(ledger, which, lease)
+    result(ledger, which)
+    clock.now = lease.until - timedelta(seconds=left)
+    if enough:
+        intended(ledger, which, lease)
+        return
+    head = ledger.head()
+    with refused(Reason.RESOURCE_BUSY, "renew" if left > 0 else "ran out"):
+        intended(ledger, which, lease)
+    assert ledger.head() == head
+
+
+@on_sqlite
+@pytest.mark.parametrize("intended", [intend_undo, intend_close])
+def test_the_next_holder_waits_for_them_too(ledger: Ledger, clock: FakeClock, intended: Intended) -> None:
+    which, lease = under_way(ledger, plan(stop_step(), start_step()))
+    intend(ledger, which, lease)
+    result(ledger, which)
+    (bracket,) = ledger.open_brackets()
+    sent = intended(ledger, which, lease, deadline=300)
+    clock.now = lease.until + timedelta(seconds=299.9)
+    ledger.close_bracket(bracket, "found running")
+    if intended is intend_undo:
+        ledger.mark_undone("run-1", which.digest, 1, sent, ok=False, detail="the host refused it")
+    with refused(Reason.RESOURCE_BUSY, "in use by run-1"):
+        take(ledger, "two", B)
+    clock.tick(0.1)
+    assert take(ledger, "two", B).tokens == {B: 2}
+
+
+def test_nobody_else_touches_a_host_while_a_step_is_being_taken_back(ledger: Ledger, clock: FakeClock) -> None:
+    which, lease = under_way(ledger, plan())
+    intend(ledger, which, lease)
+    result(ledger, which)
+    sent = intend_undo(ledger, which, lease)
+    clock.now = lease.until + timedelta(days=30)
+    with refused(Reason.RESOURCE_BUSY, "nobody knows yet", "run-1"):
+        take(ledger, "two", B)
+    ledger.mark_undone("run-1", which.digest, 1, sent, ok=False, detail="the host refused it")
+    assert take(ledger, "two", B).holder == "two"
 
 
 @pytest.mark.parametrize("how", ["ran out", "given back"])
