@@ -57,6 +57,13 @@ def test_a_note_is_kept_in_its_runs_trail(ledger: Ledger, clock: FakeClock) -> N
     ledger.verify()
 
 
+def test_a_clock_without_an_offset_writes_nothing(blank: str) -> None:
+    with Ledger(blank, clock=lambda: FakeClock()().replace(tzinfo=None)) as ledger:
+        with pytest.raises(ValueError, match="aware times"):
+            ledger.note(None, "x", {})
+        assert ledger.trail(None) == []
+
+
 def test_what_is_no_json_is_refused_and_leaves_nothing(ledger: Ledger) -> None:
     for data in ({"a": {1, 2}}, {"a": float("nan")}, {"a": object()}):
         with pytest.raises((TypeError, ValueError)):

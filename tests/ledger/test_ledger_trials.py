@@ -183,3 +183,23 @@ def test_the_same_cause_on_the_same_target_soon_after_spoils_what_was_verified(
     assert ledger.open_breakers() == []
     record = Record.of("mend-it", ledger.trials())
     assert (record.verified, record.came_back, record.in_a_row) == (2, 1, 0)
+
+
+def test_what_another_run_had_verified_is_the_newest_for_the_same_cause_and_target(
+    ledger: Ledger, tries: Tries, clock: FakeClock
+) -> None:
+    tries(hours=30)
+    since = clock.now
+    old, recent = tries(), tries()
+    tries(ok=False)
+    for run, causes, targets, found in (
+        ("now", [LIMIT], ["id-of-hv07"], recent),
+        ("now", [SPN, LIMIT], ["x", "ID-OF-HV07"], recent),
+        (recent, [LIMIT], ["id-of-hv07"], old),
+        ("now", [SPN], ["id-of-hv07"], None),
+        ("now", [LIMIT], ["id-of-hv08"], None),
+        ("now", [], ["id-of-hv07"], None),
+    ):
+        before = ledger.verified_before(run, causes, targets, since)
+        assert (before and before.run) == found, (run, causes, targets)
+    assert ledger.verified_before("now", [LIMIT], ["id-of-hv07"], clock.now) is None
