@@ -5,13 +5,14 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from remediations.cli.children import until_told
 from remediations.cli.console import Exit, err, fail, out, plain_errors, print_json, progress
-from remediations.cli.engine import Approve, As, Code, Comment, Json, TargetName, show, terminal_gate
+from remediations.cli.engine import Approve, As, Code, Comment, Json, TargetName, finished, show, terminal_gate
 from remediations.cli.stops import refuse_none
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ def undo(
     who = as_ or getpass.getuser()
     gate = terminal_gate(who, {"approve": approve, "comment": comment, "code": code, "target": target, "no_retry": True})
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), _there(), engine(progress) as built:
-        report = built.undo(terminal_run(), run, dry_run=dry_run, gate=gate, requested_by=who)
+    with plain_errors(), _there(), until_told(), engine(progress) as built:
+        own = terminal_run()
+        with nullcontext() if dry_run else finished(built, own):
+            report = built.undo(own, run, dry_run=dry_run, gate=gate, requested_by=who)
     show(report, as_json=as_json)
 
 

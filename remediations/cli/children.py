@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -89,7 +89,9 @@ class Child:
 
 @contextlib.contextmanager
 def until_told() -> Iterator[None]:
-    """SIGTERM counts as Ctrl-C, and neither gets lost; once stopping has begun neither disturbs it. For the main thread.
+    """SIGTERM, and a terminal that is gone, count as Ctrl-C, and none gets lost; once stopping has begun none disturbs it.
+
+    For the main thread. What a terminal that is gone was to show goes nowhere; where it is to be outlived (nohup), it is.
 
     Python raises `KeyboardInterrupt` in whatever runs at that moment. If that is a destructor or the callback of a weak
     reference (a database library has many), it is printed as ignored and gone: it is raised again each second until it got
@@ -97,9 +99,11 @@ def until_told() -> Iterator[None]:
     """
     asked, over = False, threading.Event()
 
-    def told(_signal: int, _frame: FrameType | None) -> None:
+    def told(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
+        if number == signal.SIGHUP:
+            _leave(terminals)
         if not _stopping():
             raise KeyboardInterrupt
 
@@ -110,7 +114,9 @@ def until_told() -> Iterator[None]:
 
     main = threading.get_ident()
     reminder = threading.Thread(target=remind, name="until told", daemon=True)
-    before = {each: signal.signal(each, told) for each in (signal.SIGINT, signal.SIGTERM)}
+    terminals = [each for each in (0, 1, 2) if os.isatty(each)]
+    signals = [each for each in _TOLD if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+    before = {each: signal.signal(each, told) for each in signals}
     reminder.start()
     try:
         yield
@@ -119,6 +125,17 @@ def until_told() -> Iterator[None]:
         reminder.join()
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+_TOLD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _leave(terminals: Iterable[int]) -> None:
+    """Nothing can be written to what is gone, and trying would be an error in the middle of stopping."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for each in terminals:
+        os.dup2(nowhere, each)
+    os.close(nowhere)
 
 
 def _stopping() -> bool:

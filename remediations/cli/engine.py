@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +14,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from remediations.cli import forms
+from remediations.cli.children import until_told
 from remediations.cli.console import Exit, err, exit_code, fail, out, plain_errors, print_json, progress
 from remediations.model.outcome import Reason, Refused
 from remediations.model.policy import Proven
 
 if TYPE_CHECKING:
-    from remediations.engine import Answer, Ask, Gate, Report
+    from remediations.engine import Answer, Ask, Engine, Gate, Report
 
 Json = Annotated[bool, typer.Option("--json", help="The report as one JSON document.")]
 Approve = Annotated[
@@ -100,21 +102,53 @@ def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
 
     who = given.get("as_") or getpass.getuser()
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), engine(progress) as built:
+    with plain_errors(), until_told(), engine(progress) as built:
         carry: Callable[..., Report] = built.carry_out
         if isinstance(request, Incident):
             carry = built.remediate
         elif isinstance(request, RollingMaintenance):
             carry = built.roll
-        gate = terminal_gate(who, given) if apply else _no_gate
-        report = carry(terminal_run(), request, dry_run=not apply, gate=gate, requested_by=who)
+        gate, run = terminal_gate(who, given) if apply else _no_gate, terminal_run()
+        with finished(built, run) if apply else nullcontext():
+            report = carry(run, request, dry_run=not apply, gate=gate, requested_by=who)
     show(report, as_json=given["as_json"])
+
+
+@contextmanager
+def finished(built: Engine, run: str) -> Iterator[None]:
+    """Finishes the run that is ended in here (see `until_told`): by Ctrl-C, SIGTERM, or since its terminal is gone.
+
+    Nobody else may be there to. What was half-done is taken back, what must not stay half-way is closed, the outcome is written
+    down; then the command ends.
+    """
+    from remediations.engine import Over
+    from remediations.model.roll import parent
+
+    def fate(each: str) -> Over | None:
+        return Over(reason=None, words="It was ended at its terminal") if parent(each) == run else None
+
+    try:
+        yield
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("\nEnding it: what was begun is taken back, which may take minutes.", style="yellow")
+        ended = {each.run: each.outcome for each in built.recover(fate)}
+        for each in ended.values():
+            err.print(f"{each.ending.value}: {each.summary}", markup=False, soft_wrap=True)
+        left = [each for each in built.left_over(fate, lambda each: "") if parent(each.run) == run]
+        for one in left:
+            told = f"Still {one.what} ({one.why}): `remediate recover` goes on with it."
+            err.print(told, markup=False, soft_wrap=True, style="yellow")
+        raise typer.Exit(exit_code(ended[run]) if run in ended and not left else Exit.FAILED) from None
 
 
 def show(report: Report, *, as_json: bool) -> None:
     """Print a finished report and end with its exit code."""
     if as_json:
-        print_json(report.model_dump(mode="json"))
+        told = report.model_dump(mode="json")
+        for part, plan in (("plan", report.plan), ("retry", report.retry)):
+            if plan is not None:
+                told[part]["digest"] = plan.digest  # what `--approve` takes
+        print_json(told)
     else:
         from rich.markdown import Markdown
 
