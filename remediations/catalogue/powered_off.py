@@ -61,6 +61,7 @@ def while_off(machine: Machine, group: Role | None, within: Iterable[Step], *, m
             close=Close(host=machine.host, command=start, changes=changes(off, machine)),
             settles=SHUTDOWN_TIME,
             deadline=SHUTDOWN_TIME,
+            late=f"The guest of {machine.name} was asked to shut down and may do so yet, and nobody starts it then: watch it",
         )
     yield from within
     if runs:

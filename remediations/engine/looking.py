@@ -173,7 +173,7 @@ class Looking(Account):
 
     def _sightings(self, incident: Incident) -> list[Sighting]:
         since = self.engine.clock() - timedelta(hours=self.policy.waits.look_back_hours)
-        found = (self.ledger.sightings(cause, incident.vm or incident.source or "", since) for cause in Cause)
+        found = (self.ledger.sightings(cause, incident.seen_on, since) for cause in Cause)
         return [each for each in found if each is not None and each.times >= self.policy.waits.times]
 
     def evidence_of(self, incident: Incident) -> Evidence:

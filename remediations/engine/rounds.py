@@ -186,7 +186,7 @@ class Run(Looking):
                 detail = f"{cause.value} was mended and verified, and the move fails with it again: a person should look"
                 return Outcome(ending=Ending.NEEDS_PERSON, reason=Reason.INEFFECTIVE, summary=detail), cause
             if cause is not None and proposal.incident.vm:
-                self.ledger.sight(cause, proposal.incident.vm, self.incident_id or "")
+                self.ledger.sight(cause, proposal.incident.seen_on, self.incident_id or "")
             if not waited:
                 chosen = {"round": number, "cause": cause.value if cause else None, "presumed": presumed}
                 self.ledger.note(self.run, "chosen", chosen)

@@ -189,7 +189,8 @@ class Work(Back):
             self.result(index, ok=False, detail=said, how=answer.how)
         # Else nobody knows what the host shows, or why it shows neither before nor after: no result, so that nothing is sent
         # there again blindly.
-        raise Stopped(f"{step.command.name} on {step.host}: {said}", error=answer.error)
+        late = f". {step.late}" if step.late else ""
+        raise Stopped(f"{step.command.name} on {step.host}: {said}{late}", error=answer.error)
 
     def _wait(self, wait: Wait) -> bool:
         waited = self.applier.until(self.plan, wait, self.keep)

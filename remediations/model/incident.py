@@ -52,6 +52,12 @@ class Incident(Frozen):
         return digest([self.what, (subject or "").casefold(), (self.cluster or "").casefold()])[:32]
 
     @property
+    def seen_on(self) -> str:
+        """What history remembers it by: a virtual machine's (or node's) name is its own within its cluster only."""
+        subject = (self.vm if self.what is What.MIGRATION else self.source) or ""
+        return f"{subject} in {self.cluster}" if self.cluster else subject
+
+    @property
     def title(self) -> str:
         """One line for people: what would not move, from where, to where."""
         if self.what is What.DRAIN:

@@ -72,6 +72,7 @@ class Step(Frozen):
         default=(), description="While it settles: if all of these hold for `patience` seconds, nothing is under way any more"
     )
     patience: float = Field(default=0, ge=0, description="Seconds that `stalls` must hold for")
+    late: str = Field(default="", description="What may still come of it where it did not show in its time, for people")
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -239,7 +240,7 @@ class Plan(Frozen):
 def _approved(step: Step) -> dict[str, Any]:
     # When to give up watching is no part of what is approved, as with waits.
     # Nor is what can only keep an undo from being sent: it may be measured by what others have meanwhile.
-    told = {"item", "why", "guards", "undo_guards", "stalls", "patience", "target"}
+    told = {"item", "why", "guards", "undo_guards", "stalls", "patience", "late", "target"}
     whole = step.model_dump(mode="json", exclude=told) | {"target": step.target.model_dump(exclude={"name"})}
     made = [each | ({"before": None} if each["fading"] else {}) for each in whole["changes"]]
     return {**whole, "changes": made, "guards": [_bound(each) for each in step.guards]}

@@ -16,6 +16,7 @@ from remediations.engine import Engine, Over
 from remediations.lab.protocol import Fault
 from remediations.model.causes import Cause
 from remediations.model.command import Command
+from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Reason
 from remediations.remoting import AnswerLost
 
@@ -226,3 +227,19 @@ def test_what_else_its_role_holds_is_not_started_with_it(bench: Bench) -> None:
     assert "Set-VMProcessor" in [name for _, name, _ in bench.changes()]
     assert running(bench)
     assert bench.lab.world.machine("VM44").state == "Off"
+
+
+def test_a_guest_that_was_asked_to_shut_down_and_has_not_is_told_of(bench: Bench) -> None:
+    """It may go down when nobody of ours looks any more: people have to know."""
+    failure = bench.lab.fail(CPU)
+    bench.lab.world.machine("VM42").hangs = True
+    report = bench.mend(failure)
+    assert report.outcome.ending is Ending.UNDONE, report.outcome
+    assert "The guest of VM42 was asked to shut down and may do so yet" in report.outcome.summary
+    assert bench.ledger.open_brackets() == []
+
+
+def test_what_is_remembered_of_a_machine_is_not_another_clusters_of_that_name() -> None:
+    here = Incident(vm="VM42", source="HV01", cluster="CLUSTER1")
+    assert here.seen_on == "VM42 in CLUSTER1"
+    assert here.seen_on != here.model_copy(update={"cluster": "CLUSTER2"}).seen_on
