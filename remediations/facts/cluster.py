@@ -11,7 +11,7 @@ from typing import ClassVar, TypeVar
 from remediations.facts.owners import resources_of
 from remediations.facts.query import Query, Unreadable
 from remediations.facts.quorum import found
-from remediations.facts.read import is_absent, lacks_command, many, one
+from remediations.facts.read import is_absent, lacks_command, many, one, word
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
 from remediations.model.names import ByHost, VmName, same_host
@@ -242,17 +242,17 @@ def _role(vm: str, replies: Sequence[Reply]) -> Role | NotApplicable:
     record = one(reply)
     return Role(
         subject=str(record["Id"]),
-        name=str(record["OwnerGroup"]),
+        name=word(record, "OwnerGroup"),
         vm=vm,
-        owner=str(record["OwnerNode"]),
-        resource=str(record["State"]),
+        owner=word(record, "OwnerNode"),
+        resource=word(record, "State"),
         moving=any(_is_moving(each) for each in replies[1].objects),
     )
 
 
 def _is_moving(group: Record) -> bool:
     status = group.get("StatusInformation")
-    return str(group["State"]) == "Pending" or (isinstance(status, int) and bool(status & _QUEUED))
+    return word(group, "State") == "Pending" or (isinstance(status, int) and bool(status & _QUEUED))
 
 
 def _node(cluster: str, name: str, via: str, replies: Sequence[Reply]) -> Node:
@@ -261,8 +261,8 @@ def _node(cluster: str, name: str, via: str, replies: Sequence[Reply]) -> Node:
         subject=f"{cluster}/{name}",
         name=str(record["Name"]),
         node_id=str(record["Id"]),
-        state=str(record["State"]),
-        drain=str(record["DrainStatus"]),
+        state=word(record, "State"),
+        drain=word(record, "DrainStatus"),
         seen_from=via,
     )
 
@@ -274,25 +274,25 @@ def _node_roles(cluster: str, name: str, replies: Sequence[Reply]) -> NodeRoles:
         machines=frozenset(
             str(each["Name"])
             for each in groups
-            if str(each["GroupType"]) == "VirtualMachine" and same_host(str(each["OwnerNode"]), name)
+            if word(each, "GroupType") == "VirtualMachine" and same_host(word(each, "OwnerNode"), name)
         ),
-        volumes=frozenset(str(each["Name"]) for each in volumes if same_host(str(each["OwnerNode"]), name)),
+        volumes=frozenset(str(each["Name"]) for each in volumes if same_host(word(each, "OwnerNode"), name)),
     )
 
 
 def _roles_at_rest(cluster: str, replies: Sequence[Reply]) -> RolesAtRest:
-    groups = [each for each in many(replies[0]) if str(each["GroupType"]) == "VirtualMachine"]
+    groups = [each for each in many(replies[0]) if word(each, "GroupType") == "VirtualMachine"]
     return RolesAtRest(
         subject=cluster,
         moving=frozenset(str(each["Name"]) for each in groups if _is_moving(each)),
-        failed=frozenset(str(each["Name"]) for each in groups if str(each["State"]) in ("Failed", "PartialOnline")),
+        failed=frozenset(str(each["Name"]) for each in groups if word(each, "State") in ("Failed", "PartialOnline")),
     )
 
 
 def _storage_jobs(cluster: str, replies: Sequence[Reply]) -> StorageJobs | NotApplicable:
     if lacks_command(replies[0]):
         return NotApplicable(reason=f"{cluster} has no storage jobs to ask for")
-    running = frozenset(str(each["Name"]) for each in many(replies[0]) if str(each["JobState"]) not in _ENDED)
+    running = frozenset(str(each["Name"]) for each in many(replies[0]) if word(each, "JobState") not in _ENDED)
     return StorageJobs(subject=cluster, running=running)
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from remediations.facts.cluster import NO_CLUSTER
 from remediations.facts.query import Query, asked_often
-from remediations.facts.read import lacks_command, many, one
+from remediations.facts.read import flag, lacks_command, many, one
 from remediations.model.base import Frozen
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
@@ -153,8 +153,8 @@ def _settings(host: str, replies: Sequence[Reply]) -> MigrationSettings:
     record = one(replies[0])
     return MigrationSettings(
         subject=host,
-        enabled=bool(record["VirtualMachineMigrationEnabled"]),
-        any_network=bool(record["UseAnyNetworkForMigration"]),
+        enabled=flag(record, "VirtualMachineMigrationEnabled"),
+        any_network=flag(record, "UseAnyNetworkForMigration"),
         performance=str(record["VirtualMachineMigrationPerformanceOption"]),
     )
 
@@ -187,7 +187,7 @@ def _interfaces(host: str, replies: Sequence[Reply]) -> Interfaces:
 def _reach(subject: str, replies: Sequence[Reply]) -> Reach:
     record = one(replies[0])
     address = str(record.get("RemoteAddress") or "")
-    return Reach(subject=subject, connected=bool(record["TcpTestSucceeded"]), address=address)
+    return Reach(subject=subject, connected=flag(record, "TcpTestSucceeded"), address=address)
 
 
 def _is_local(address: IPv4Address | IPv6Address) -> bool:

@@ -47,6 +47,22 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(str(each) for each in value) if isinstance(value, (list, tuple)) else (str(value),)
 
 
+def flag(record: Record, name: str) -> bool:
+    """A property that is true or false. Raises `Unreadable` for anything else: who does not say does not say no."""
+    value = record.get(name)
+    if isinstance(value, bool):
+        return value
+    raise Unreadable(f"{name} is neither true nor false but {value!r}")
+
+
+def word(record: Record, name: str) -> str:
+    """A property that is a name or a state. Raises `Unreadable` if it is missing or empty: no state is not another state."""
+    value = record.get(name)
+    if value is None or not str(value).strip():
+        raise Unreadable(f"{name} is missing or empty")
+    return str(value)
+
+
 def aware(value: Any) -> datetime:
     """A time with its offset. Raises `Unreadable` for anything else: a time without a zone is not a time."""
     if isinstance(value, datetime) and value.tzinfo is not None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar
 
 from remediations.facts.query import Query, Unreadable, asked_often
-from remediations.facts.read import is_absent, lacks_command, many, one
+from remediations.facts.read import flag, is_absent, lacks_command, many, one
 from remediations.model.base import Frozen
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
@@ -84,5 +84,5 @@ def _needed(vm: str, host: str, replies: Sequence[Reply]) -> VmMemory | NotAppli
         name=str(record["Name"]),
         host=host,
         needed=assigned // _MIB,
-        dynamic=bool(record["DynamicMemoryEnabled"]),
+        dynamic=flag(record, "DynamicMemoryEnabled"),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from remediations.facts.query import Query, Unreadable, asked_often
-from remediations.facts.read import is_absent, lacks_command, many, one
+from remediations.facts.read import flag, is_absent, lacks_command, many, one
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable, Unknown
 from remediations.model.names import VmName
@@ -68,7 +68,7 @@ def _security(vm: str, host: str, replies: Sequence[Reply]) -> Security | NotApp
         subject=str(record["VMId"]),
         name=str(record["VMName"]),
         host=host,
-        tpm=bool(record["TpmEnabled"]),
+        tpm=flag(record, "TpmEnabled"),
         shielded=bool(record.get("Shielded")),
     )
 
@@ -77,7 +77,7 @@ def _certificates(host: str, replies: Sequence[Reply]) -> Certificates | Unknown
     if lacks_command(replies[0]):
         return Unknown(reason=f"{host} has no module HyperVRemediation that lists them")
     held = {
-        str(each["Thumbprint"]).upper(): (bool(each["HasPrivateKey"]), bool(each["Exportable"])) for each in many(replies[0])
+        str(each["Thumbprint"]).upper(): (flag(each, "HasPrivateKey"), flag(each, "Exportable")) for each in many(replies[0])
     }
     return Certificates(
         subject=host,

@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar
 
 from remediations.facts.query import Query, Unreadable
-from remediations.facts.read import is_absent, lacks_command, many, texts
+from remediations.facts.read import flag, is_absent, lacks_command, many, texts, word
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
 from remediations.model.names import VmName
@@ -111,13 +111,13 @@ def _machine(name: str, host: str, replies: Sequence[Reply]) -> Machine | NotApp
     if str(record.get("ReplicationMode")) in _COPIES:
         return NotApplicable(reason=f"{host} has only the replica of {name} that Hyper-V Replica keeps there")
     return Machine(
-        subject=str(record["Id"]),
+        subject=word(record, "Id"),
         name=str(record["Name"]),
         host=host,
-        state=str(record["State"]),
+        state=word(record, "State"),
         activity=activity(record),
-        version=str(record["Version"]),
-        clustered=bool(record["IsClustered"]),
+        version=word(record, "Version"),
+        clustered=flag(record, "IsClustered"),
     )
 
 
@@ -126,9 +126,9 @@ def _processor(name: str, host: str, replies: Sequence[Reply]) -> VirtualProcess
     if isinstance(record, NotApplicable):
         return record
     return VirtualProcessor(
-        subject=str(record["VMId"]),
+        subject=word(record, "VMId"),
         name=str(record["VMName"]),
-        compatibility=bool(record["CompatibilityForMigrationEnabled"]),
+        compatibility=flag(record, "CompatibilityForMigrationEnabled"),
         checkpoints=frozenset(str(each["Name"]) for each in many(replies[1])),
     )
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from remediations.facts.query import Query, Unreadable, asked_often
-from remediations.facts.read import lacks_command, one, texts
+from remediations.facts.read import flag, lacks_command, one, texts
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
 from remediations.model.names import same_host
@@ -66,10 +66,10 @@ def _channel(host: str, replies: Sequence[Reply]) -> ManagementChannel | NotAppl
     listeners = [each.split() for each in texts(record["Listeners"])]
     return ManagementChannel(
         subject=host,
-        joined=bool(one(replies[1])["PartOfDomain"]),
+        joined=flag(one(replies[1]), "PartOfDomain"),
         transports=frozenset(each[0].upper() for each in listeners if len(each) > 1 and each[1].casefold() == "true"),
         trusted=frozenset(each.strip() for each in str(record["TrustedHosts"] or "").split(",") if each.strip()),
-        trusted_by_policy=bool(record["TrustedHostsByPolicy"]),
+        trusted_by_policy=flag(record, "TrustedHostsByPolicy"),
         proxy=proxy,
         bypass=bypass,
     )

@@ -284,3 +284,28 @@ def test_holders_are_compared_without_case_and_an_error_makes_them_unknown() -> 
     )
     assert fields(found)["holders"] == {"service/hv02": ["HV09$"]}
     assert isinstance(what(query, failed("ActiveDirectoryServer:0")), Unknown)
+
+
+PROCESSOR = {"VMId": VM42["Id"], "VMName": "VM42", "CompatibilityForMigrationEnabled": False}
+RESOURCE = {"Id": "r1", "OwnerGroup": "VM42", "OwnerNode": "HV01", "State": "Online"}
+GROUP = {"Name": "VM42", "GroupType": "VirtualMachine", "OwnerNode": "HV01", "State": "Online"}
+SAYS_NOTHING: tuple[tuple[Query[Any], tuple[str, ...], dict[str, Any]], ...] = (
+    (vm.virtual_machine("VM42", "HV01"), ("Id", "State", "Version", "IsClustered"), VM42),
+    (vm.virtual_processor("VM42", "HV01"), ("VMId", "CompatibilityForMigrationEnabled"), PROCESSOR),
+    (cluster.role("VM42", "HV01"), ("OwnerGroup", "OwnerNode", "State"), RESOURCE),
+    (cluster.node("CLUSTER1", "HV01", "HV02"), ("State", "DrainStatus"), node("HV01")),
+    (cluster.node_roles("CLUSTER1", "HV01", "HV02"), ("GroupType", "OwnerNode"), GROUP),
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "record"),
+    [pytest.param(query, name, record, id=name) for query, names, record in SAYS_NOTHING for name in names],
+)
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_host_that_says_nothing_does_not_say_no(query: Query[Any], name: str, record: dict[str, Any], value: Any) -> None:
+    """Else a clustered machine is started alone, one is shut down for a setting that it has, a node is taken for empty."""
+    rest = [answered() for _ in query.commands[1:]]
+    assert isinstance(what(query, answered(record), *rest), Fact)
+    with pytest.raises(Unreadable, match=name):
+        what(query, answered({**record, name: value}), *rest)
