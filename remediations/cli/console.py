@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import re
 import sys
 import threading
 import unicodedata
@@ -182,5 +183,16 @@ def plain_errors() -> Iterator[None]:
 
 
 def _field_error(error: Any) -> str:
-    where = "--" + "-".join(str(part).replace("_", "-") for part in error["loc"]) if error["loc"] else "input"
-    return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    where = "-".join(str(part) for part in error["loc"])
+    named, _, rest = said.partition(": ")
+    if not where and re.fullmatch(r"[a-z_]+(, [a-z_]+)*", named):
+        # What fits together is checked as a whole, and names the fields that it is about.
+        where, said = named, rest
+    options = ", ".join(f"--{each.replace('_', '-')}" for each in where.split(", ")) if where else "input"
+    right = next((right for kind, right in _RIGHT.items() if str(error["type"]).startswith(kind)), "")
+    return f"{options}: {said}{f'; {right}' if right else ''}"
+
+
+_RIGHT = dict.fromkeys(("datetime", "timezone"), "write it as 2026-03-01T14:05:00+01:00")
+"""What would be right, where a mistake's own words do not say it, by the beginning of pydantic's name for it."""

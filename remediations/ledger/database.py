@@ -92,7 +92,7 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError) as error:
-            detail = f"the ledger {self.where} cannot be read or written ({_why(error)}); nothing runs without it"
+            detail = f"the ledger {self.where} cannot be read or written ({_why(error)}); nothing runs without it{_cure(error)}"
             raise Refused(Reason.LEDGER_UNAVAILABLE, detail) from error
 
 
@@ -101,6 +101,23 @@ def _why(error: Exception) -> str:
         return f"{error.name} is not installed: pip install 'hyperv-remediation[postgresql]'"
     cause = error.orig if isinstance(error, DBAPIError) else error
     return (str(cause).strip().splitlines() or [type(error).__name__])[0]
+
+
+_CURES = {
+    "operation not permitted": "run this as the account that `remediate serve` runs as",
+    "permission denied": "run this as the account that `remediate serve` runs as",
+    "readonly database": "run this as the account that `remediate serve` runs as",
+    "not a database": "restore it from a backup (docs/operations.md)",
+    "malformed": "restore it from a backup (docs/operations.md)",
+    "disk is full": "make room on its disk",
+    "no space left": "make room on its disk",
+}
+"""What to do, by what SQLite and the system say."""
+
+
+def _cure(error: Exception) -> str:
+    said = _why(error).casefold()
+    return next((f": {cure}" for words, cure in _CURES.items() if words in said), "")
 
 
 def _parsed(url: str) -> URL:

@@ -159,3 +159,20 @@ def test_an_encoding_without_our_marks_ends_nothing_and_json_stays_whole() -> No
     assert json.loads(told("ascii:strict", "catalogue", "--json").stdout) == json.loads(
         told("utf-8", "catalogue", "--json").stdout
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("incident",), "--vm: a failed migration names its virtual machine"),
+        (("set-migration-limits",), "--host, --cluster: name exactly one of the two"),
+        (("incident", "--vm", "VM1", "--occurred-at", "noon"), "too short; write it as 2026-03-01T14:05:00+01:00"),
+        (
+            ("incident", "--vm", "VM1", "--occurred-at", "2026-03-01T14:05"),
+            "timezone info; write it as 2026-03-01T14:05:00+01:00",
+        ),
+    ],
+)
+def test_a_mistake_names_the_options_that_it_is_in_and_what_would_be_right(arguments: tuple[str, ...], says: str) -> None:
+    refused = run("plan", *arguments)
+    assert (refused.exit_code, says in refused.stderr) == (2, True), refused.stderr

@@ -70,7 +70,7 @@ def test_a_garbled_file_is_refused(ledger: Ledger, blank: str) -> None:
     for call in calls.values():
         with refused(UNAVAILABLE, "not a database"):
             call()
-    with refused(UNAVAILABLE, "not a database"):
+    with refused(UNAVAILABLE, "not a database", "nothing runs without it: restore it from a backup"):
         Ledger(blank)
 
 
