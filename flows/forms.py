@@ -57,7 +57,14 @@ def form(flow: Flow[..., Any], site: Site | None = None) -> dict[str, Any]:
 
 
 def _names_of(site: Site) -> dict[Any, Sequence[str]]:
-    return {HostName: [host.name for host in site.hosts], ClusterName: [cluster.name for cluster in site.clusters]}
+    return {
+        HostName: [host.name for host in site.hosts],
+        ClusterName: [cluster.name for cluster in site.clusters],
+        _NODES: [node for cluster in site.clusters for node in cluster.nodes],
+    }
+
+
+_NODES = "nodes"
 
 
 def _filled_in(
@@ -66,7 +73,8 @@ def _filled_in(
     made = dict(schema)
     if "properties" in made:
         made["properties"] = {
-            name: _described(_field(name, field, choices), hints.get(name), names) for name, field in made["properties"].items()
+            name: _described(name, _field(name, field, choices), hints.get(name), names)
+            for name, field in made["properties"].items()
         }
     return made
 
@@ -89,10 +97,11 @@ def _field(name: str, field: Mapping[str, Any], choices: Mapping[str, Any]) -> d
     return made
 
 
-def _described(field: dict[str, Any], hint: Any, names: Mapping[Any, Sequence[str]]) -> dict[str, Any]:
-    """With the names that the inventory has for it."""
-    for kind, known in names.items():
-        if names_in(hint, kind) and known:
+def _described(name: str, field: dict[str, Any], hint: Any, names: Mapping[Any, Sequence[str]]) -> dict[str, Any]:
+    """With the names that the inventory has for it; of a node, those of nodes."""
+    for kind, hosts in names.items():
+        known = names[_NODES] if kind is HostName and name.startswith("node") else hosts
+        if kind is not _NODES and names_in(hint, kind) and known:
             more = f", … ({len(known)} in site.yaml)" if len(known) > MOST else "."
             field["description"] = f"{_sentence(field)}There are {', '.join(known[:MOST])}{more}"
     return field

@@ -44,7 +44,8 @@ class Tallies(Store):
             total = conn.execute(select(func.count()).select_from(_incident)).scalar_one()
             rows = conn.execute(closed.where(_incident.c.closed_at.is_not(None))).all()
             plans = select(_plan.c.run, _plan.c.causes).where(_plan.c.causes.is_not(None)).order_by(_plan.c.run, _plan.c.ask)
-            causes = {row.run: row.causes for row in conn.execute(plans)}
+            # A move that is tried again is for no cause: the mend before it says which.
+            causes = {row.run: row.causes for row in conn.execute(plans) if row.causes}
         outcomes: Counter[tuple[str, str, str]] = Counter()
         mended: list[float] = []
         for row in rows:

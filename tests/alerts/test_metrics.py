@@ -18,8 +18,10 @@ from remediations.ledger import Ledger
 from remediations.model.causes import Cause
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason
+from remediations.model.plan import Plan, Satisfied
 from remediations.model.policy import Policy
 from remediations.model.readiness import HostSeen, Level, Readiness, Way
+from remediations.model.tier import Proof, Reversal, Tier
 
 DASHBOARD = Path(__file__).parents[2] / "configs" / "grafana" / "dashboard.json"
 TOKEN = "a-token-that-is-long-enough"
@@ -93,6 +95,27 @@ def test_what_the_ledger_holds_is_told(ledger: Ledger, clock: Clock) -> None:
     assert found["readiness_age_seconds", ()] == 3 * 3600
     assert found["readiness_ways", (("level", "fails"),)] == 1
     assert found["approvals_waiting", ()] == found["approvals_oldest_seconds", ()] == 0
+
+
+def test_what_was_mended_and_moved_again_counts_for_the_cause_of_its_mend(ledger: Ledger, clock: Clock) -> None:
+    plan = Plan(
+        remediation="register-spns",
+        request={"host": "HV02"},
+        title="Register SPNs",
+        tier=Tier.DIRECTORY,
+        reversal=Reversal.EXACT,
+        proof=Proof.STATE,
+        items=(Satisfied(why="it is registered"),),
+    )
+    opened = ledger.open_incident(Incident(vm="VM42"), None)
+    ledger.start_run("run-1", kind="remediate-migration", incident_id=opened.id, requested_by="a person")
+    ledger.attach_run(opened.id, "run-1")
+    until = clock() + timedelta(hours=1)
+    ledger.seal("run-1", round=1, part="repair", plan=plan, expires_at=until, causes=[Cause.SPN_MISSING])
+    move = plan.model_copy(update={"title": "Move a virtual machine"})
+    ledger.seal("run-1", round=1, part="retry", plan=move, expires_at=until, causes=[])
+    ledger.close_incident(opened.id, Outcome(ending=Ending.MENDED, summary="so it is"))
+    assert list(ledger.tally().outcomes) == [("mended", "", "spn_missing")]
 
 
 @pytest.mark.parametrize(("why", "paused"), [("a person set it", 1), (None, 0)])

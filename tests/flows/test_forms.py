@@ -50,13 +50,10 @@ def test_a_choice_is_typed_and_a_wrong_word_is_refused_by_the_form() -> None:
 def test_a_field_for_hosts_or_clusters_names_those_of_the_inventory() -> None:
     told = {flow.name: dict(fields(form(flow, SITE))) for flow in ALL}
     hosts = f"There are {', '.join(host.name for host in SITE.hosts)}."
-    for flow, name in (
-        ("drain-node", "node"),
-        ("remediate-migration", "source"),
-        ("rolling-maintenance", "nodes"),
-        ("move-vm", "to"),
-    ):
+    for flow, name in (("register-spns", "host"), ("remediate-migration", "source"), ("move-vm", "to")):
         assert told[flow][name]["description"].endswith(hosts), flow
+    for flow, name in (("drain-node", "node"), ("rolling-maintenance", "nodes")):
+        assert told[flow][name]["description"].endswith("There are HV01, HV02."), flow
     assert told["readiness"]["hosts"]["description"].endswith(hosts)
     assert told["readiness"]["clusters"]["description"].endswith("There are CLUSTER1.")
     assert "There are" not in told["remediate-migration"]["vm"]["description"]
