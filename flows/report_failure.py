@@ -68,7 +68,8 @@ def report_failure(failure: dict[str, Any]) -> State[Any]:
 
     Args:
         failure: The fields of the receiver's /alerts/event: vm (or node, for a drain), source, destination, cluster,
-            event_id, channel, provider, message, occurred_at, reported_by; status "resolved" says that it is over.
+            event_id, channel, provider, computer, code, message, occurred_at, reported_by; status "resolved" or
+            "acknowledged" says that nobody is needed any more.
     """
     configure_logs()
     try:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 import typer
 
 from remediations.cli import app
+from remediations.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+COMMENTED = sorted(each for each in (ROOT / "configs").rglob("*") if each.suffix in (".yaml", ".yml", ".json", ".alloy"))
 
 
 def pages() -> list[object]:
@@ -29,6 +32,29 @@ def test_commands_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     typed = re.findall(r"`remediate ([a-z- ]+)", text) + re.findall(r"^ {4,}remediate ([a-z- ]+)", text, re.MULTILINE)
     assert [words for words in typed if not known(words.split())] == []
+
+
+@pytest.mark.parametrize("page", pages())
+def test_options_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    lines = re.findall(r"`remediate ([^`]+)`", text) + re.findall(r"^ {4,}remediate ([^#\n]+)", text, re.MULTILINE)
+    assert [line for line in lines if not takes(line.split())] == []
+
+
+@pytest.mark.parametrize("page", [*pages(), *(pytest.param(each, id=each.name) for each in COMMENTED)])
+def test_settings_exist(page: Path) -> None:
+    named = set(re.findall(r"\bREMEDIATE_[A-Z_]*[A-Z]\b(?!_)", page.read_text("utf-8")))
+    known = {f"REMEDIATE_{name.upper()}" for name in Settings.model_fields}
+    # The example's password, and the secret that an example of Grafana's reads out of Grafana's own environment.
+    assert named - known <= {"REMEDIATE_PASSWORD", "REMEDIATE_RECEIVER_TOKEN", "REMEDIATE_RECEIVER_SECRET"}
+
+
+@pytest.mark.parametrize("page", pages())
+def test_files_of_ours_are_there(page: Path) -> None:
+    named = re.findall(
+        r"`((?:tests|configs|flows|remediations|engine|model|alerts|ledger|lab|\.ci)/[\w./-]*)`", page.read_text("utf-8")
+    )
+    assert [each for each in named if not any((root / each).exists() for root in (ROOT, ROOT / "remediations"))] == []
 
 
 def test_commands_that_the_program_tells_people_to_run_exist() -> None:
@@ -51,6 +77,16 @@ def known(words: list[str]) -> bool:
             return False
         here = found
     return True
+
+
+def takes(typed: list[str]) -> bool:
+    """Whether a command line's options are options of its command."""
+    here: click.Command = typer.main.get_command(app)
+    for word in typed:
+        found = here.get_command(typer.Context(here), word) if isinstance(here, typer.core.TyperGroup) else None
+        here = found or here
+    options = {name for each in here.params for name in each.opts}
+    return {word.partition("=")[0] for word in typed if word.startswith("--")} <= options
 
 
 def test_every_page_is_found_from_the_readme() -> None:

@@ -272,7 +272,7 @@ def catalogue(
     as_json: Json = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="The table that stands in the README.")] = False,
 ) -> None:
-    """List the remediations: what each mends, how dangerous it is, what it sends, and whether it can be undone."""
+    """List the remediations: what each mends, how dangerous it is, whether it can be undone; with --json also what it sends."""
     from remediations.cli.small import catalogue as run
 
     run(as_json=as_json, as_markdown=as_markdown)
