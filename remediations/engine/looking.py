@@ -75,7 +75,7 @@ class Looking(Account):
                 self._look_ahead(remediation, inputs)
             return plan
 
-        return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.id}", work))
+        return self.phase("read and plan", partial(self.watch, f"read and plan: {remediation.summary}", work))
 
     def _look_ahead(self, remediation: Remediation, inputs: Mapping[str, Any]) -> None:
         """What to expect of a plan. Whoever approves is told, or told why it is not known: a plan never ends by it."""
