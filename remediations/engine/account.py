@@ -13,7 +13,7 @@ from remediations.engine.chronicle import Span, chronicle
 from remediations.engine.companions import companions, dismiss
 from remediations.engine.done import did
 from remediations.engine.endings import sent, unverified, whys, with_what_stays
-from remediations.engine.ports import Companion, Considered, Phase, Report, Sent
+from remediations.engine.ports import Companion, Considered, Phase, Report, Sent, without_plan
 from remediations.engine.propose import Proposal
 from remediations.engine.render import report_markdown
 from remediations.engine.report_page import page
@@ -44,6 +44,8 @@ class Account:
         self.considered: tuple[Considered, ...] = ()
         self.plan: Plan | None = None
         self.retry: Plan | None = None
+        self.observed = False
+        """Whether policy wants no more than the diagnosis: the report then holds no plan."""
         self.verified = self.retried = False
         self.phases: list[Phase] = []
         self.proposal: Proposal | None = None
@@ -167,10 +169,10 @@ class Account:
             incident_id=self.incident_id,
             title=self.title or (self.plan.title if self.plan else ""),
             outcome=outcome,
-            considered=self.considered,
-            also_seen=self.proposal.also_seen if self.proposal else (),
-            plan=self.plan,
-            retry=self.retry,
+            considered=tuple(map(without_plan, self.considered)) if self.observed else self.considered,
+            also_seen=self.proposal.also_seen if self.proposal and not self.observed else (),
+            plan=None if self.observed else self.plan,
+            retry=None if self.observed else self.retry,
             sent=what,
             decided=self._decided() if readable else (),
             verified=self.verified,

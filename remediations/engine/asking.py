@@ -74,7 +74,8 @@ class Asking:
         if decided.gate is Gating.NEVER:
             return Outcome(ending=Ending.REFUSED, reason=Reason.POLICY_NEVER, summary=decided.because)
         if not decided.offered:
-            return Outcome(ending=Ending.PROPOSED, summary=f"Proposed only: {decided.because}. Nothing was changed.")
+            said = "Diagnosed and recorded only" if decided.gate is Gating.OBSERVE else "Proposed only"
+            return Outcome(ending=Ending.PROPOSED, summary=f"{said}: {decided.because}. Nothing was changed.")
         decided.refuse()
         if self.follows:
             self.judging.refuse_crowded(wanted, self.follows)

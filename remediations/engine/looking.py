@@ -19,6 +19,7 @@ from remediations.engine.collect import completed
 from remediations.engine.endings import stands
 from remediations.engine.foresight import Foresight, foresee
 from remediations.engine.gather import read_for
+from remediations.engine.ports import without_plan
 from remediations.engine.propose import Proposal, gather_evidence, propose
 from remediations.engine.recording import Recording
 from remediations.engine.render import escape
@@ -113,7 +114,7 @@ class Looking(Account):
         self.plan, self.retry = proposal.plan, proposal.retry
         self.title = proposal.incident.title
         if self.incident_id is not None:
-            looked_at = [each.model_copy(update={"plan": None}).model_dump(mode="json") for each in proposal.considered]
+            looked_at = [without_plan(each).model_dump(mode="json") for each in proposal.considered]
             self.ledger.note(self.run, "considered", {"incident": proposal.incident.to_json(), "causes": looked_at})
             if self.engine.keeps is not None and not self.kept_evidence():
                 keep = partial(self._keep, self.engine.keeps / "evidence", recording, proposal, incident, now, sightings)

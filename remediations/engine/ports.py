@@ -140,6 +140,11 @@ class Considered(Frozen):
     why: str
 
 
+def without_plan(considered: Considered) -> Considered:
+    """The same without the commands."""
+    return considered.model_copy(update={"plan": None})
+
+
 class Sent(Frozen):
     """One command that the run sent, and what became of it."""
 

@@ -26,6 +26,7 @@ from remediations.model.diagnosis import Evidence
 from remediations.model.incident import Incident
 from remediations.model.outcome import Ending, Outcome, Reason, Refused
 from remediations.model.plan import Plan, Verdict
+from remediations.model.policy import Gate as Gating
 from remediations.model.policy import Retry
 from remediations.remoting import RemotingError
 
@@ -142,7 +143,7 @@ class Run(Looking):
                 return Outcome(ending=Ending.NOTHING_TO_DO, summary="What was waited for has come; nothing had to be changed.")
             told = (self.preface, self.engine.judging.override(self.run, plan), self.expected)
             why = "\n\n".join(each for each in told if each)
-            if outcome := self.asking.approved(plan, None, number=1, why=why):
+            if outcome := self._asked(plan, None, 1, why):
                 return outcome
             approved()
         applied, again = self._apply_and_verify(1, "repair", evidence)
@@ -158,6 +159,13 @@ class Run(Looking):
         return Outcome(
             ending=Ending.MENDED, summary="Done and verified: made again on fresh facts, the plan has nothing left to do."
         )
+
+    def _asked(self, plan: Plan | None, retry: Plan | None, number: int, why: str) -> Outcome | None:
+        """As `Asking.approved`; what policy wants observed only is not shown in the report either."""
+        outcome, wanted = self.asking.approved(plan, retry, number=number, why=why), plan or retry
+        if outcome is not None and wanted is not None:
+            self.observed = self.engine.judging.plan(wanted, retry=plan is None).gate is Gating.OBSERVE
+        return outcome
 
     # ---- one round ---------------------------------------------------------------------------------------------------
 
@@ -194,7 +202,7 @@ class Run(Looking):
             part_two = None if self.policy.retry is Retry.NEVER else self.retry
             # Whoever the plan does not help need not wait until it was decided.
             part_ways(self.engine.hosts, self.site, self.ledger, self.incident_id, mend=self.plan, evidence=evidence)
-            if outcome := self.asking.approved(mend, part_two, number=number, why=why_markdown(proposal)):
+            if outcome := self._asked(mend, part_two, number, why_markdown(proposal)):
                 return outcome, cause
         if self.plan is not None and self.plan.steps:
             applied, again = self._apply_and_verify(number, "repair", evidence)

@@ -99,13 +99,8 @@ def test_an_approval_counts_for_one_run_only(bench: Bench) -> None:
         (Policy(windows={}, proof=NAMES, caps=Caps(per_hour=0)), Ending.REFUSED, Reason.CAP_REACHED),
         (Policy.model_validate({"windows": {}, "gates": {"tiers": {2: "never"}}}), Ending.REFUSED, Reason.POLICY_NEVER),
         (Policy.model_validate({"windows": {}, "gates": {"hosts": {"HV04": "propose"}}}), Ending.PROPOSED, None),
-        (
-            Policy.model_validate({"windows": {}, "gates": {"remediations": {"register-spns": "observe"}}}),
-            Ending.PROPOSED,
-            None,
-        ),
     ],
-    ids=["paused", "cap of a host", "cap in all", "never", "host proposes only", "observed"],
+    ids=["paused", "cap of a host", "cap in all", "never", "host proposes only"],
 )
 def test_policy_stops_before_anybody_is_asked(bench: Bench, policy: Policy, ending: Ending, reason: Reason | None) -> None:
     failure = bench.lab.fail(CAUSE)
@@ -120,6 +115,18 @@ def test_policy_stops_before_anybody_is_asked(bench: Bench, policy: Policy, endi
         (reason, True) if reason not in (None, Reason.POLICY_NEVER) else (judged.gate, False)
     )
     assert (judged.refusal.detail if judged.offered and judged.refusal else judged.because) in report.outcome.summary
+
+
+def test_what_policy_wants_observed_is_diagnosed_and_no_plan_is_offered(bench: Bench) -> None:
+    failure = bench.lab.fail(CAUSE)
+    before = bench.lab.world.state_hash()
+    policy = Policy.model_validate({"windows": {}, "gates": {"remediations": {"register-spns": "observe"}}})
+    report = bench.mend(failure, policy=policy, gate=never)
+    assert (report.outcome.ending, report.outcome.reason) == (Ending.PROPOSED, None), report.outcome
+    assert report.outcome.summary.startswith("Diagnosed and recorded only: gates.remediations.register-spns: observe")
+    assert CAUSE in [each.hypothesis.cause for each in report.considered if each.verdict is Verdict.PRESENT]
+    assert "Set-ADComputer" not in report.markdown + report.model_dump_json()
+    assert untouched(bench, before)
 
 
 def test_outside_its_window_a_disruptive_plan_waits_for_the_next(bench: Bench) -> None:
