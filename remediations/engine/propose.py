@@ -16,7 +16,7 @@ from remediations.engine.ports import Considered, Reading
 from remediations.engine.symptom import BEFORE, failed_operation, nodes_of, nowhere, succeeded_since
 from remediations.engine.whose import Neighbours, concerns
 from remediations.facts.events import HostEvents, migration_events
-from remediations.facts.host import Guests, guests
+from remediations.facts.host import Guests, namesakes
 from remediations.facts.vm import Machine, virtual_machine_on
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Evidence, Hypothesis, Sighting
@@ -236,7 +236,7 @@ def gather_evidence(
     until = max(at, now if tried_again else at) + AFTER
     nodes = nodes_of(incident, site)
     queries = [migration_events(node, at - BEFORE) for node in nodes]
-    around = [guests(node) for node in nodes] if incident.vm else []
+    around = [namesakes(incident.vm, node) for node in nodes] if incident.vm else []
     found = gather(hosts, site, [*queries, *around])
     known = Neighbours(seen for each in around if isinstance(seen := found.of(each), Guests))
     scores: dict[Cause, Hypothesis] = {each.cause: each for each in said.hypotheses}

@@ -15,7 +15,7 @@ _ID = re.compile(r"(?<![0-9A-F-])[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?![
 
 
 class Neighbours:
-    """The virtual machines that the hosts of an incident have, as far as they could be asked."""
+    """The virtual machines in whose names an incident's stands, on its hosts, as far as these could be asked."""
 
     def __init__(self, seen: Iterable[Guests] = ()) -> None:
         self._ids: dict[str, str] = {}

@@ -11,6 +11,7 @@ from remediations.facts.read import many, one
 from remediations.facts.vm import MIGRATING, STORAGE_MIGRATING, activity
 from remediations.model.command import command
 from remediations.model.fact import Fact
+from remediations.model.names import VmName
 from remediations.model.plan import Target
 from remediations.model.reply import Reply
 
@@ -104,6 +105,11 @@ def residents(host: str) -> Query[Residents]:
 def guests(host: str) -> Query[Guests]:
     """Names every virtual machine of a host."""
     return Query(host, (command("Get-VM"),), partial(_guests, host))
+
+
+def namesakes(vm: VmName, host: str) -> Query[Guests]:
+    """Names the virtual machines of a host in whose names this one's stands, itself among them: a few, not all of them."""
+    return Query(host, (command("Get-VM", Name=f"*{vm}*"),), partial(_guests, host))
 
 
 @asked_often

@@ -15,6 +15,8 @@ from remediations.catalogue.enable_processor_compatibility import EnableProcesso
 from remediations.catalogue.match_virtual_switches import MatchVirtualSwitches
 from remediations.catalogue.move_vm import MoveVm
 from remediations.engine import Engine, Over
+from remediations.engine.gather import gather
+from remediations.facts.host import Guests, namesakes
 from remediations.lab.protocol import Fault
 from remediations.lab.world.directory import CONTROL, DELEGATION
 from remediations.lab.world.machines import Machine
@@ -189,3 +191,12 @@ def test_a_switch_that_machines_have_come_to_is_not_taken_from_under_them(bench:
     assert back.outcome.ending is Ending.NEEDS_PERSON, back.markdown
     assert "a virtual machine of HV02 is connected to Lab" in back.outcome.summary
     assert "Lab" in world.host("HV02").switches
+
+
+def test_a_host_names_those_whose_names_hold_the_one_that_is_asked_for(bench: Bench) -> None:
+    query = namesakes("VM4", "HV01")
+    found = gather(bench.remoting, bench.lab.site(), [query, namesakes("none of these", "HV01")])
+    seen = found.of(query)
+    assert isinstance(seen, Guests)
+    assert set(seen.ids.values()) == {"VM42", "VM44"}
+    assert all(isinstance(each, Guests) for each in found.seen.values())
