@@ -66,6 +66,17 @@ def test_a_decision_is_kept_and_told_once(ledger: Ledger) -> None:
     assert ledger.head() == head
 
 
+def test_who_waits_on_is_told_once(ledger: Ledger) -> None:
+    def wait(board: Board) -> list[Move]:
+        return [Move(incident_id=each.id, standing=Standing.WAITS, why="all runs are taken") for each in board.waiting]
+
+    (first,) = report(ledger, "VM1")
+    for _ in range(2):
+        assert [move.incident_id for move in ledger.arrange(wait, 10)] == [first.id]
+    assert where(ledger) == {"VM1": Standing.WAITS}
+    assert [note.kind for note in ledger.trail(None)].count("incident queued") == 1
+
+
 def test_a_run_that_was_asked_for_counts_until_it_has_ended(ledger: Ledger) -> None:
     counted: list[int] = []
 
@@ -90,6 +101,9 @@ def test_from_asked_for_to_begun(ledger: Ledger) -> None:
     (first,) = report(ledger, "VM1")
     ledger.arrange(start_first, 10)
     ledger.started_as(first.id, "flow-run-1")
+    head = ledger.head()
+    ledger.started_as(first.id, "flow-run-1")
+    assert ledger.head() == head, "told once"
     assert ledger.to_start() == []
     assert [each.flow_run for each in ledger.not_begun()] == ["flow-run-1"]
     meant = ledger.meant_for("flow-run-1")
