@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from datetime import date
 from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any
@@ -183,6 +184,17 @@ def test_a_reference_under_a_secret_key_is_hidden_and_booleans_are_not() -> None
     assert clean({"password": SecretRef(env="PW"), "token": None, "has_password": True}) == {
         "password": "***", "token": None, "has_password": True,
     }  # fmt: skip
+
+
+def test_dates_and_ids_are_written_plainly() -> None:
+    number = UUID("12345678-1234-5678-1234-567812345678")
+    assert clean({"day": date(2026, 3, 1), "id": number}) == {"day": "2026-03-01", "id": str(number)}
+
+
+def test_a_secret_in_another_one_leaves_nothing_of_the_longer() -> None:
+    for secret in ("hunter2", "hunter2-and-more", "and-more"):
+        register_secret(secret)
+    assert hide("hunter2-and-more, hunter2") == "***, ***"
 
 
 def test_what_is_too_short_to_be_a_secret_blots_out_nothing() -> None:

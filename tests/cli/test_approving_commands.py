@@ -22,6 +22,7 @@ from remediations.model.incident import Incident
 from remediations.model.outcome import Reason, Refused
 from remediations.model.policy import Needed, Proven
 from remediations.model.tier import Tier
+from remediations.redaction import hide
 
 TWO = Needed(people=2, proof=Proven.CODE, own=False, typed="HV02$")
 
@@ -66,6 +67,7 @@ class Screen(Console):
 def enrolled(name: str) -> pyotp.TOTP:
     shown = run("approvers", "add", name)
     assert shown.exit_code == 0, shown.output
+    assert shown.stdout.count("█") > 50, "the picture that the authenticator takes"
     found = pyotp.parse_uri(next(line for line in shown.stdout.splitlines() if line.startswith("otpauth://")))
     assert isinstance(found, pyotp.TOTP)
     return found
@@ -75,6 +77,7 @@ def test_a_secret_is_shown_at_enrolment_only_and_kept_sealed(state: Path) -> Non
     with Ledger(f"sqlite:///{state / 'ledger.db'}"):
         assert "Nobody is enrolled" in run("approvers", "list").stdout
     secret = enrolled("Anna Berg").secret
+    assert hide(f"was it {secret}?") == "was it ***?", "from then on no log shows it"
     assert (state / "approvers.key").stat().st_mode & 0o077 == 0
     listed = run("approvers", "list", "--json").stdout
     assert [each["name"] for each in json.loads(listed)] == ["Anna Berg"]

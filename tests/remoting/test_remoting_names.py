@@ -39,3 +39,20 @@ def test_every_mark_that_ends_a_text_in_powershell_is_doubled(mark: str) -> None
     name = f"a{mark}; Remove-VM -Name b -Force #"
     assert quoted(name) == f"'a{mark}{mark}; Remove-VM -Name b -Force #'"
     assert command("Stop-VM", Name=name).text == f"Stop-VM -Name {quoted(name)} -ErrorAction Stop -Confirm:$false"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("VM42", "VM42"),
+        ("web-01_a.b", "web-01_a.b"),
+        ("-Force", "'-Force'"),  # would be a parameter
+        ("42", "'42'"),  # would be a number
+        ("a b", "'a b'"),
+        ("a;b", "'a;b'"),
+        ("$a", "'$a'"),
+        ("bücher", "'bücher'"),
+    ],
+)
+def test_a_name_that_powershell_would_take_for_something_else_is_quoted(name: str, shown: str) -> None:
+    assert command("Stop-VM", Name=name).text == f"Stop-VM -Name {shown} -ErrorAction Stop -Confirm:$false"
