@@ -81,7 +81,7 @@ def show_plan(digest: str, run: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"causes": causes, "plans": [each.to_json() for each in plans]})
         return
-    for each in causes:
+    for each in sorted(causes, key=lambda each: each["verdict"] != "present"):
         verdict = _VERDICTS[each["verdict"]]
         out.print(f"{verdict}: {each['hypothesis']['cause']}. {each['why']}", markup=False, soft_wrap=True)
     for plan in plans:

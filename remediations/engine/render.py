@@ -6,8 +6,8 @@ Everything that came from an alert or a host is escaped: markdown of ours is dra
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from remediations.engine.ports import Considered, Report
 from remediations.model.fact import Change
@@ -63,12 +63,26 @@ def short_digest(digest: str) -> str:
 def change_words(change: Change) -> tuple[str, str]:
     """Before and after of one field, in words."""
     if change.members:
-        gone = ", ".join(map(str, change.before))
-        come = ", ".join(map(str, change.after))
+        gone, come = _listed(change.before), _listed(change.after)
         before = f"has {gone}" if gone else f"without {come}"
         after = f"with {come}" if come else f"without {gone}"
         return before, after
-    return str(change.before), str(change.after)
+    return _words(change.before), _words(change.after)
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(map(_words, values))
+
+
+def _words(value: Any) -> str:
+    """A value as people write it; of a record its fields: (server krbtgt/CONTOSO.COM, start 2026-03-01T10:00:00Z)."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return f"({', '.join(f'{name} {_words(each)}' for name, each in value.items())})"
+    if isinstance(value, (list, tuple)):
+        return _listed(value) or "nothing"
+    return "nothing" if value is None or value == "" else str(value)
 
 
 def _steps_first(plan: Plan) -> list[Item]:
@@ -155,15 +169,16 @@ def plan_text(plan: Plan) -> str:
 
 
 def considered_line(considered: Considered) -> str:
-    """One cause that was looked at: verdict, why, and what had suggested it."""
+    """One cause that was looked at: verdict, why, and what had suggested it; of one that is ruled out not what did."""
     hypothesis = considered.hypothesis
     how = ""
     presumed = considered.plan is not None and considered.plan.proof is Proof.EXCLUSION and not hypothesis.weak
     if presumed and considered.verdict is Verdict.PRESENT:
         how = " (presumed: what is left after the others)"
-    suggested = "; ".join(escape(each) for each in hypothesis.evidence[:3])
-    verdict = verdict_words(considered) + how
-    return f"- **{escape(hypothesis.cause.value)}**: {verdict}. {escape(considered.why)} _(suggested by: {suggested})_"
+    said = f"- **{escape(hypothesis.cause.value)}**: {verdict_words(considered)}{how}. {escape(considered.why)}"
+    if considered.verdict is Verdict.ABSENT:
+        return said
+    return f"{said} _(suggested by: {'; '.join(escape(each) for each in hypothesis.evidence[:3])})_"
 
 
 def verdict_words(considered: Considered) -> str:
@@ -174,9 +189,14 @@ def verdict_words(considered: Considered) -> str:
     return VERDICT_WORDS[considered.verdict]
 
 
+_FIRST = (Verdict.PRESENT, Verdict.UNKNOWN, None, Verdict.ABSENT)
+
+
 def why_markdown(proposal: Proposal) -> str:
     """Why this plan: causes considered, what the facts say of each, what else was seen, as whom the hosts were read."""
-    lines = [considered_line(each) for each in proposal.considered] or ["Nothing that is known points to a cause."]
+    # What is proven stands above what was ruled out on the way to it: whoever is woken reads the first lines.
+    ranked = sorted(proposal.considered, key=lambda each: _FIRST.index(each.verdict))
+    lines = [considered_line(each) for each in ranked] or ["Nothing that is known points to a cause."]
     lines += [f"- also seen, not on this failure's path: {escape(plan.title)}" for plan in proposal.also_seen]
     lines += [f"- **{escape(told)}**" for told in (proposal.override, proposal.elsewhere) if told]
     lines += [f"- **event log not read**: {escape(each)}" for each in proposal.evidence.unread]
