@@ -12,12 +12,12 @@ from approving import Clock, People, Rows, Suspended, plan
 
 from remediations.engine import Answer, Ask
 from remediations.engine.asking import MISTAKES, Asking
-from remediations.engine.deciding import question_of, record
+from remediations.engine.deciding import lacking, question_of, record
 from remediations.engine.judging import Judging
 from remediations.engine.ports import IN_LEDGER, no_switches
 from remediations.ledger import Decision, Ledger
 from remediations.model.outcome import Refused
-from remediations.model.policy import Policy, Proven
+from remediations.model.policy import Needed, Policy, Proven
 from remediations.model.tier import Tier
 from remediations.settings import load_site, packaged
 
@@ -153,3 +153,48 @@ def test_a_code_is_judged_whatever_the_comment_says(run: Run) -> None:
     wrong = f"{(int(run.people.code('anna', run.clock.now)) + 1) % 1_000_000:06}"
     assert run.by_form("anna", comment=IN_LEDGER, code=wrong) is None
     assert "the code is not anna's" in run.asks.refused
+
+
+# ---- which question is meant, and what it lacks -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("proof", [Proven.CODE], indirect=True)
+def test_a_question_is_found_by_its_digest_and_where_two_runs_ask_it_by_the_run(run: Run) -> None:
+    spelt = f" {PLAN.digest[:4].upper()} {PLAN.digest[4:8]}"
+    assert question_of(run.judging, spelt).asked.run == "run-1"
+    for wrong, says in (
+        (PLAN.digest[:7], "is no digest"),
+        ("zzzzzzzz", "is no digest"),
+        ("00000000", "no plan 00000000 waits"),
+    ):
+        with pytest.raises(LookupError, match=says):
+            question_of(run.judging, wrong)
+    run.judging.ledger.start_run("run-2", kind="test", incident_id=None, requested_by="carla")
+    run.judging.ledger.seal("run-2", round=1, part="retry", plan=PLAN, expires_at=run.clock.now + timedelta(hours=1))
+    with pytest.raises(LookupError, match="waits in 2 runs: say which by --run, of run-1, run-2"):
+        question_of(run.judging, PLAN.digest)
+    found = question_of(run.judging, PLAN.digest, "run-2")
+    assert found.first is None, "a retry that is asked for alone is no part two"
+    assert found.asked.run == "run-2"
+
+
+@pytest.mark.parametrize(
+    ("enrolled", "people", "proof", "says"),
+    [
+        ((), 1, Proven.CODE, "somebody has to approve by one-time codes, and nobody is enrolled yet"),
+        ((), 2, Proven.CODE, "two people have to approve by one-time codes, and nobody is enrolled yet"),
+        (("anna",), 2, Proven.CODE, "two people have to approve by one-time codes, and only one person is enrolled"),
+        (("anna",), 1, Proven.CODE, ""),
+        (("anna", "bert"), 2, Proven.CODE, ""),
+        ((), 2, Proven.NAME, ""),
+    ],
+)
+def test_who_is_missing_for_an_answer_is_told(
+    tmp_path: Path, enrolled: tuple[str, ...], people: int, proof: Proven, says: str
+) -> None:
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", clock=Clock()) as ledger:
+        for name in enrolled:
+            People(ledger).add(name)
+        told = lacking(ledger, Needed(people=people, proof=proof, own=False))
+    assert told.startswith(says)
+    assert bool(told) is bool(says)
