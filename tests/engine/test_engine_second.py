@@ -16,7 +16,7 @@ from remediations.engine.deciding import lacking, question_of, record
 from remediations.engine.judging import Judging
 from remediations.engine.ports import IN_LEDGER, no_switches
 from remediations.ledger import Decision, Ledger
-from remediations.model.outcome import Refused
+from remediations.model.outcome import AnswerRefused, Refused
 from remediations.model.policy import Needed, Policy, Proven
 from remediations.model.tier import Tier
 from remediations.settings import load_site, packaged
@@ -122,6 +122,15 @@ def test_being_woken_uses_up_no_mistake_and_does_not_hide_the_last_one(run: Run)
     decided = run.by_form("bert")
     assert decided is not None
     assert decided.by == "anna and bert"
+
+
+@PROOFS
+def test_so_many_answers_that_do_not_count_end_the_run(run: Run) -> None:
+    for _ in range(MISTAKES - 1):
+        assert run.by_form("bert", target="VM43") is None
+        run.clock.now += timedelta(minutes=1)
+    with pytest.raises(AnswerRefused, match="has to be typed: VM42"):
+        run.by_form("bert", target="VM43")
 
 
 @PROOFS

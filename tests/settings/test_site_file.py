@@ -116,6 +116,13 @@ def test_the_packaged_configuration_is_good_and_fits_the_catalogue() -> None:
     assert load(packaged("site.yaml").parent, tiers).site.cluster("CLUSTER1").nodes == ("HV01", "HV02")
 
 
+@pytest.mark.parametrize("text", ["pause: perhaps\n", "pause: true\npause: false\n", "", "pause: true\n---\npause: false\n"])
+def test_a_policy_that_has_a_mistake_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "policy.yaml").write_text(text)
+    with pytest.raises(ConfigError):
+        load_policy(tmp_path / "policy.yaml")
+
+
 def test_the_packaged_policy_writes_out_the_defaults() -> None:
     shipped, default = load_policy(packaged("policy.yaml")), Policy()
     assert shipped.model_copy(update={"gates": default.gates}) == default
