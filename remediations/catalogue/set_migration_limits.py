@@ -72,7 +72,7 @@ class SetMigrationLimits(Repair):
     sends: ClassVar[frozenset[str]] = frozenset({"Set-RemediationClusterLimit", "Set-VMHost"})
 
     host: HostName | None = Field(default=None, description="A standalone Hyper-V host; or name a cluster")
-    cluster: ClusterName | None = Field(default=None, description="A failover cluster; or name a standalone host")
+    cluster: ClusterName | None = Field(default=None, description="A failover cluster (tier 2); or name a standalone host")
 
     of: Literal["live", "storage"] = Field(default="live", description="Which limit: of live or of storage migrations")
 

@@ -9,14 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperCommand
 
 from remediations.cli import forms
 from remediations.cli.console import Exit, fail, out, plain_errors, print_json, progress
 
 if TYPE_CHECKING:
+    from remediations.catalogue.remediation import Remediation
     from remediations.model.judgement import Judgement
     from remediations.model.plan import Plan
+    from remediations.model.tier import Tier
 
 app = typer.Typer(help="The policy in force.", no_args_is_help=True, add_completion=False)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -81,10 +84,19 @@ def explain_rules(
     entry = CATALOGUE.get(remediation)
     if entry is None:
         fail(f"{remediation} is not in the catalogue: `remediate catalogue` lists it")
-    causes = entry.causes if issubclass(entry, Repair) else ()
+    causes, tier = entry.causes if issubclass(entry, Repair) else (), _tier(entry, host or [], cluster)
     with plain_errors(), engine() as built:
-        subject = Subject.unread(entry.id, entry.tier, causes, hosts=host or [], cluster=cluster, site=built.site)
+        subject = Subject.unread(entry.id, tier, causes, hosts=host or [], cluster=cluster, site=built.site)
         _show([built.judging.subject(subject)], as_json=as_json)
+
+
+def _tier(entry: type[Remediation], hosts: Sequence[str], cluster: str) -> Tier:
+    """The tier of a request for what was named, as far as that is one: a cluster's limit is more than a host's."""
+    named = {"host": next(iter(hosts), None), "cluster": cluster or None}
+    try:
+        return entry.model_validate({name: value for name, value in named.items() if name in entry.model_fields}).risk({})
+    except ValidationError:
+        return entry.tier
 
 
 def _explain(request: Any, given: dict[str, Any]) -> None:

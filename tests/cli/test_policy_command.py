@@ -33,6 +33,12 @@ def test_every_rule_is_shown_and_which_decides() -> None:
         assert rule in shown.stdout
 
 
+@pytest.mark.parametrize(("named", "tier"), [(("--host", "HV03"), 1), (("--cluster", "CLUSTER1"), 2), ((), 1)])
+def test_a_clusters_limit_is_judged_as_what_it_is(named: tuple[str, ...], tier: int) -> None:
+    (judged,) = json.loads(explain("rules", "set-migration-limits", *named, "--json").stdout)
+    assert judged["subject"]["tier"] == tier
+
+
 def test_scripts_read_the_same(state: Path) -> None:
     (judged,) = json.loads(explain("rules", "register-spns", "--cluster", "cluster1", "--json").stdout)
     assert (judged["gate"], judged["decides"]["rule"]) == ("approve", "gates.tiers.2")
