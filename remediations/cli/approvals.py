@@ -31,20 +31,21 @@ def prefect_api() -> str:
 def show(*, as_json: bool) -> None:
     """What waits for a decision, the one that expires first at the top: flow runs, and terminals on this machine."""
     api = Settings.load().prefect_api
-    found: list[dict[str, Any]] = []
-    with err.status(f"asking {api}"):
-        from flows import answering, approvals
+    with err.status(f"asking {api}" if api else "looking into the ledger"):
+        from flows import answering
 
         with answering.desk(api) as here:
             if here is None and api is None:
                 prefect_api()
-            found += _in_ledger(here, told_by_prefect=api is not None) if here is not None else []
-        try:
-            if api is not None:
-                with approvals.client_for(api) as client:
-                    found += [each.model_dump(mode="json", exclude={"fields"}) for each in approvals.waiting(client)]
-        except httpx.HTTPError as error:
-            fail(f"Prefect at {api} does not answer ({error}): is `remediate serve` running?", Exit.FAILED)
+            silent, found = _told_by_prefect(api) if api is not None else ("", [])
+            if here is None and silent:
+                fail(f"{silent}: is `remediate serve` running?", Exit.FAILED)
+            found += _in_ledger(here, told_by_prefect=api is not None and not silent) if here is not None else []
+    if silent:
+        said = (
+            f"{silent}: this is what the ledger has. An answer by `remediate approve` counts; its run goes on once it answers."
+        )
+        err.print(said, markup=False, soft_wrap=True, style="yellow")
     found.sort(key=lambda each: str(each["expires_at"]))
     if as_json:
         print_json(found)
@@ -62,6 +63,17 @@ def show(*, as_json: bool) -> None:
         typed = f" --target '{found[0]['typed']}'" if found[0]["typed"] else ""
         hints = f"remediate approvals {short}        shows its commands\nremediate approve {short} --as NAME{typed}"
         out.print(f"\n{hints}", markup=False, soft_wrap=True)
+
+
+def _told_by_prefect(api: str) -> tuple[str, list[dict[str, Any]]]:
+    """Why Prefect told nothing (empty if it did), and the runs that wait as it tells of them."""
+    from flows import approvals
+
+    try:
+        with approvals.client_for(api) as client:
+            return "", [each.model_dump(mode="json", exclude={"fields"}) for each in approvals.waiting(client)]
+    except httpx.HTTPError as error:
+        return f"Prefect at {api} does not answer ({error})", []
 
 
 def show_plan(digest: str, run: str | None, *, as_json: bool) -> None:

@@ -128,6 +128,20 @@ def test_what_a_flow_run_asked_is_listed_while_no_prefect_is_known(state: Path, 
     assert "answer until 2099-01-02 03:04 UTC" in run("approvals").stdout
 
 
+def test_while_prefect_does_not_answer_the_ledger_tells_what_waits(
+    ledger: Ledger, question: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert question.plan is not None
+    ledger.start_run("a-flow-run", kind="test", incident_id=None, requested_by="carla")
+    until = datetime(2099, 1, 2, 3, 4, 5, 678, UTC)
+    asked = ledger.seal("a-flow-run", round=1, part="repair", plan=question.plan, expires_at=until)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    shown = run("approvals", "--json")
+    assert [each["digest"] for each in json.loads(shown.stdout)] == [asked.digest]
+    assert "does not answer" in shown.stderr
+    assert "An answer by `remediate approve` counts" in shown.stderr
+
+
 def test_the_plan_itself_is_shown_before_it_is_approved(ledger: Ledger, question: Ask) -> None:
     assert question.plan is not None
     opened = ledger.open_incident(Incident(vm="VM51", source="HV01"), None)
