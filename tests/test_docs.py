@@ -28,6 +28,20 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", pages())
+def test_anchors_are_headings(page: Path) -> None:
+    linked = re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)", page.read_text("utf-8"))
+    texts = [(anchor, (page.parent / target if target else page).read_text("utf-8")) for target, anchor in linked]
+    assert [
+        anchor for anchor, text in texts if anchor not in map(anchor_of, re.findall(r"^#+ (.+)$", text, re.MULTILINE))
+    ] == []
+
+
+def anchor_of(heading: str) -> str:
+    """What GitHub makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", pages())
 def test_commands_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     typed = re.findall(r"`remediate ([a-z- ]+)", text) + re.findall(r"^ {4,}remediate ([a-z- ]+)", text, re.MULTILINE)
