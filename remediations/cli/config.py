@@ -27,8 +27,8 @@ def check(
 ) -> None:
     """Say everything that is wrong with site.yaml and policy.yaml: file, line, what is wrong, what would be right.
 
-    Reads the files only; no host is asked. Exit code 0 if nothing is wrong, 2 otherwise. Says too, without counting it as
-    wrong, where policy asks for approvers that nobody has enrolled.
+    No host is asked. Exit code 0 if nothing is wrong, 2 otherwise. Says too, without counting it as wrong, which passwords this
+    account cannot read, and where policy asks for approvers that nobody has enrolled.
     """
     from remediations import settings
     from remediations.catalogue import CATALOGUE
@@ -43,7 +43,7 @@ def check(
             settings.this_machine(tiers)
     except settings.ConfigError as error:
         directory, policy, problems = config or Path(), None, list(error.problems)
-    warnings = _approvers(policy) if policy is not None and not problems else []
+    warnings = [*_site(directory), *_approvers(policy)] if policy is not None and not problems else []
     if as_json:
         told = {"directory": str(directory), "problems": [problem.to_json() for problem in problems]}
         print_json({**told, "warnings": warnings})
@@ -52,10 +52,34 @@ def check(
             out.print(str(problem), markup=False, soft_wrap=True)
         fail(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}: nothing runs on this configuration")
     else:
-        err.print(f"site {directory / 'site.yaml'} and policy {policy}: nothing is wrong", markup=False, soft_wrap=True)
+        own = policy is not None and policy.parent == directory
+        which = f"policy {policy}" if own else f"the policy that came with the program ({policy})"
+        err.print(f"site {directory / 'site.yaml'} and {which}: nothing is wrong", markup=False, soft_wrap=True)
         for warning in warnings:
             err.print(f"but: {warning}", markup=False, soft_wrap=True, style="yellow")
     raise typer.Exit(Exit.BAD_INPUT if problems else Exit.DONE)
+
+
+def _site(directory: Path) -> list[str]:
+    """What of the site is no mistake, and yet keeps much from being looked at."""
+    from remediations.settings import SecretUnavailable, load_site, resolve
+
+    site, found = load_site(directory / "site.yaml"), []
+    if not site.controllers:
+        found.append(
+            "no domain controller is named (controllers:): service principal names, delegation and stale tickets cannot be "
+            "looked at"
+        )
+    silent: dict[str, list[str]] = {}
+    for host in site.all_hosts():
+        secret = host.endpoint.password
+        if secret is not None and secret.block is None:  # Prefect's are its own to tell
+            try:
+                resolve(secret)
+            except SecretUnavailable as error:
+                silent.setdefault(str(error), []).append(host.name)
+    found += [f"the password for {', '.join(hosts)} cannot be read here: {why}" for why, hosts in silent.items()]
+    return found
 
 
 def _approvers(file: Path) -> list[str]:

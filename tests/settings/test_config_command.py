@@ -16,6 +16,24 @@ def test_a_good_directory() -> None:
     assert "nothing is wrong" in result.stderr
 
 
+def test_what_keeps_much_from_being_looked_at_is_told_and_is_no_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OF_NOBODY", raising=False)
+    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path))
+    (tmp_path / "site.yaml").write_text(
+        "domain: a.test\nhosts:\n"
+        "  - {name: HV01, endpoint: {username: u, password: {env: OF_NOBODY}}}\n"
+        "  - {name: HV02, endpoint: {username: u, password: {env: OF_NOBODY}}}\n"
+    )
+    result = CliRunner().invoke(app, ["check", "--config", str(tmp_path)])
+    assert result.exit_code == 0
+    told = " ".join(result.stderr.split())
+    assert "the policy that came with the program" in told
+    assert "but: no domain controller is named (controllers:)" in told
+    assert "the password for HV01, HV02 cannot be read here: environment variable OF_NOBODY is not set" in told
+
+
 def test_the_example_is_right_but_nothing_runs_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REMEDIATE_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
