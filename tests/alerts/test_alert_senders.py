@@ -57,6 +57,12 @@ def test_a_signature_covers_the_body_and_its_time(headers: dict[str, str], right
     assert senders().signed(Headers(raw=raw), BODY) is right
 
 
+def test_where_no_secret_is_set_nothing_is_signed() -> None:
+    headers = Headers(raw=[(SIGNATURE.lower().encode(), sign(BODY, secret="")[SIGNATURE].encode())])
+    assert Senders(token=lambda: TOKEN).signed(headers, BODY) is False
+    assert Senders(secret=lambda: SECRET).has_token(PATH, f"token={SECRET}", Headers({"Authorization": "Bearer "})) is False
+
+
 def test_a_signed_alert_is_taken_with_its_body_whole() -> None:
     intake = Intake()
     application = app(intake, token=None, secret=lambda: SECRET)
