@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from remediations.cli import forms
 from remediations.cli.children import until_told
-from remediations.cli.console import Exit, err, exit_code, fail, out, plain_errors, print_json, progress
+from remediations.cli.console import Exit, err, exit_code, out, plain_errors, print_json, progress
 from remediations.model.outcome import Reason, Refused
 from remediations.model.policy import Proven
 
@@ -232,7 +232,8 @@ def _answered(ask: Ask, who: str, given: Mapping[str, Any], wanted: str) -> Answ
         if decision == "approve" and ask.needed.proof is Proven.CODE and not code:
             code = ask_code(who)
     else:
-        fail(f"this is no terminal to ask at: give --approve {ask.digest[:8]}", Exit.NOT_APPROVED)
+        # The run ends with it, as refused: its question would else wait for hours, and nobody would hear the answer.
+        raise Refused(Reason.NOT_APPROVED, f"this is no terminal to ask at: give --approve {ask.digest[:8]}")
     return Answer(
         decision=decision,
         approver=who,

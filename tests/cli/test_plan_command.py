@@ -53,3 +53,13 @@ def test_what_cannot_be_seen_without_the_module_is_not_taken_for_proven(lab: Lab
     assert "is neither proven nor ruled out by the facts: " in said
     assert "kerberos_tickets_stale (" in said
     assert "Run: remediate host export DIR, then on HV01 as administrator: powershell -File DIR\\Install.ps1" in said
+
+
+def test_where_nobody_can_be_asked_the_run_ends_and_leaves_no_question(lab: Lab) -> None:
+    lab.inject("spn_missing")
+    before = lab.world.state_hash()
+    refused = CliRunner().invoke(app, ["apply", "register-spns", "--host", "HV04"])
+    assert refused.exit_code == 4, refused.output
+    assert "this is no terminal to ask at: give --approve " in " ".join(refused.output.split())
+    assert json.loads(CliRunner().invoke(app, ["approvals", "--json"]).stdout) == []
+    assert lab.world.state_hash() == before
