@@ -11,12 +11,14 @@ from law_bench import Bench, never
 from remediations.engine import Answer, Report
 from remediations.engine.done import Did
 from remediations.engine.render import plan_markdown, plan_text
-from remediations.engine.undo import undo_plan
+from remediations.engine.undo import guards_of_undo, undo_plan
 from remediations.lab.protocol import Fault
 from remediations.ledger import Entry
+from remediations.model.base import Json
 from remediations.model.causes import Cause
 from remediations.model.command import command
-from remediations.model.fact import Change, Fact
+from remediations.model.fact import Change, Fact, Guard
+from remediations.model.fact import Test as By
 from remediations.model.outcome import Ending, Reason
 from remediations.model.plan import Blocked, Close, Manual, Plan, Satisfied, Step, Target, Verdict
 from remediations.model.tier import Reversal, Tier
@@ -169,6 +171,7 @@ class Lamp(Fact):
 
     state: str = "Off"
     version: str = "1"
+    host: str = "HV01"
 
 
 def lamp_step(field: str, old: str, new: str, *, undo: bool = True, **more: object) -> Step:
@@ -245,3 +248,51 @@ def test_an_undo_that_turns_something_off_carries_what_turns_it_on_again() -> No
     assert (first.opens, first.close.command.name, third.closes) == ("off", "Start-VM", "off")
     assert [change.after for step in plan.steps for change in step.changes] == ["Off", "1", "On"]
     assert (second.undo, plan.tier, plan.reversal) == (between.command, Tier.WORKLOAD, Reversal.EXACT)
+
+
+def test_steps_that_open_and_close_nothing_are_all_taken_back_newest_first() -> None:
+    first, second = lamp_step("version", "1", "2"), lamp_step("state", "Off", "On")
+    plan = undo_plan("run-1", did(first, second), [], facts(state="On", version="2"))
+    assert [change.after for step in plan.steps for change in step.changes] == ["Off", "1"]
+
+
+def test_nothing_is_shut_down_for_what_is_already_as_it_was() -> None:
+    between = lamp_step("version", "1", "2")
+    plan = undo_plan("run-1", did(DOWN, between, UP), [], facts(state="On", version="1"))
+    assert [type(item) for item in plan.items] == [Satisfied] * 3
+
+
+def lamp(field: str, test: By, bound: Json) -> Guard:
+    return Guard(fact="Lamp:vm42", field=field, test=test, bound=bound)
+
+
+HOME = lamp("host", By.EQUALS, "HV01")
+
+
+@pytest.mark.parametrize(
+    ("guard", "kept"),
+    [
+        (HOME, lamp("host", By.EQUALS, "HV02")),  # where it is now
+        (lamp("state", By.EQUALS, "Off"), lamp("state", By.EQUALS, "On")),  # as the step left it
+        (lamp("version", By.EQUALS, "2"), lamp("version", By.EQUALS, "2")),  # as the plan had made it for the step
+        (lamp("subject", By.NOT, "vm43"), lamp("subject", By.NOT, "vm43")),  # what must not be must not be
+        (lamp("state", By.NOT, "Saved"), None),  # of what the step itself changed
+        (lamp("subject", By.EQUALS, "vm42"), None),  # what was so before is not the undo's affair
+        (lamp("version", By.AT_LEAST, "2"), None),  # nor is how much there had to be
+    ],
+)
+def test_an_undo_has_the_guards_that_are_its_own(guard: Guard, kept: Guard | None) -> None:
+    (first, second) = did(lamp_step("version", "1", "2"), lamp_step("state", "Off", "On", guards=(guard,)))
+    assert list(guards_of_undo(first.plan, second.step, "HV02")) == ([] if kept is None else [kept])
+
+
+@pytest.mark.parametrize(("closes_at", "then_at"), [("HV01", "HV02"), ("HV09", "HV09")])
+def test_what_ends_the_bracket_of_an_undo_follows_the_machine_as_the_undo_does(closes_at: str, then_at: str) -> None:
+    close = Close(host=closes_at, command=command("Start-VM", Name="VM42"))
+    down = lamp_step("state", "On", "Off", opens="off", close=close, guards=(HOME,))
+    between, up = lamp_step("version", "1", "2", guards=(HOME,)), lamp_step("state", "Off", "On", closes="off", guards=(HOME,))
+    plan = undo_plan("run-1", did(down, between, up), [], facts(state="On", version="2", host="HV02"))
+    assert [step.host for step in plan.steps] == ["HV02"] * 3
+    opened = plan.steps[0].close
+    assert opened is not None
+    assert opened.host == then_at
