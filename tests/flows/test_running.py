@@ -118,5 +118,7 @@ def test_a_command_whose_number_another_process_has_now_is_over() -> None:
     over = fate(client, ":".join(other))
     assert over is not None
     assert over.words == "The command that ran it ended without finishing it"
+    untold = [*own[:3], "", own[4]]
+    assert fate(client, ":".join(untold)) is None, "nobody wrote down when it began: its number lives, so it may"
     someone_else_s = [*own[:2], "1", "0-1", own[4]]
     assert fate(client, ":".join(someone_else_s)) is not None
