@@ -233,7 +233,9 @@ def _answered(ask: Ask, who: str, given: Mapping[str, Any], wanted: str) -> Answ
             code = ask_code(who)
     else:
         # The run ends with it, as refused: its question would else wait for hours, and nobody would hear the answer.
-        raise Refused(Reason.NOT_APPROVED, f"this is no terminal to ask at: give --approve {ask.digest[:8]}")
+        unasked = f"this is no terminal to ask at: give --approve {ask.digest[:8]}"
+        err.print(unasked, markup=False, soft_wrap=True)
+        raise Refused(Reason.NOT_APPROVED, unasked)
     return Answer(
         decision=decision,
         approver=who,
