@@ -247,7 +247,8 @@ def test_the_check_says_how_many_approvers_are_missing(state: Path) -> None:
     def warnings() -> str:
         checked = run("config", "check", "--json")
         assert checked.exit_code == 0
-        return " ".join(json.loads(checked.stdout)["warnings"])
+        told = json.loads(checked.stdout)["warnings"]
+        return " ".join(each for each in told if "enrolled" in each)
 
     assert "2 people at tiers 3, 4, and 0 people are enrolled" in warnings()
     assert list(state.iterdir()) == [], "asking makes no ledger"

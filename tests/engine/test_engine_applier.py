@@ -26,18 +26,18 @@ from remediations.settings import load_site, packaged
 PLAN = plan(Tier.LOCAL, 4)
 
 
-class Machine(Fact):
+class Boiler(Fact):
     """What is waited for."""
 
     state: str = "Stopping"
 
 
 def shows(facts: Mapping[str, Fact]) -> str:
-    return str(facts["Machine:vm42"].to_json()["state"])
+    return str(facts["Boiler:vm42"].to_json()["state"])
 
 
 def is_(state: str) -> Guard:
-    return Guard(fact="Machine:vm42", field="state", test=By.EQUALS, bound=state)
+    return Guard(fact="Boiler:vm42", field="state", test=By.EQUALS, bound=state)
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Scripted(Applier):
         passed = (self.clock() - Clock().now).total_seconds()
         self.reads.append(passed)
         state = next(state for since, state in sorted(self.script.items(), reverse=True) if since <= passed)
-        return {"Machine:vm42": Machine(subject="VM42", state=state)}
+        return {"Boiler:vm42": Boiler(subject="VM42", state=state)}
 
 
 def nothing(*_: object) -> None:
@@ -140,8 +140,8 @@ def test_what_comes_is_waited_for(bench: Bench, script: dict[float, str], wanted
     ("script", "wanted", "says", "reads"),
     [
         ({0: "Stopping", 21: "Off"}, wait(), "it shuts down: not within 20 s", [0, 5, 10, 15, 20]),
-        ({0: "Stopping", 4: "Broken", 9: "Off"}, wait(stalls=(is_("Broken"),)), "it stalled, Machine state is Broken", [0, 5]),
-        ({0: "Stopping", 15: "Off"}, wait(patience=10), "nothing moved for 10 s (Machine state: Stopping)", [0, 5, 10]),
+        ({0: "Stopping", 4: "Broken", 9: "Off"}, wait(stalls=(is_("Broken"),)), "it stalled, Boiler state is Broken", [0, 5]),
+        ({0: "Stopping", 15: "Off"}, wait(patience=10), "nothing moved for 10 s (Boiler state: Stopping)", [0, 5, 10]),
         ({0: "Stopping", 5: "Saving", 19: "Off"}, wait(patience=10), "nothing moved for 10 s", [0, 5, 10, 15]),
     ],
     ids=["too long", "stalled", "patience", "patience anew"],
