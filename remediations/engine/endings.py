@@ -67,7 +67,13 @@ def _unexplained(proposal: Proposal) -> str:
     """Why there is nothing to plan: nothing points to a cause, or what does is not so, or not known to be."""
     evidence = proposal.evidence
     open_ = [each for each in proposal.considered if each.verdict is not Verdict.ABSENT]
-    if not evidence.hypotheses:
+    weak = ", ".join(each.cause.value for each in evidence.weak)
+    if weak:
+        said = (
+            f"Nothing in {evidence.looked_into} is sure of a cause that is known: unknown. Words alone point to {weak}; "
+            "nothing is planned on words alone, what the facts say of it stands below"
+        )
+    elif not evidence.hypotheses:
         said = f"Nothing in {evidence.looked_into} points to a cause that is known: unknown"
     elif open_:
         told = "; ".join(f"{each.hypothesis.cause.value} ({_brief(each.why)})" for each in open_[:3])

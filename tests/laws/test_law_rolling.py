@@ -359,12 +359,12 @@ def fresh(bench: Bench, number: int) -> Bench:
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("way", ["resumed", "recovered"])
 def test_killed_anywhere_it_goes_on_where_it_was(bench: Bench, way: str) -> None:
-    """Every twelfth write to the ledger or to a host, others for each way, before it and after it in turn."""
+    """Every eighteenth write to the ledger or to a host, others for each way, before it and after it in turn."""
     writes = killed(fresh(bench, 0), None, after=False, way=way)
     assert {"take_roll", "stage", "end_roll", "change", "intend"} <= set(writes)
-    points = range(1 if way == "resumed" else 7, len(writes) + 1, 12)
+    points = range(1 if way == "resumed" else 10, len(writes) + 1, 18)
     for at in points:
         one = fresh(bench, at)
-        killed(one, at, after=at % 24 > 12, way=way)
+        killed(one, at, after=at % 36 > 18, way=way)
         one.ledger.close()
     print(f"{way}: {len(points)} of {len(writes)} writes")
