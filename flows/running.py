@@ -123,7 +123,5 @@ def _run_id() -> str:
 
 def state_of(outcome: Outcome) -> State[Any]:
     """The flow run's last state: Failed for what failed (taken back or not), Completed for every other ending, in words."""
-    reason = f" ({outcome.reason.value})" if outcome.reason is not None else ""
-    message = f"{outcome.ending.value}{reason}: {outcome.summary}"
     failed = outcome.ending in (Ending.FAILED, Ending.UNDONE) or outcome.reason is Reason.LEDGER_UNAVAILABLE
-    return Failed(message=message) if failed else Completed(message=message)
+    return Failed(message=outcome.words) if failed else Completed(message=outcome.words)

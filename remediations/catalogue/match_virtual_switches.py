@@ -150,18 +150,18 @@ class MatchVirtualSwitches(OfKnownWay):
             return self._step(
                 there,
                 (there.switches - {strangers[0]}) | {renamed},
-                command("Rename-VMSwitch", Name=strangers[0].name, NewName=name),
-                command("Rename-VMSwitch", Name=name, NewName=strangers[0].name),
-                f"{state}; its only {kind} switch that site.yaml does not know is {strangers[0].name}",
+                sent=command("Rename-VMSwitch", Name=strangers[0].name, NewName=name),
+                back=command("Rename-VMSwitch", Name=name, NewName=strangers[0].name),
+                why=f"{state}; its only {kind} switch that site.yaml does not know is {strangers[0].name}",
             )
         if kind != "External" and not strangers:
             made = Switch(name=name, kind=kind, teaming="none", uplinks=frozenset())
             return self._step(
                 there,
                 there.switches | {made},
-                command("New-VMSwitch", Name=name, SwitchType=kind),
-                command("Remove-VMSwitch", Name=name),
-                f"{state}; site.yaml expects an {kind} one, which needs no adapter",
+                sent=command("New-VMSwitch", Name=name, SwitchType=kind),
+                back=command("Remove-VMSwitch", Name=name),
+                why=f"{state}; site.yaml expects an {kind} one, which needs no adapter",
                 # Whatever came to it since would be cut off.
                 undo_guards=(unused(there.subject, name),),
             )
@@ -176,10 +176,11 @@ class MatchVirtualSwitches(OfKnownWay):
             ),
         )
 
-    def _step(  # noqa: PLR0917 - what makes one step another
+    def _step(
         self,
         there: HostSwitches,
         after: frozenset[Switch],
+        *,
         sent: Command,
         back: Command,
         why: str,

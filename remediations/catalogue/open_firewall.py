@@ -26,7 +26,7 @@ from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown, changes
 from remediations.model.incident import Incident
 from remediations.model.names import HostName
-from remediations.model.plan import Item, Manual, Satisfied, Step
+from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied, Step
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
@@ -121,10 +121,13 @@ class OpenFirewall(OfPeer):
         doors = [MIGRATION] + [SMB] * smb + [IWARP] * iwarp + [WINRM] * managed + [HEARTBEAT, MEMBERSHIP] * clustered
         if smb and not isinstance(adapters, Rdma):
             yield unread(f"whether adapters of {wall.subject} do RDMA by iWARP", adapters)
+        found, narrower = False, ""
         for door in doors:
             item = _open(door, wall, peer)
             if isinstance(item, (Step, Manual)) and (other := _another(door, wall, others)):
                 item = other
+                narrower = narrower or next(iter(_by(door, wall, others)), "")
+            found = found or isinstance(item, (Step, Manual))
             yield item
             if isinstance(item, Step):
                 wall = wall.with_rule(door.rule)
@@ -132,12 +135,17 @@ class OpenFirewall(OfPeer):
             if isinstance(seen, Unknown):
                 yield unread(f"rules of {host} that forbid", seen)
             if isinstance(seen, BlockRules):
-                yield from (
+                forbidding = [
                     _forbidden(host, rule, door)
                     for door in doors
                     for rule in sorted(seen.rules, key=lambda each: each.name)
                     if rule.inbound is inbound and rule.covers(door.port, door.protocol)
-                )
+                ]
+                found = found or bool(forbidding)
+                yield from forbidding
+        if narrower and not found:
+            look = f"on {wall.subject}: Get-NetFirewallRule -Name {quoted(narrower)} | Get-NetFirewallAddressFilter"
+            yield Blocked(obstacle=Obstacle.UNKNOWN, why=f"whether {narrower} lets {peer} in is not known; {look}")
 
 
 def _open(door: _Door, wall: Firewall, peer: str) -> Item:
@@ -184,17 +192,20 @@ def _open(door: _Door, wall: Firewall, peer: str) -> Item:
 
 
 def _another(door: _Door, wall: Firewall, others: AllowRules | Unknown | NotApplicable) -> Item | None:
-    """Another rule than Windows' own that lets a port in, by its number: then it is not the missing one that keeps it out."""
+    """Another rule than Windows' own that lets a port in, by its number: a wider one is not opened beside it."""
     if isinstance(others, Unknown):
         return unread(f"other rules of {wall.subject} that allow", others)
-    if not isinstance(others, AllowRules):
-        return None
-    by = sorted(
-        each.name for each in others.rules if each.names(door.port, door.protocol) and (each.owner or wall.local_rules_count)
-    )
+    by = _by(door, wall, others)
     if not by:
         return None
     return Satisfied(why=f"{wall.subject} lets {door.text} in by {by[0]}, not by {door.rule}; for whom was not looked at")
+
+
+def _by(door: _Door, wall: Firewall, others: AllowRules | Unknown | NotApplicable) -> list[str]:
+    """The names of the rules that let a port in by its number."""
+    rules = others.rules if isinstance(others, AllowRules) else frozenset()
+    counting = (each for each in rules if each.owner or wall.local_rules_count)
+    return sorted(each.name for each in counting if each.names(door.port, door.protocol))
 
 
 def _forbidden(host: str, rule: Rule, door: _Door) -> Item:

@@ -42,10 +42,12 @@ def undo(
     who = as_ or getpass.getuser()
     gate = terminal_gate(who, {"approve": approve, "comment": comment, "code": code, "target": target, "no_retry": True})
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), _there(), until_told(), engine(progress) as built:
-        own = terminal_run()
-        with nullcontext() if dry_run else finished(built, own):
-            report = built.undo(own, run, dry_run=dry_run, gate=gate, requested_by=who)
+    with plain_errors():
+        refuse_none()
+        with until_told(), engine(progress) as built:
+            own = terminal_run()
+            with nullcontext() if dry_run else finished(built, own):
+                report = built.undo(own, run, dry_run=dry_run, gate=gate, requested_by=who)
     show(report, as_json=as_json)
 
 
@@ -70,27 +72,25 @@ def recover(
     from remediations.model.roll import parent
 
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), _there(), engine(progress) as built, _prefect() as client:
-        lost = set(gone or ())
-        _check_gone(lost, [each.run for each in built.ledger.unfinished_runs()], lambda run: unseen(client, run))
-        said = Over(reason=None, words=f"{getpass.getuser()} said that its process is gone")
+    lost = set(gone or ())
+    said = Over(reason=None, words=f"{getpass.getuser()} said that its process is gone")
+    with plain_errors():
+        refuse_none()  # "nothing was left" of a ledger that was just made would be no answer
+        with engine(progress) as built, _prefect() as client:
 
-        def fate_of(run: str) -> Over | None:
-            return said if parent(run) in lost else fate(client, run)
+            def hidden(run: str) -> str:
+                return unseen(client, run)
 
-        found, left = built.recover(fate_of), built.left_over(fate_of, lambda run: unseen(client, run))
+            def fate_of(run: str) -> Over | None:
+                return said if parent(run) in lost else fate(client, run)
+
+            _check_gone(lost, [each.run for each in built.ledger.unfinished_runs()], hidden)
+            found, left = built.recover(fate_of), built.left_over(fate_of, hidden)
     if as_json:
         print_json({"recovered": [each.model_dump(mode="json") for each in found], "left": [each.to_json() for each in left]})
     else:
         _tell(found, left)
     raise typer.Exit(code_of(found, left))
-
-
-@contextmanager
-def _there() -> Iterator[None]:
-    """The ledger that runs are kept in is there: "nothing was left" of one that was just made would be no answer."""
-    refuse_none()
-    yield
 
 
 def _check_gone(gone: Collection[str], unfinished: Collection[str], unseen: Unseen) -> None:
@@ -114,8 +114,7 @@ def code_of(found: list[Recovered], left: list[Left]) -> Exit:
 def _tell(found: list[Recovered], left: list[Left]) -> None:
     for each in found:
         incident = f" ({each.incident_id})" if each.incident_id else ""
-        ending = f"{each.outcome.ending.value}: {each.outcome.summary}"
-        out.print(f"{each.run}{incident}: {each.what}\n  {ending}", markup=False, soft_wrap=True)
+        out.print(f"{each.run}{incident}: {each.what}\n  {each.outcome.words}", markup=False, soft_wrap=True)
     for one in left:
         out.print(f"{one.run}: still {one.what}\n  {one.why}", markup=False, soft_wrap=True)
     if not found and not left:

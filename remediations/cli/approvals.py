@@ -79,7 +79,9 @@ def _told_by_prefect(api: str) -> tuple[str, list[dict[str, Any]]]:
 def show_plan(digest: str, run: str | None, *, as_json: bool) -> None:
     """The whole plan that waits under this digest: the causes that were considered, its commands, and its part two."""
     from flows import answering
-    from remediations.engine.render import plan_text
+    from remediations.engine import Considered
+    from remediations.engine.render import plan_text, verdict_words
+    from remediations.model.plan import Verdict
 
     api = Settings.load().prefect_api
     with answering.desk(api) as here:
@@ -93,14 +95,11 @@ def show_plan(digest: str, run: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"causes": causes, "plans": [each.to_json() for each in plans]})
         return
-    for each in sorted(causes, key=lambda each: each["verdict"] != "present"):
-        verdict = _VERDICTS[each["verdict"]]
-        out.print(f"{verdict}: {each['hypothesis']['cause']}. {each['why']}", markup=False, soft_wrap=True)
+    considered = [Considered.model_validate(each) for each in causes]
+    for each in sorted(considered, key=lambda each: each.verdict is not Verdict.PRESENT):
+        out.print(f"{verdict_words(each)}: {each.hypothesis.cause.value}. {each.why}", markup=False, soft_wrap=True)
     for plan in plans:
         out.print(f"\n{plan_text(plan)}", markup=False, soft_wrap=True)
-
-
-_VERDICTS = {"present": "proven", "absent": "ruled out", "unknown": "not decided", None: "not decided"}
 
 
 def _link(api: str, digest: str, run: str | None) -> str:

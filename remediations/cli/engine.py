@@ -133,7 +133,7 @@ def finished(built: Engine, run: str) -> Iterator[None]:
         err.print("\nEnding it: what was begun is taken back, which may take minutes.", style="yellow")
         ended = {each.run: each.outcome for each in built.recover(fate)}
         for each in ended.values():
-            err.print(f"{each.ending.value}: {each.summary}", markup=False, soft_wrap=True)
+            err.print(each.words, markup=False, soft_wrap=True)
         left = [each for each in built.left_over(fate, lambda each: "") if parent(each.run) == run]
         for one in left:
             told = f"Still {one.what} ({one.why}): `remediate recover` goes on with it."

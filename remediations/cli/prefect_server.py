@@ -100,9 +100,7 @@ def wait_ready(api: str, child: Child | None, seconds: float = READY_SECONDS) ->
                 return
             if answer.is_success and child is None:
                 wrong, right = f"what answers at {api} is no Prefect API", "its address ends with /api"
-                raise ConfigError(
-                    [Problem(file="environment", line=0, column=0, where="PREFECT_API_URL", wrong=wrong, right=right)]
-                )
+                raise ConfigError([Problem.of_variable("PREFECT_API_URL", wrong, right)])
             problem = f"HTTP {answer.status_code}"
         time.sleep(0.2)
     where = f"; its log is {child.log}\n{child.tail()}" if child is not None else ""

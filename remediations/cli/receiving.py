@@ -96,7 +96,7 @@ _OTHERWISE = {
 
 
 def _wrong(setting: str, wrong: str, right: str) -> Problem:
-    return Problem(file="environment", line=0, column=0, where=f"REMEDIATE_RECEIVER_{setting}", wrong=wrong, right=right)
+    return Problem.of_variable(f"REMEDIATE_RECEIVER_{setting}", wrong, right)
 
 
 def _refuse_open(found: Settings) -> None:
@@ -120,7 +120,9 @@ def _refuse_unreadable(found: Settings, what: str) -> None:
             read()
     except SecretUnavailable as error:
         name = f"{what}_FILE" if getattr(found, f"receiver_{what.lower()}_file") else f"{what}_ENV"
-        raise ConfigError([_wrong(name, str(error), "nobody could send an alert")]) from None
+        raise ConfigError(
+            [_wrong(name, str(error), "nobody could send an alert: name one that this account can read")]
+        ) from None
 
 
 def _tls(found: Settings) -> dict[str, str]:

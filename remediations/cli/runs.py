@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remediations.cli.console import fail, out, plain_errors, print_json
-from remediations.cli.engine import Json
-from remediations.cli.stops import this_ledger
+from remediations.cli.stops import Json, this_ledger
 
 if TYPE_CHECKING:
     from remediations.ledger import Ledger, RunRecord
@@ -27,52 +26,49 @@ def runs(
         if run is not None and not found:
             fail(f"no run, and no run of an incident, is called {run!r}; `remediate runs` lists the last ones")
         one = found[0] if run is not None and len(found) == 1 else None
-        told = [_told(ledger, each) for each in found]
         if as_json:
-            print_json([each.model_dump(mode="json") | more for each, more in zip(found, told, strict=True)])
-        elif one is not None:
-            _tell_whole(one, told[0])
-        elif not found:
+            whole = {each.run: {"title": _title(ledger, each), "report": _report(ledger, each)} for each in found}
+            print_json([each.model_dump(mode="json") | whole[each.run] for each in found])
+            return
+        if not found:
             out.print("Nothing has run with this ledger yet.")
-        else:
-            for each, more in zip(found, told, strict=True):
-                _tell(each, more["title"])
+        for each in found:
+            _tell(each, _title(ledger, each))
+        if one is not None:
+            from rich.markdown import Markdown
+
+            out.print()
+            out.print(Markdown(_report(ledger, one)))
 
 
-def _told(ledger: Ledger, record: RunRecord) -> dict[str, str]:
-    """A run's title and its report, as markdown; of a run without one what is known all the same."""
+def _title(ledger: Ledger, record: RunRecord) -> str:
+    """What a run was for: its incident, else what it planned first, else what kind of run it is."""
+    if record.incident_id is not None:
+        return ledger.incident(record.incident_id).incident.title
+    sealed = ledger.sealed(record.run, round=1, part="repair")
+    return sealed.plan.title if sealed is not None else record.kind
+
+
+def _report(ledger: Ledger, record: RunRecord) -> str:
+    """A run's report, as markdown; of a run without one (it was recovered, or goes on) what is known all the same."""
     from remediations.engine.done import did
     from remediations.engine.endings import sent
+    from remediations.engine.render import code, escape
 
-    plan = next((each.plan for part in ("repair", "retry") if (each := ledger.sealed(record.run, round=1, part=part))), None)
-    title = plan.title if plan is not None else record.kind
-    if record.incident_id is not None:
-        title = ledger.incident(record.incident_id).incident.title
     reports = [str(note.data["markdown"]) for note in ledger.trail(record.run) if note.kind == "report"]
     if reports:
-        return {"title": title, "report": reports[-1]}
-    steps = [f"- {each.became}: {each.host}> {each.command}" for each in sent([one.entry for one in did(ledger, record.run)])]
-    return {"title": title, "report": "\n".join([f"# {title}", "", ending(record), "", *(steps or ["Nothing was sent."])])}
+        return reports[-1]
+    sent_by_it = sent([each.entry for each in did(ledger, record.run)])
+    steps = [f"- {each.became}: {code(f'{each.host}> {each.command}')}" for each in sent_by_it]
+    return "\n".join([escape(_ending(record)), "", *(steps or ["Nothing was sent."])])
 
 
-def ending(record: RunRecord) -> str:
-    """How a run ended, in one sentence."""
-    if record.outcome is None:
-        return "It has not ended."
-    reason = f" ({record.outcome.reason.value})" if record.outcome.reason is not None else ""
-    return f"{record.outcome.ending.value}{reason}: {record.outcome.summary}"
+def _ending(record: RunRecord) -> str:
+    return record.outcome.words if record.outcome is not None else "It has not ended."
 
 
 def _tell(record: RunRecord, title: str) -> None:
     incident = f" ({record.incident_id})" if record.incident_id else ""
-    lines = [f"{record.started_at:%Y-%m-%d %H:%M} UTC  {title}{incident}", f"  {ending(record)}"]
+    lines = [f"{record.started_at:%Y-%m-%d %H:%M} UTC  {title}{incident}", f"  {_ending(record)}"]
     lines.append(f"  run {record.run}, asked for by {record.requested_by}")
     out.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
-
-
-def _tell_whole(record: RunRecord, told: dict[str, str]) -> None:
-    from rich.markdown import Markdown
-
-    _tell(record, told["title"])
-    out.print()
-    out.print(Markdown(told["report"]))

@@ -166,7 +166,7 @@ def _alone_in(state: Path) -> Iterator[None]:
         except OSError as error:
             wrong = f"{state} cannot be written to ({error.strerror or error})"
         if wrong:
-            raise ConfigError([_wrong("environment", "REMEDIATE_STATE", wrong, right)])
+            raise ConfigError([Problem.of_variable("REMEDIATE_STATE", wrong, right)])
         yield
 
 
@@ -176,11 +176,8 @@ def _refuse_taken(port: int) -> None:
     except OSError as error:
         wrong = f"Prefect cannot listen on 127.0.0.1:{port} ({os.strerror(error.errno or 0)})"
         right = "give a port that is free, or leave it out: any free one is taken then"
-        raise ConfigError([_wrong("command line", "--port", wrong, right)]) from error
-
-
-def _wrong(file: str, where: str, wrong: str, right: str) -> Problem:
-    return Problem(file=file, line=0, column=0, where=where, wrong=wrong, right=right)
+        told = Problem(file="command line", line=0, column=0, where="--port", wrong=wrong, right=right)
+        raise ConfigError([told]) from error
 
 
 def _register(api: str, site: Site) -> Any:

@@ -9,9 +9,9 @@ from functools import lru_cache
 from remediations.facts.events import Event
 from remediations.facts.host import Guests
 from remediations.model.incident import Incident, What
+from remediations.model.names import ids_in
 
 _NO_CONNECTION = 20406
-_ID = re.compile(r"(?<![0-9A-F-])[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?![0-9A-F-])", re.IGNORECASE)
 
 
 class Neighbours:
@@ -26,7 +26,7 @@ class Neighbours:
 
     def told_by_id(self, text: str, vm: str) -> bool | None:
         """Whether the ids in a text are this machine's; None if no id in it is any machine's that is known."""
-        names = {self._ids[its.casefold()] for its in _ID.findall(text) if its.casefold() in self._ids}
+        names = {self._ids[its] for its in ids_in(text) if its in self._ids}
         return any(name.casefold() == vm.casefold() for name in names) if names else None
 
     def without_longer(self, text: str, vm: str) -> str:

@@ -19,6 +19,7 @@ from remediations.facts.query import Query, Unreadable
 from remediations.facts.read import aware, one
 from remediations.model.command import command
 from remediations.model.fact import Fact
+from remediations.model.names import ids_in
 from remediations.model.reply import Record, Reply
 
 UNREADABLE = "0xC0370027"
@@ -26,7 +27,6 @@ _SAVED = 18510
 _WORKER, _VMMS = "Microsoft-Windows-Hyper-V-Worker-Admin", "Microsoft-Windows-Hyper-V-VMMS-Admin"
 _ERRORS = 2
 _MIGRATION = re.compile(r"migration", re.IGNORECASE)
-_ID = re.compile(r"(?<![0-9A-F-])[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?![0-9A-F-])", re.IGNORECASE)
 _NOTHING = ("NoMatchingEventsFound", "NoMatchingLogsFound")
 
 
@@ -88,7 +88,7 @@ def _newest(events: Iterable[Record]) -> dict[str, datetime]:
     """When the newest event of each virtual machine was written; one that names several, or none, counts for none."""
     found: dict[str, datetime] = {}
     for each in events:
-        ids = {mine.casefold() for mine in _ID.findall(str(each.get("Message")))}
+        ids = ids_in(str(each.get("Message")))
         if len(ids) == 1:
             (mine,), at = ids, aware(each["TimeCreated"])
             found[mine] = max(at, found.get(mine, at))

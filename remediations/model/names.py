@@ -59,6 +59,14 @@ def names_in(hint: Any, kind: Any) -> bool:
     return hint == kind or any(names_in(each, kind) for each in typing.get_args(hint))
 
 
+_MACHINE_ID = re.compile(r"(?<![0-9A-F-])[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?![0-9A-F-])", re.IGNORECASE)
+
+
+def ids_in(text: str) -> set[str]:
+    """The ids of virtual machines that stand in a text, in lower case."""
+    return {found.casefold() for found in _MACHINE_ID.findall(text)}
+
+
 def same_name(one: str, other: str) -> bool:
     """Whether two names mean the same thing to Windows, which compares them without case."""
     return one.casefold() == other.casefold()

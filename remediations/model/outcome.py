@@ -65,3 +65,9 @@ class Outcome(Frozen):
     reason: Reason | None = None
     summary: str
     """One or two sentences for people: what is so now, and what to do."""
+
+    @property
+    def words(self) -> str:
+        """The whole in one line: how it ended, why by the closed list, and what is so now."""
+        reason = f" ({self.reason.value})" if self.reason is not None else ""
+        return f"{self.ending.value}{reason}: {self.summary}"

@@ -71,7 +71,7 @@ class Configuration:
             f"copy {self.directory} to a directory of yours, write your hosts into its site.yaml, and set REMEDIATE_CONFIG to "
             "it (or give `remediate --config DIRECTORY`); `remediate demo` shows everything on simulated hosts"
         )
-        return Problem(file="environment", line=0, column=0, where="REMEDIATE_CONFIG", wrong=wrong, right=right)
+        return Problem.of_variable("REMEDIATE_CONFIG", wrong, right)
 
 
 _EXAMPLE = "contoso.com"

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
             wrong = f"this is set without REMEDIATE_RECEIVER_{missing}"
             problems.append((f"REMEDIATE_RECEIVER_{given}", wrong, "set both, or none"))
         if problems:
-            raise ConfigError([_wrong(*each) for each in problems])
+            raise ConfigError([Problem.of_variable(*each) for each in problems])
 
     def make_state(self) -> Path:
         """The state directory, made if it is not there. Raises `ConfigError` that says why it cannot be."""
@@ -110,7 +110,7 @@ class Settings(BaseSettings):
         except OSError as error:
             wrong = f"{self.state} cannot be made ({error.strerror or error})"
             right = "name a directory that this account may write to"
-            raise ConfigError([_wrong("REMEDIATE_STATE", wrong, right)]) from None
+            raise ConfigError([Problem.of_variable("REMEDIATE_STATE", wrong, right)]) from None
         return self.state
 
     @property
@@ -137,7 +137,7 @@ class Settings(BaseSettings):
             usable = False
         if not usable:
             right = "write it as http://SERVER:4200/api"
-            raise ConfigError([_wrong("PREFECT_API_URL", "this is no address of a Prefect API", right)])
+            raise ConfigError([Problem.of_variable("PREFECT_API_URL", "this is no address of a Prefect API", right)])
         return self.prefect_api_url
 
     @property
@@ -175,8 +175,4 @@ def _problem(name: str, message: str) -> Problem:
     variable = name if name.isupper() else f"REMEDIATE_{name.upper()}"
     field = Settings.model_fields.get(name)
     meaning = field.description if field is not None and field.description else "see the README"
-    return _wrong(variable, message, f"set it to: {meaning}")
-
-
-def _wrong(variable: str, wrong: str, right: str) -> Problem:
-    return Problem(file="environment", line=0, column=0, where=variable, wrong=wrong, right=right)
+    return Problem.of_variable(variable, message, f"set it to: {meaning}")

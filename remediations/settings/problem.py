@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from remediations.model.base import Frozen
 
@@ -20,6 +21,11 @@ class Problem(Frozen):
     wrong: str
     right: str
     """What to write instead, or what to do."""
+
+    @classmethod
+    def of_variable(cls, name: str, wrong: str, right: str) -> Self:
+        """One of an environment variable."""
+        return cls(file="environment", line=0, column=0, where=name, wrong=wrong, right=right)
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file

@@ -16,10 +16,13 @@ from typer.testing import CliRunner, Result
 
 from remediations.cli import app
 from remediations.cli.engine import terminal_gate
-from remediations.engine import Ask
+from remediations.engine import Ask, Considered
 from remediations.ledger import Ledger, Sealed
+from remediations.model.causes import Cause
+from remediations.model.diagnosis import Hypothesis
 from remediations.model.incident import Incident
 from remediations.model.outcome import Reason, Refused
+from remediations.model.plan import Verdict
 from remediations.model.policy import Needed, Proven
 from remediations.model.tier import Tier
 from remediations.redaction import hide
@@ -147,14 +150,15 @@ def test_the_plan_itself_is_shown_before_it_is_approved(ledger: Ledger, question
     opened = ledger.open_incident(Incident(vm="VM51", source="HV01"), None)
     ledger.start_run("a-flow-run", kind="test", incident_id=opened.id, requested_by="carla")
     assert ledger.attach_run(opened.id, "a-flow-run")
-    considered = {"hypothesis": {"cause": "spn_missing"}, "verdict": "present", "why": "it is missing"}
-    ledger.note("a-flow-run", "considered", {"causes": [considered]})
+    suspected = Hypothesis(cause=Cause.SPN_MISSING, score=0.9, evidence=("0x8009030E",))
+    considered = Considered(hypothesis=suspected, verdict=Verdict.PRESENT, plan=None, why="it is missing")
+    ledger.note("a-flow-run", "considered", {"causes": [considered.model_dump(mode="json")]})
     until = datetime(2099, 1, 2, 3, 4, 5, 678, UTC)
     asked = ledger.seal("a-flow-run", round=1, part="repair", plan=question.plan, expires_at=until)
     short = asked.digest[:8]
     assert f"remediate approvals {short} " in run("approvals").stdout
     shown = run("approvals", short).stdout
-    assert shown.startswith("proven: spn_missing. it is missing\n")
+    assert shown.startswith("proven by the facts: spn_missing. it is missing\n")
     assert all(step.command.text in shown for step in question.plan.steps)
     assert json.loads(run("approvals", short, "--json").stdout)["plans"] == [question.plan.to_json()]
     assert short in run("incidents").stdout
