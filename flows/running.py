@@ -13,7 +13,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect.exceptions import TerminationSignal
+from prefect.exceptions import Pause, TerminationSignal
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
@@ -42,23 +42,37 @@ def _piece(work: Callable[[], Any]) -> Any:
 
 
 class Tasks:
-    """An `Observe` that makes each piece of work a Prefect task with a speaking name; asks before each if to go on."""
+    """An `Observe` that makes each piece of work a Prefect task with a speaking name; asks before each if to go on.
+
+    Whatever ends the run is raised once, instead of the next piece. What follows takes back and closes, and nothing stops it.
+    """
 
     def __init__(self) -> None:
         self._cancelled = threading.Event()
+        self._ending = self._suspended = False
 
     def cancel(self) -> None:
-        """Let the piece in hand end and raise `Cancelled` instead of the next."""
-        self._cancelled.set()
+        """Let the piece in hand end and raise `Cancelled` instead of the next; nothing more once the run is ending."""
+        if not self._ending:
+            self._cancelled.set()
 
     def __call__(self, name: str, work: Callable[[], T]) -> T:
-        """Do `work` as a task called `name`. Outside a flow run (the engine's own threads) it is simply done."""
+        """Do `work` as a task called `name`. Outside a flow run (the engine's own threads) it is simply done.
+
+        Raises Prefect's `Pause`, with `work` not begun, once somebody has suspended the run in Prefect's pages.
+        """
         if self._cancelled.is_set():
             self._cancelled.clear()
+            self._ending = True
             raise Cancelled
-        if FlowRunContext.get() is None:
+        if self._suspended or FlowRunContext.get() is None:
             return work()
-        return cast(T, _piece.with_options(task_run_name=lambda: name)(work))
+        try:
+            return cast(T, _piece.with_options(task_run_name=lambda: name)(work))
+        except Pause:
+            # Prefect raises it instead of every task from now on: a machine that is off would stay so while the run sleeps.
+            self._suspended = self._ending = True
+            raise
 
 
 def conclude(work: Callable[[Engine, str, Gate], Report]) -> State[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 import pytest
 from prefect.client.schemas.actions import VariableUpdate
 from prefect.client.schemas.objects import FlowRun
+from prefect.states import AwaitingRetry, Suspended
 from served_prefect import Served, eventually
 
 from flows import approvals, pause
@@ -17,6 +19,9 @@ from remediations.lab.lab import Lab
 from remediations.lab.protocol import Fault
 from remediations.model.causes import Cause
 from remediations.model.contract import Effect, contracts
+
+SEEN = 12.0
+"""Seconds after which a run's process knows that it was suspended: Prefect tells it, or it asks, every ten seconds."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(600)]
 
@@ -121,3 +126,35 @@ def test_the_pause_variable_between_two_steps_stops_the_rest_and_lets_it_begin_a
     approved(served, run)
     assert ended(served, run).startswith("mended: ")
     assert changes(lab)[2:] == ["Set-ADComputer", "Set-ADAccountControl", "Clear-RemediationTicket"]
+
+
+def test_a_run_that_is_suspended_by_prefects_own_button_between_two_steps_is_taken_back_at_once(
+    served: Served, lab: Lab
+) -> None:
+    """Nothing is left half-way while it sleeps, however long; resumed, it says what became of it and sends nothing more."""
+    lab.inject(Cause.ACCESS_DENIED_DELEGATION.value)
+    before = lab.world.state_hash()
+    lab.protocol_faults.add(Fault(action="Receive", command="Set-ADComputer", kind="delay"))
+    run = begun(served, "configure-delegation", request={"source": "HV03", "destination": "HV04"})
+    approved(served, run)
+    eventually(lambda: lab.protocol_faults.fired or None, 200, "the first step's answer to be due", lambda: served.told(run))
+    with served.client() as client:
+        client.set_flow_run_state(run, Suspended(timeout_seconds=3600))  # as the button of its page does
+    time.sleep(SEEN)
+    lab.protocol_faults.release()
+    eventually(lambda: len(changes(lab)) == 2 or None, 60, "the step to be taken back", lambda: served.told(run))
+    served.until(run, "Suspended")
+    assert changes(lab) == ["Set-ADComputer"] * 2
+    assert lab.world.state_hash() == before
+
+    with served.client() as client:
+        client.resume_flow_run(run)
+    said = ended(served, run)
+    assert said.startswith("undone: "), said
+    assert len(changes(lab)) == 2
+
+    with served.client() as client:
+        client.set_flow_run_state(run, AwaitingRetry())  # Retry
+    served.until(run, "Scheduled", "Pending", "Running", "AwaitingRetry", seconds=60)
+    assert ended(served, run) == said, "told again"
+    assert len(changes(lab)) == 2

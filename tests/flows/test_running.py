@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from prefect._flow_run_suspension import FlowRunSuspensionRequest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
-from prefect.exceptions import TerminationSignal
+from prefect.context import FlowRunContext
+from prefect.exceptions import Pause, TerminationSignal
+from prefect.states import Suspended
 from prefect.utilities.engine import _prefect_sigterm_handler
 
 from flows import running
@@ -81,6 +84,26 @@ def test_cancelling_lets_the_step_in_hand_end_and_starts_no_other(monkeypatch: p
     with pytest.raises(TerminationSignal):
         running.conclude(work)
     assert told == ["first begun", "first ended", "bracket closed"]
+
+
+def test_a_run_that_is_suspended_in_prefects_pages_begins_no_other_step_and_closes_what_is_open() -> None:
+    told: list[str] = []
+    asked, tasks = FlowRunSuspensionRequest(), running.Tasks()
+    with FlowRunContext.model_construct(flow_run_suspension_request=asked):
+        asked.mark_requested(Suspended())
+        with pytest.raises(Pause):
+            tasks("the next step", lambda: told.append("begun"))
+        tasks("close the bracket", lambda: told.append("bracket closed"))
+    assert told == ["bracket closed"]
+
+
+def test_what_ends_a_run_is_told_once_and_never_to_what_takes_back() -> None:
+    tasks = running.Tasks()
+    tasks.cancel()
+    with pytest.raises(running.Cancelled):
+        tasks("the next step", lambda: pytest.fail("begun"))
+    tasks.cancel()
+    assert tasks("take back the step", lambda: "taken back") == "taken back"
 
 
 def test_what_the_engine_refuses_outright_ends_the_run_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
