@@ -17,6 +17,7 @@ import structlog
 
 from remediations.cli.children import Child, until_told
 from remediations.cli.console import Exit, err
+from remediations.cli.pace import paced
 from remediations.settings import ConfigError, Configuration, Problem, SecretUnavailable, Settings, this_machine
 
 if TYPE_CHECKING:
@@ -157,8 +158,11 @@ def server(found: Settings, app: FastAPI) -> uvicorn.Server:
     if found.receiver_proxy is not None:
         proxies = {"proxy_headers": True, "forwarded_allow_ips": found.receiver_proxy}
     options: dict[str, Any] = {**proxies, **_tls(found)}
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5, **options)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5, ws="none", **options
+    )
     config.load()
+    config.http_protocol_class = paced(config.http_protocol_class)
     return uvicorn.Server(config)
 
 
