@@ -42,6 +42,8 @@ class Applier:
     """Raises `Refused` unless an approved plan may still begin, asked again where it had to wait first."""
     paused: Callable[[], str | None]
     """Why no step may be begun now, by a pause switch; None while none pauses."""
+    publish: Callable[[], object]
+    """Keeps the audit trail's head outside of the ledger: one that has forgotten what was sent is known by it."""
     observe: Observe
     evidence: Evidence = field(default_factory=Evidence)
 

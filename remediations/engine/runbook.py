@@ -147,6 +147,7 @@ class Engine:
             room=self.judging.room,
             may_begin=self.judging.may_begin,
             paused=self.judging.why_paused,
+            publish=self.head,
             observe=self.observe,
             evidence=evidence,
         )

@@ -98,6 +98,7 @@ class Sending:
         def before_send() -> None:
             nonlocal sent
             record()
+            self.applier.publish()
             sent = True
 
         for each in carries:

@@ -81,6 +81,7 @@ class Bench:
             room=lambda plan: unlimited,
             may_begin=nothing,
             paused=nothing,
+            publish=nothing,
             observe=cast(Any, None),
             script=script,
         )
