@@ -101,4 +101,5 @@ def record(ledger: Ledger, question: Question, answer: Answer, *, step_of: StepO
         code=code,
         typed=answer.target,
         also=part_two,
+        at=answer.at,
     )

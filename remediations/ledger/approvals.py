@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from remediations.ledger import schema
-from remediations.ledger.approvers import enrolled, prove
+from remediations.ledger.approvers import SKEW, enrolled, prove
 from remediations.ledger.audit import Writing
 from remediations.ledger.incidents import known_run
 from remediations.ledger.plans import Plans, decided_on, expired, same
@@ -43,17 +44,19 @@ class Approvals(Plans):
         code: Code | None = None,
         typed: str = "",
         also: tuple[Sealed, Word] | None = None,
+        at: datetime | None = None,
     ) -> int:
         """Record what one person says to a plan, and with `also` to part two of the same question; how many are missing.
 
         0 once it is decided: approved by as many people as are `needed`, or rejected by anybody. `needed` is None for what
         policy itself decides. A `code` is judged, and used up, in the same transaction; where one is given it has to be
-        right, also to reject.
+        right, also to reject. `at` is when it was said, where somebody else kept it meanwhile.
 
         Refused: ApprovalExpired after its time; the void plan's own reason; ApprovalInvalid for a plan that the ledger does
         not have so, that was decided before, that cannot be applied, or whose run has ended; and, as `AnswerRefused`, for an
         answer that does not count: a wrong or used code, none where one is needed, another target typed, somebody who has
-        approved before, or whoever asked for the run where somebody else has to. What is refused is in the audit trail too.
+        approved before, one of before the question, or whoever asked for the run where somebody else has to. What is refused
+        is in the audit trail too.
         """
         if not approver.strip():
             raise ValueError("approver: a decision is somebody's: give a name")
@@ -75,7 +78,7 @@ class Approvals(Plans):
                     typed=typed,
                     at=writing.now,
                 )
-                refused = self._counts(writing, sealed, decision, given, needed)
+                refused = self._counts(writing, sealed, decision, given, needed) or _of_before(sealed, decision, at)
                 if refused is None:
                     missing = _record(writing, sealed, decision, given, needed)
                     if also is not None and decided_on(writing.conn, also[0]) is None:
@@ -134,6 +137,17 @@ class Approvals(Plans):
         if any(same_person(each.approver, given.approver) for each in before):
             return AnswerRefused(f"{given.approver} has approved plan {sealed.digest[:8]} before: a second person has to")
         return _own(known_run(writing.conn, sealed.run), sealed, [*before, given], needed)
+
+
+def _of_before(sealed: Sealed, decision: Word, at: datetime | None) -> AnswerRefused | None:
+    """Refuses a yes that is older than its question: who kept it keeps it by the question's name.
+
+    A ledger that was put back as it was earlier, or a new one, asks by the same names again.
+    """
+    if decision == "reject" or at is None or at >= sealed.sealed_at - SKEW:
+        return None
+    when, asked = f"{at:%Y-%m-%d %H:%M:%S} UTC", f"{sealed.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
+    return AnswerRefused(f"the answer is of {when}, from before this question, which is of {asked}: give it again")
 
 
 def _record(writing: Writing, sealed: Sealed, word: Word, given: Approval, needed: Needed | None) -> int:

@@ -12,7 +12,7 @@ from approving import STEP, Clock, People, plan
 
 from remediations.engine import Answer
 from remediations.engine.deciding import Question, record
-from remediations.ledger import Ledger, Sealed
+from remediations.ledger import ONE, Ledger, Sealed
 from remediations.ledger.approvers import WHILE, WRONG_CODES
 from remediations.model.outcome import AnswerRefused, Ending, Outcome, Reason, Refused
 from remediations.model.policy import Gate, Needed, Policy, Proven
@@ -173,6 +173,20 @@ def test_it_does_not_count_and_says_why(desk: Desk, case: str) -> None:
     if case != "another digest":  # the ledger was not asked
         last = desk.ledger.trail("run-1")[-1]
         assert (last.kind, last.data["reason"]) == ("decision refused", "ApprovalInvalid")
+
+
+def test_a_name_from_before_its_question_approves_nothing_and_may_reject(desk: Desk) -> None:
+    """Prefect still has it, by the same key, where the ledger was put back as it was before the question."""
+    before = {"at": desk.clock.now - HOUR, "code": ""}
+    with pytest.raises(AnswerRefused, match="from before this question"):
+        desk.say("bert", ONE, **before)
+    assert desk.ledger.approvals(desk.sealed) == []
+    assert desk.ledger.trail("run-1")[-1].kind == "decision refused"
+    assert desk.say("bert", ONE, decision="reject", **before) == 0
+
+
+def test_an_answer_by_a_clock_that_is_a_little_behind_counts(desk: Desk) -> None:
+    assert desk.say("bert", ONE, code="", at=desk.sealed.sealed_at - timedelta(seconds=50)) == 0
 
 
 def test_codes_are_looked_at_again_after_a_while(desk: Desk) -> None:
