@@ -34,7 +34,7 @@ class Database:
 
     def __init__(self, url: str, *, clock: Callable[[], datetime], patience: float) -> None:
         parsed = _parsed(url)
-        self.where = parsed.render_as_string(hide_password=True)
+        self.where = _shown(parsed)
         self._queue, self._patience = threading.Lock(), patience
         begin: Begin
         with self._refusing():
@@ -124,16 +124,30 @@ def _parsed(url: str) -> URL:
     right = "sqlite:////absolute/path/ledger.db or postgresql+psycopg://user@host/database"
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the second for a port that is no number
         # Not even the text is repeated: it may hold a password.
         raise Refused(Reason.LEDGER_UNAVAILABLE, f"the ledger's address is no URL: it wants {right}") from None
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
         raise Refused(Reason.LEDGER_UNAVAILABLE, f"the ledger cannot be kept in {parsed.drivername}: it wants {right}")
+    if "@" in (parsed.host or ""):
+        # Else what follows it would be looked up as a host's name, and told as one.
+        detail = f"the ledger's address has an @ in its user name or password: write it as %40; it wants {right}"
+        raise Refused(Reason.LEDGER_UNAVAILABLE, detail)
     if parsed.drivername == "sqlite" and (not parsed.database or parsed.database.startswith(":") or parsed.query):
         raise Refused(Reason.LEDGER_UNAVAILABLE, f"the ledger must be a file that outlives this process: it wants {right}")
     return parsed
+
+
+def _shown(url: URL) -> str:
+    """The address as errors tell it: of what stands behind a ? only what is no secret, as a password may stand there too."""
+    plain = {key: value for key, value in url.query.items() if key in _PLAIN}
+    return url.set(query=plain).render_as_string(hide_password=True)
+
+
+_PLAIN = frozenset({"host", "port", "user", "dbname", "options", "sslmode", "target_session_attrs"})
+"""Parameters of libpq that say where a database is (its documentation, "Parameter Key Words")."""
 
 
 # ---- SQLite -----------------------------------------------------------------------------------------------------------

@@ -207,12 +207,21 @@ def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
         "sqlite:///a.db?mode=memory",
         "mysql://u:hunter2@h/d",
         "://hunter2",
+        "postgresql://u:hunter2@127.0.0.1:5432x/d",
+        "postgresql://u:letters@hunter2@127.0.0.1/d",
     ],
 )
 def test_an_address_that_is_none_says_what_one_looks_like(url: str) -> None:
     with pytest.raises(Refused, match="sqlite:////absolute/path") as caught:
         Ledger(url)
     assert caught.value.reason is UNAVAILABLE
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_password_behind_the_question_mark_is_not_told_either() -> None:
+    url = "postgresql://127.0.0.1:1/d?user=remediate&password=hunter2&sslpassword=hunter2"
+    with pytest.raises(Refused, match=r"127\.0\.0\.1:1/d\?user=remediate cannot be read") as caught:
+        Ledger(url, patience=1)
     assert "hunter2" not in str(caught.value)
 
 
