@@ -17,7 +17,7 @@ _ATTEMPT = re.compile(
 )
 # Verbs of what is done to machines, hosts and clusters other than moving; those that a move's own steps have are not here.
 _OTHERS = """
-start started starting restart restarted boot booted power powered powering turn turned import imported importing
+start started starting bring restart restarted boot booted power powered powering turn turned import imported importing
 export exported exporting install installed installing uninstall uninstalled deploy deployed deploying provision
 add added adding join joined joining evict evicted attach attached attaching detach detached mount mounted mounting
 configure configured configuring modify modified modifying customize enable enabled enabling disable disabled
