@@ -16,6 +16,7 @@ from remediations import ledger
 from remediations.alerts import senders
 from remediations.alerts.edge import Limits
 from remediations.cli.serve import SWEEP_SECONDS
+from remediations.diagnosis import Knowledge
 from remediations.engine.asking import MISTAKES
 from remediations.engine.bundle import KEPT
 from remediations.engine.collect import LOG_MEGABYTES
@@ -31,7 +32,15 @@ from remediations.model.policy import Policy
 from remediations.settings import Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
+CASES = Path(__file__).parent / "diagnosis"
 POLICY = Policy()
+CODES = Knowledge.packaged().codes.values()
+
+
+def _rows(name: str) -> int:
+    return len((CASES / name).read_text("utf-8").splitlines())
+
+
 NUMBERS = [
     ("alerting.md", "more than 1 MiB", Limits().body, 1024**2),
     ("alerting.md", "(500, twice as many at once", (Limits().per_second, Limits().burst), (500, 1000)),
@@ -40,6 +49,11 @@ NUMBERS = [
     ("approval.md", "after three the run ends", MISTAKES, 3),
     ("approval.md", "after five wrong ones", WRONG_CODES, 5),
     ("approval.md", "for fifteen minutes", WHILE.total_seconds(), 900),
+    ("diagnosis.md", "386 events, codes and sentences", _rows("templates.jsonl"), 386),
+    ("diagnosis.md", "292 of our own translations", _rows("translated.jsonl"), 292),
+    ("diagnosis.md", "`configs/codes.yaml` has 340 codes", len(CODES), 340),
+    ("diagnosis.md", "31 of them tell only that", sum(not code.causes for code in CODES), 31),
+    ("diagnosis.md", "140 point to several causes", sum(len(code.causes) > 1 for code in CODES), 140),
     ("evidence.md", "newest 200 stay", KEPT, 200),
     ("evidence.md", "newest 8 MiB", LOG_MEGABYTES, 8),
     ("evidence.md", "two hours back", EVIDENCE_HOURS, 2),

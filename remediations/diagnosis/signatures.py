@@ -134,13 +134,21 @@ class Code(Frozen):
     @property
     def spellings(self) -> frozenset[str]:
         """Every way it is written in logs, lower case and without punctuation: hexadecimal, short, bare, both decimals."""
-        full, short = f"{self.code:08x}", f"{self.code:x}"
-        ways = {f"0x{full}", f"0x{short}", f"ox{full}"}
-        if self.code > 0x7FFFFFFF:
-            ways |= {full, str(self.code), str((1 << 32) - self.code)}
-        if self.win32 is not None:
-            ways |= {f"0x{int(self.win32):x}", f"0x{int(self.win32):08x}"}
+        ways: set[str] = set()
+        for code in (self.code, *self._other_forms):
+            full = f"{code:08x}"
+            ways |= {f"0x{full}", f"0x{code:x}", f"ox{full}"}
+            if code > 0x7FFFFFFF:
+                ways |= {full, str(code), str((1 << 32) - code)}
         return frozenset(ways)
+
+    @property
+    def _other_forms(self) -> tuple[int, ...]:
+        """A Win32 number's other form: 5035 as `0x000013AB` is 0x800713AB as a result code, and the other way round."""
+        if self.win32 is None:
+            return ()
+        number = int(self.win32)
+        return (number if self.code != number else 0x80070000 | number,)
 
     @property
     def win32(self) -> str | None:

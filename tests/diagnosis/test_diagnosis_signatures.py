@@ -123,6 +123,17 @@ def test_each_code_inside_the_headers_of_a_failure_leads_to_its_cause(code: Code
         assert answer.hypotheses[0].cause is best
 
 
+@pytest.mark.parametrize("code", ["0x8007", "0x800713", "0x80090", "0xC03A", "0xC0370", "0x803380"])
+def test_a_code_that_was_cut_short_is_none(code: str) -> None:
+    assert diagnose(ReportedEvent(text=f"{HEADER}Something ({code}")).verdict is TextVerdict.UNKNOWN
+
+
+@pytest.mark.parametrize("code", ["0x13AB", "0x000013AB", "0x800713AB", "-2147019861", "2147947435", "800713ab", "error 5035"])
+def test_a_win32_number_is_found_in_each_of_its_forms(code: str) -> None:
+    answer = diagnose(ReportedEvent(text=f"{HEADER}Something ({code})"))
+    assert answer.hypotheses[0].cause is Cause.MIGRATION_NETWORK_MISSING
+
+
 def test_most_causes_have_sentences_of_their_own() -> None:
     assert len({cause for _, cause in _sentences()}) >= 20
     assert len(_sentences()) >= 300
