@@ -26,6 +26,7 @@ _BARE = 8  # words; so short a text with a code in it is a code that someone pas
 _SENTENCE_EAST = 10  # characters of Chinese, Japanese or Korean
 _READ = 16_384  # characters of which sentences are read one by one
 _GLUED = re.compile(r"[0o]x[0-9a-f]{1,8}(?![0-9a-f])")
+_NAME = re.compile(r"\b[A-Z][A-Z0-9_]{4,79}\b", re.ASCII)  # ERROR_TIMEOUT, and not "error: timeout"
 _NUMBERED = re.compile(
     r" (?:error|errors|code|fehler|fehlercode|erreur|errore|erro|codigo|win32|エラー|コート|错误|錯誤)"
     r"(?: (?:code|was|is|wert|value|de|d|erreur|error|errore|erro|war|lautet))? (\d{4,5})(?= )"
@@ -82,6 +83,8 @@ class Reading:
             word, code = known.win32_of_phrase[hit]
             if any(number[1] == word for number in _NUMBERED.finditer(self.words.spaced)):
                 found.add(code)
+        if "_" in self.text or "WSA" in self.text:
+            found.update(known.code_of_name[name] for name in _NAME.findall(self.text) if name in known.code_of_name)
         if self.words.squeezed:  # no space between a code and the text around it
             for glued in _GLUED.finditer(self.words.spaced):
                 if glued[0] in known.code_words:

@@ -220,6 +220,7 @@ class Knowledge:
                 self.code_of_phrase.setdefault(number(text, f"code {code.text}"), []).append(code.code)
             if code.win32:
                 self.win32_of_phrase[number(code.win32, f"code {code.text}")] = (code.win32, code.code)
+        self.code_of_name = {code.name: code.code for code in self.codes.values()}
         self.code_phrases = frozenset(self.code_of_phrase)
         self.win32_phrases = frozenset(self.win32_of_phrase)
         self.event_phrases = frozenset(number(text, "words for event") for text in _EVENT_WORDS)

@@ -128,6 +128,26 @@ def test_a_code_that_was_cut_short_is_none(code: str) -> None:
     assert diagnose(ReportedEvent(text=f"{HEADER}Something ({code}")).verdict is TextVerdict.UNKNOWN
 
 
+def test_a_code_is_found_by_its_name_as_the_clusters_log_and_programs_write_it() -> None:
+    known = Knowledge.packaged()
+    wrong = []
+    for code in known.codes.values():
+        if code.causes and code.name.replace("_", "").isalnum() and code.name.isupper():
+            for text in (f"failed, status={code.name}({code.code & 0xFFFF}).", f"エラー{code.name}です"):
+                said = [each.cause for each in diagnose(ReportedEvent(text=HEADER + text)).hypotheses[:3]]
+                best = max(code.causes, key=lambda cause: code.causes[cause])
+                if code.unknown <= code.causes[best] and best not in said:
+                    wrong.append((code.name, said))
+    assert not wrong
+
+
+def test_a_word_that_a_codes_name_has_too_is_no_code() -> None:
+    said = (("Error: timeout", "ERROR_TIMEOUT"), ("error busy", "ERROR_BUSY"), ("SEC_E_TIME_SKEW_OTHER", "SEC_E_TIME_SKEW"))
+    for text, name in said:
+        evidence = [line for each in diagnose(HEADER + text).hypotheses for line in each.evidence]
+        assert not [line for line in evidence if name in line]
+
+
 @pytest.mark.parametrize("code", ["0x13AB", "0x000013AB", "0x800713AB", "-2147019861", "2147947435", "800713ab", "error 5035"])
 def test_a_win32_number_is_found_in_each_of_its_forms(code: str) -> None:
     answer = diagnose(ReportedEvent(text=f"{HEADER}Something ({code})"))
