@@ -192,6 +192,7 @@ def receive(*, workers: int, inherited: int | None) -> int:
     from remediations.catalogue import CATALOGUE
 
     logs.configure(stream=sys.stderr)
+    os.umask(0o077)  # as for `serve`: its logs are for this account alone
     found = Settings.load()
     site = this_machine({each.id: each.tier for each in CATALOGUE.values()})  # not the flows' own: no Prefect here
     found.make_state()

@@ -67,6 +67,7 @@ def serve(*, port: int | None, limit: int) -> int:
     from flows.runtime import configuration, configure_logs
 
     configure_logs(stream=sys.stderr)
+    os.umask(0o077)  # logs and pages name hosts and machines: they are for this account, and for nobody else here
     found = Settings.load()
     site = configuration()
     try:

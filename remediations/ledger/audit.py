@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select
 
-from remediations.ledger import columns, schema
+from remediations.ledger import columns, schema, versions
 from remediations.ledger.database import Database
 from remediations.ledger.records import Head, Note
 from remediations.model.outcome import Reason, Refused
@@ -130,8 +130,18 @@ class Store:
             self._seen = max(self._seen, (writing.seq, writing.head))
 
     def _continue(self, conn: Connection, seen: tuple[int, str]) -> Writing:
-        """Begin at the trail's end, and refuse a ledger that has forgotten what this process wrote or saw in it."""
-        hashes = {row.seq: row.hash for row in conn.execute(_ENDS, {"seen": seen[0]})}
+        """Begin at the trail's end, and refuse a ledger that has forgotten what this process wrote or saw in it.
+
+        Also one that a newer program has taken over meanwhile: what it keeps there, this one would not heed.
+        """
+        rows = conn.execute(_ENDS, {"seen": seen[0]}).all()
+        if newer := next((row.version for row in rows if row.version != versions.newest()), None):
+            detail = (
+                f"the ledger {self._database.where} has schema version {newer} by now, and this program, which knows "
+                f"{versions.newest()}, was begun before: start it again, with the program that the others have"
+            )
+            raise Refused(Reason.LEDGER_UNAVAILABLE, detail)
+        hashes = {row.seq: row.hash for row in rows}
         seq = max(hashes, default=0)
         if seen[0] and hashes.get(seen[0]) != seen[1]:
             detail = (
@@ -149,8 +159,11 @@ class Store:
 
 
 _last = select(_note.c.seq).order_by(_note.c.seq.desc()).limit(1).scalar_subquery()
-_ENDS = select(_note.c.seq, _note.c.hash).where(or_(_note.c.seq == _last, _note.c.seq == bindparam("seen")))
-"""The trail's last row, and the one that this process saw last; made once, since every transaction begins with it."""
+_version = select(schema.meta.c.version).limit(1).scalar_subquery()
+_ENDS = select(_note.c.seq, _note.c.hash, _version.label("version")).where(
+    or_(_note.c.seq == _last, _note.c.seq == bindparam("seen"))
+)
+"""The trail's last row, the one that this process saw last, and the version; made once: every transaction begins with it."""
 
 _raw_at = columns.raw(_note.c.at).label("raw_at")
 

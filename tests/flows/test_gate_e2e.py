@@ -166,6 +166,14 @@ def test_rejected_bypassed_and_expired_end_without_a_change(served: Served, gate
     assert note(served, expiring) is None
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has access lists instead of modes")
+def test_nothing_that_serve_writes_is_for_other_accounts(served: Served) -> None:
+    """Whatever the mode of the state directory is, and of the account's umask."""
+    made = [path for path in served.state.rglob("*") if path.exists()]
+    assert {"ledger.db", "logs", "serve.lock", "serving.json", "prefect"} <= {path.name for path in made}
+    assert [f"{path} {path.stat().st_mode:o}" for path in made if path.stat().st_mode & 0o077] == []
+
+
 def test_registering_again_changes_nothing(served: Served) -> None:
     with served.client() as client:
         before = {each.name: each for each in client.read_deployments()}

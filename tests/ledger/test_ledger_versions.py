@@ -49,6 +49,17 @@ def _fail(conn: Connection) -> None:
     conn.execute(text("UPDATE no_such_table SET colour = 'green'"))
 
 
+def test_who_has_it_open_writes_no_more_once_a_newer_program_has_taken_it_over(url: str) -> None:
+    """What the newer one keeps there, as another kind of hold, this one would not heed."""
+    with Ledger(url) as ledger:
+        ledger.start_run("run-1", kind="test", incident_id=None, requested_by="anna")
+        with ledger._database.writing() as conn:
+            conn.execute(text("UPDATE ledger_meta SET version = 2"))
+        with refused(UNAVAILABLE, "schema version 2 by now", "start it again"):
+            ledger.lease(["host:hv01"], holder="run-1", seconds=60)
+        assert ledger.held() == []
+
+
 def _look(url: str) -> tuple[int, set[str]]:
     engine = create_engine(url)
     with engine.connect() as conn:
