@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -109,8 +107,6 @@ def deploy(
         parameter_openapi_schema=form(flow, site),
         enforce_parameter_schema=True,
         pull_steps=[],
-        # Named outright, Prefect's worker starts the engine itself instead of through a second interpreter.
-        job_variables={"command": shlex.join([sys.executable, "-m", "prefect.engine"])},
         schedules=_schedules(client, flow.name),
     )
 

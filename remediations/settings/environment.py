@@ -71,6 +71,10 @@ class Settings(BaseSettings):
         default=None, description="File whose first line is the secret that senders sign with"
     )
 
+    flows: str = Field(
+        default="", description="Further flows that the workers may run, each as module.name, with commas between"
+    )
+
     watch_seconds: float = Field(
         default=60, ge=0, le=86_400, description="Seconds between looks at the hosts' event logs by serve; 0 for none"
     )

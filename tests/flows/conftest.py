@@ -14,13 +14,17 @@ HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "configs"
 
 
+OWN_FLOWS = "gated.gated, gated.proven"
+"""The tests' own, which a worker runs beside ours."""
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`remediate serve`, started once; at the end it is told to stop, and nothing of it may be left."""
     base = tmp_path_factory.mktemp("served")
     shutil.copytree(CONFIGS, base / "configs")
     (base / "notes").mkdir()
-    with serving(base, GATED_NOTES=str(base / "notes"), PYTHONPATH=str(HERE)) as running:
+    with serving(base, GATED_NOTES=str(base / "notes"), PYTHONPATH=str(HERE), REMEDIATE_FLOWS=OWN_FLOWS) as running:
         yield running
     assert running.process.returncode == 0, running.log.read_text()[-3000:]
     assert running.left == []
