@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -57,9 +58,17 @@ class Dispatcher:
     """
 
     def __init__(
-        self, ledger: Ledger, client: Callable[[], SyncPrefectClient], deployment: UUID, *, site: Site, policy: Policy
+        self,
+        ledger: Ledger,
+        client: Callable[[], SyncPrefectClient],
+        deployment: UUID,
+        *,
+        site: Site,
+        policy: Policy,
+        register: Callable[[SyncPrefectClient], UUID] | None = None,
     ) -> None:
-        self.ledger, self.client, self.deployment = ledger, client, deployment
+        """`register` makes the deployment again, once somebody has deleted it in Prefect; without it, alerts wait till then."""
+        self.ledger, self.client, self.deployment, self.register = ledger, client, deployment, register
         self.site, self.policy = site, policy
         self._wake, self._stop, self._needless = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="dispatcher", daemon=True)
@@ -112,7 +121,7 @@ class Dispatcher:
             return
         with self.client() as client:
             for each in due:
-                run = self._start(client, each)
+                run = self._started(client, each)
                 self.ledger.started_as(each.id, str(run.id))
                 log.info("incident dispatched", incident=each.id, run=str(run.id))
 
@@ -188,6 +197,16 @@ class Dispatcher:
             else:
                 log.info("incident arranged", incident=move.incident_id, standing=move.standing.value, why=move.why)
         return len(moves)
+
+    def _started(self, client: SyncPrefectClient, due: Queued) -> FlowRun:
+        try:
+            return self._start(client, due)
+        except PrefectHTTPStatusError as error:
+            if self.register is None or error.response.status_code != HTTPStatus.NOT_FOUND:
+                raise
+        log.warning("the deployment was deleted in Prefect: all are registered again", deployment=str(self.deployment))
+        self.deployment = self.register(client)
+        return self._start(client, due)
 
     def _start(self, client: SyncPrefectClient, due: Queued) -> FlowRun:
         opened = due.opened

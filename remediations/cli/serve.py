@@ -182,10 +182,16 @@ def _refuse_taken(port: int) -> None:
 
 
 def _register(api: str, site: Site) -> Any:
-    from flows import approvals, deployments
+    from flows import approvals
 
     with approvals.client_for(api) as client:
-        return deployments.register(client, site=site)[deployments.MAIN]
+        return _registered(client, site)
+
+
+def _registered(client: Any, site: Site) -> Any:
+    from flows import deployments
+
+    return deployments.register(client, site=site)[deployments.MAIN]
 
 
 def _check_blocks(configuration: Configuration) -> None:
@@ -230,7 +236,8 @@ def _dispatcher(ledger: Ledger, api: str, deployment: Any, configuration: Config
     from flows.dispatch import Dispatcher
 
     site, policy = configuration.site, configuration.policy
-    return Dispatcher(ledger, lambda: client_for(api), deployment, site=site, policy=policy)
+    register = partial(_registered, site=site)
+    return Dispatcher(ledger, lambda: client_for(api), deployment, site=site, policy=policy, register=register)
 
 
 @contextlib.contextmanager

@@ -100,6 +100,24 @@ def test_a_run_that_ends_before_it_begins_is_replaced_until_people_are_told(
         ledger.verify()
 
 
+def test_a_deployment_that_was_deleted_in_prefect_is_made_again(served: Served, tmp_path: Path) -> None:
+    """Else every alert would be accepted, and none looked at, until somebody started `serve` again."""
+
+    def registered(client: SyncPrefectClient) -> UUID:
+        ensure_pool(client, "nobody")
+        return deploy(client, remediate_migration.with_options(name="deleted and made again"), pool="nobody")
+
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger, served.client() as client:
+        first = registered(client)
+        client.delete_deployment(first)
+        dispatcher = Dispatcher(ledger, served.client, first, site=SITE, policy=Policy(), register=registered)
+        (accepted,) = dispatcher.accept([Incident(vm="VM42", source="HV01")])
+        dispatcher.dispatch()
+        (run,) = runs(served, accepted.id)
+        assert client.read_flow_run(run).deployment_id == dispatcher.deployment != first
+        assert ledger.to_start() == []
+
+
 def test_a_run_that_is_deleted_just_before_it_is_ended_keeps_no_other_from_its_end(
     served: Served, deployment: UUID, tmp_path: Path, mocker: MockerFixture
 ) -> None:
