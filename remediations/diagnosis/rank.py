@@ -41,7 +41,7 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
         )
     else:
         event = report
-    reading = Reading(event, known)
+    reading = Reading.of(event, known)
     # Who reported an incident says that a move failed: a text that says nothing of it does not make it untrue.
     verdict = reading.verdict if given is None else reading.weighed.verdict or TextVerdict.UNKNOWN
     hypotheses = _ranked(reading.weighed) if verdict is TextVerdict.CAUSES else ()
@@ -94,7 +94,7 @@ def _with_related(weights: Weights, related: Iterable[ReportedEvent], known: Kno
     """What an event's neighbours add. They may name causes, never take one away."""
     merged = {key: list(signs) for key, signs in weights.items()}
     for event in related:
-        reading = Reading(event, known)
+        reading = Reading.of(event, known)
         if reading.verdict is TextVerdict.CAUSES:
             for key, signs in reading.weights.items():
                 if isinstance(key, Cause):

@@ -15,7 +15,7 @@ from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attemp
 from remediations.diagnosis.origins import origins_of
 from remediations.diagnosis.report import ReportedEvent
 from remediations.diagnosis.signatures import MIGRATION, MOVES, OTHER, TROUBLE, Knowledge, Known
-from remediations.diagnosis.text import Words
+from remediations.diagnosis.text import Words, words_of
 from remediations.diagnosis.weighing import ANOTHERS_CAUSE, NOTHING_TO_ASK, OURS, Build, Outline, outline_of, weigh
 from remediations.diagnosis.words_only import words_only
 from remediations.model.diagnosis import Hypothesis, TextVerdict
@@ -37,6 +37,8 @@ _EVENT = re.compile(
     r"(?: (?:ids?|number|code|kennung))? (\d{3,5})(?= )"
 )
 _NO_EVENT: frozenset[int] = frozenset()
+# In quotes, one word with a digit or a hyphen in it, and no code.
+_NAME = re.compile(r"(?<=['\"‘“„«「])(?!0x)(?=[A-Za-z._]{0,62}[0-9-])[A-Za-z][A-Za-z0-9._-]{1,62}(?=['\"’”“»」])")
 _MACHINES = (
     " vm ", " vms ", "virtual", "virtuel", "hyper v", "cluster", "failover", "仮想", "虚拟", "虛擬", "クラスタ", "群集", "叢集",
     unicodedata.normalize("NFKD", "가상"),
@@ -67,10 +69,27 @@ class Reading:
         self.weighed = weigh(known, outline, self._build(outline))
         self.marks, self.weights = self.weighed.marks, self.weighed.weights
 
+    @classmethod
+    def of(cls, event: ReportedEvent, known: Knowledge) -> Reading:
+        """The report read; where it is about something else, but has a word for moving: once more without names in quotes.
+
+        A machine that is called `docker-01` or `veeam-proxy` does not make its move one of Docker's or of a backup.
+        """
+        reading = cls(event, known)
+        if reading.verdict is TextVerdict.NOT_A_MIGRATION_FAILURE and MOVES in reading.marks and reading._named_like_a_phrase():
+            again = cls(event.model_copy(update={"text": _NAME.sub("name", event.text)}), known)
+            reading = again if again.verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE else reading
+        return reading
+
     @property
     def verdict(self) -> TextVerdict:
         """What this event is by itself."""
         return self.weighed.verdict or self._by_default()
+
+    def _named_like_a_phrase(self) -> bool:
+        """Whether a name in quotes has a word in it with which one of the phrases begins that were found."""
+        named = {word for name in _NAME.findall(self.text[:_READ]) for word in words_of(name)}
+        return bool(named) and not named.isdisjoint(self.known.phrases[hit].parts[0].split(maxsplit=1)[0] for hit in self.hits)
 
     def words_only(self) -> tuple[Hypothesis, ...]:
         """The causes that its words alone point to, weakly: see `remediations.diagnosis.words_only`."""
