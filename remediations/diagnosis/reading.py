@@ -38,7 +38,7 @@ _EVENT = re.compile(
 )
 _NO_EVENT: frozenset[int] = frozenset()
 # In quotes, one word with a digit or a hyphen in it, and no code.
-_NAME = re.compile(r"(?<=['\"‘“„«「])(?!0x)(?=[A-Za-z._]{0,62}[0-9-])[A-Za-z][A-Za-z0-9._-]{1,62}(?=['\"’”“»」])")
+_QUOTED_NAME = re.compile(r"(?<=['\"‘“„«「])(?!0x)(?=[A-Za-z._]{0,62}[0-9-])[A-Za-z][A-Za-z0-9._-]{1,62}(?=['\"’”“»」])")
 _MACHINES = (
     " vm ", " vms ", "virtual", "virtuel", "hyper v", "cluster", "failover", "仮想", "虚拟", "虛擬", "クラスタ", "群集", "叢集",
     unicodedata.normalize("NFKD", "가상"),
@@ -77,7 +77,7 @@ class Reading:
         """
         reading = cls(event, known)
         if reading.verdict is TextVerdict.NOT_A_MIGRATION_FAILURE and MOVES in reading.marks and reading._named_like_a_phrase():
-            again = cls(event.model_copy(update={"text": _NAME.sub("name", event.text)}), known)
+            again = cls(event.model_copy(update={"text": _QUOTED_NAME.sub("name", event.text)}), known)
             reading = again if again.verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE else reading
         return reading
 
@@ -88,7 +88,7 @@ class Reading:
 
     def _named_like_a_phrase(self) -> bool:
         """Whether a name in quotes has a word in it with which one of the phrases begins that were found."""
-        named = {word for name in _NAME.findall(self.text[:_READ]) for word in words_of(name)}
+        named = {word for name in _QUOTED_NAME.findall(self.text[:_READ]) for word in words_of(name)}
         return bool(named) and not named.isdisjoint(self.known.phrases[hit].parts[0].split(maxsplit=1)[0] for hit in self.hits)
 
     def words_only(self) -> tuple[Hypothesis, ...]:
