@@ -97,7 +97,7 @@ class Dispatcher:
 
         Gives the incident, closed or not; None if none is open. Raises as `accept`.
         """
-        found = self.ledger.over(incident.key, how, words)
+        found = self.ledger.over(incident.key, how, words, began=incident.occurred_at)
         if found is not None:
             log.info("incident reported over", incident=found.id, how=how, closed=found.closed_at is not None)
             if found.closed_at is not None and found.run is not None:

@@ -52,7 +52,7 @@ def take_in(failure: dict[str, Any]) -> list[str]:
     with Ledger(Settings.load().ledger_url) as ledger:
 
         def settle(incident: Incident, ended: Ended) -> str:
-            return over(ledger.over(incident.key, ended.how, ended.words(incident)), ended)
+            return over(ledger.over(incident.key, ended.how, ended.words(incident), began=incident.occurred_at), ended)
 
         opened = ledger.take_in(right.incidents)
         words = [f"{each.id} was open already and joined" if each.joined else f"{each.id} opened" for each in opened]

@@ -210,7 +210,7 @@ def _one(found: Settings, site: Configuration, listening: socket.socket) -> int:
     with Ledger(found.ledger_url) as ledger:
 
         def settle(incident: Incident, ended: Ended) -> str:
-            return over(ledger.over(incident.key, ended.how, ended.words(incident)), ended)
+            return over(ledger.over(incident.key, ended.how, ended.words(incident), began=incident.occurred_at), ended)
 
         serving = server(found, application(found, site, ledger.take_in, settle))
         with contextlib.suppress(KeyboardInterrupt), until_told():

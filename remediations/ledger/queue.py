@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
@@ -27,6 +28,9 @@ _WAITS = and_(_queue.c.standing == Standing.WAITS.value, _incident.c.run.is_(Non
 _FOLLOWS = _queue.c.standing.in_((Standing.JOINED.value, Standing.HELD.value))
 _LEADS = _queue.c.standing == Standing.STARTED.value
 _READ_AGAIN = _queue.c.standing.in_((Standing.AGAIN.value, Standing.APART.value))
+
+CLOCKS = timedelta(minutes=2)
+"""By how much the times of one failure may differ, as an alert and a host's event log tell them."""
 
 
 class Queue(Store):
@@ -137,8 +141,11 @@ class Queue(Store):
 
     # ---- what is over ------------------------------------------------------------------------------------------------
 
-    def over(self, key: str, how: OverBy, words: str) -> OpenIncident | None:
+    def over(self, key: str, how: OverBy, words: str, *, began: datetime | None = None) -> OpenIncident | None:
         """End what waits for the incident of this key: its alert is resolved, or was taken over, in these `words`.
+
+        `began` is when that alert began. Where the incident failed after that, it is a later failure than the one that is
+        over: its alert was kept up, or comes late, and nothing is ended.
 
         An incident without a run is closed. A run that waits for a decision is finished, its plans void. A run that still
         reads learns of it when it wants to ask. What has been approved and begun goes on. None if no such incident is open.
@@ -148,6 +155,9 @@ class Queue(Store):
             if row is None:
                 return None
             found = read_incident(row)
+            failed = found.incident.occurred_at
+            if began is not None and failed is not None and failed - began > CLOCKS:
+                return None
             writing.note(found.run, "reported over", {"incident": found.id, "how": how, "words": words})
             waits = found.run is None or _waits_for_decision(writing, found.run)
             if not waits:

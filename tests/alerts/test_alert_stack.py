@@ -54,7 +54,9 @@ def test_an_alert_outlives_the_receiver_s_absence_joins_when_it_is_sent_again_an
             found,
             site,
             ledger.take_in,
-            lambda incident, ended: over(ledger.over(incident.key, ended.how, ended.words(incident)), ended),
+            lambda incident, ended: over(
+                ledger.over(incident.key, ended.how, ended.words(incident), began=incident.occurred_at), ended
+            ),
         )
         # Nobody listened before: Alertmanager has kept the alert.
         with closing(listener(found)) as listening, in_background(found, app, listening):

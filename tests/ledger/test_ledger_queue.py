@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from ledger_examples import ENDED, approve, incident, plan, refused, result, sealed, under_way
@@ -265,6 +266,18 @@ def test_a_run_that_still_reads_asks_nobody(ledger: Ledger) -> None:
     assert ledger.said_over(first.id) == "Alertmanager says that it is resolved"
     with refused(Reason.SYMPTOM_GONE, "resolved"):
         sealed(ledger, plan())
+
+
+@pytest.mark.parametrize(("before", "ends"), [(None, True), (-30, True), (0, True), (1, True), (5, False), (900, False)])
+def test_what_failed_later_is_not_over(ledger: Ledger, before: int | None, ends: bool) -> None:
+    """An alert is kept up for a while, and may come late: meanwhile the next failure may be open."""
+    failed = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    (first,) = ledger.take_in([incident("VM1").model_copy(update={"occurred_at": failed})])
+    began = None if before is None else failed - timedelta(minutes=before)
+    found = ledger.over(first.incident.key, "resolved", "Alertmanager says that it is resolved", began=began)
+    assert (found is not None) is ends
+    assert (ledger.incident(first.id).closed_at is not None) is ends
+    assert ends or [note.kind for note in ledger.trail(None)] == ["incident opened"]
 
 
 def test_failing_again_is_not_over(ledger: Ledger) -> None:
