@@ -13,7 +13,7 @@ from served_prefect import Served, eventually
 from flows import approvals
 from flows.deployments import POOL
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(420)]
 
 
 def parameters(host: str) -> dict[str, str]:
