@@ -55,10 +55,19 @@ def fate(client: SyncPrefectClient | None, run: str) -> Over | None:
     if state.type is StateType.CANCELLED:
         return Over(reason=None, words="The run was cancelled")
     if state.type is StateType.FAILED and message.rstrip(".").endswith(NEVER_RESUMED):
+        if not _asked(client, flow_run.id):
+            return Over(reason=None, words="The run was suspended in Prefect, without a question, and not resumed in time")
         return Over(reason=Reason.APPROVAL_EXPIRED, words="The approval expired without an answer")
     if state.type is StateType.CRASHED:
         return Over(reason=None, words=f"The run crashed ({message})")
     return Over(reason=None, words=f"The run ended as {state.name} without telling what became of it ({message})")
+
+
+def _asked(client: SyncPrefectClient, run: UUID) -> bool:
+    """Whether a run put a question when it was suspended last; else a person suspended it on its page."""
+    states = client.read_flow_run_states(run)
+    slept = max((each for each in states if each.is_paused()), key=lambda each: each.timestamp, default=None)
+    return slept is None or slept.state_details.run_input_keyset is not None
 
 
 def unseen(client: SyncPrefectClient | None, run: str) -> str:

@@ -11,11 +11,12 @@ from uuid import UUID
 import httpx
 import pytest
 from gated import HOSTILE, plan, retry
-from prefect.states import Pending, Scheduled
+from prefect.states import Pending, Running, Scheduled, Suspended
 from served_prefect import Served, eventually
 
 from flows import approvals, deployments
 from flows.fate import fate, start_lost
+from flows.remediate_migration import remediate_migration
 from remediations.model.outcome import Reason
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(300)]
@@ -164,6 +165,19 @@ def test_rejected_bypassed_and_expired_end_without_a_change(served: Served, gate
     assert over is not None
     assert over.reason is Reason.APPROVAL_EXPIRED
     assert note(served, expiring) is None
+
+
+def test_a_run_that_a_person_suspended_and_nobody_resumed_is_no_approval_that_expired(served: Served) -> None:
+    with served.client() as client:
+        deployments.ensure_pool(client, "nobody")
+        deployment = deployments.deploy(client, remediate_migration.with_options(name="put to sleep"), pool="nobody")
+        run = client.create_flow_run_from_deployment(deployment, parameters={"incident": {"vm": "VM42"}}).id
+        for state in (Pending(), Running(), Suspended(timeout_seconds=1)):
+            client.set_flow_run_state(run, state)
+        served.until(run, "Failed")
+        over = fate(client, str(run))
+    assert over is not None
+    assert (over.reason, over.words.startswith("The run was suspended in Prefect")) == (None, True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has access lists instead of modes")
