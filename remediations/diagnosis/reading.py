@@ -15,7 +15,7 @@ from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attemp
 from remediations.diagnosis.origins import origins_of
 from remediations.diagnosis.report import ReportedEvent
 from remediations.diagnosis.signatures import MIGRATION, MOVES, OTHER, TROUBLE, Knowledge, Known
-from remediations.diagnosis.text import Words, words_of
+from remediations.diagnosis.text import Words
 from remediations.diagnosis.weighing import ANOTHERS_CAUSE, NOTHING_TO_ASK, OURS, Build, Outline, outline_of, weigh
 from remediations.diagnosis.words_only import words_only
 from remediations.model.diagnosis import Hypothesis, TextVerdict
@@ -39,6 +39,7 @@ _EVENT = re.compile(
 _NO_EVENT: frozenset[int] = frozenset()
 # In quotes, one word with a digit or a hyphen in it, and no code.
 _QUOTED_NAME = re.compile(r"(?<=['\"‘“„«「])(?!0x)(?=[A-Za-z._]{0,62}[0-9-])[A-Za-z][A-Za-z0-9._-]{1,62}(?=['\"’”“»」])")
+_IN_NAMES = re.compile(r"[._-]+")
 _MACHINES = (
     " vm ", " vms ", "virtual", "virtuel", "hyper v", "cluster", "failover", "仮想", "虚拟", "虛擬", "クラスタ", "群集", "叢集",
     unicodedata.normalize("NFKD", "가상"),
@@ -76,7 +77,7 @@ class Reading:
         A machine that is called `docker-01` or `veeam-proxy` does not make its move one of Docker's or of a backup.
         """
         reading = cls(event, known)
-        if reading.verdict is TextVerdict.NOT_A_MIGRATION_FAILURE and MOVES in reading.marks and reading._named_like_a_phrase():
+        if {MOVES, OTHER} <= reading.marks and MIGRATION not in reading.marks and reading._named_like_a_phrase():
             again = cls(event.model_copy(update={"text": _QUOTED_NAME.sub("name", event.text)}), known)
             reading = again if again.verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE else reading
         return reading
@@ -88,8 +89,8 @@ class Reading:
 
     def _named_like_a_phrase(self) -> bool:
         """Whether a name in quotes has a word in it with which one of the phrases begins that were found."""
-        named = {word for name in _QUOTED_NAME.findall(self.text[:_READ]) for word in words_of(name)}
-        return bool(named) and not named.isdisjoint(self.known.phrases[hit].parts[0].split(maxsplit=1)[0] for hit in self.hits)
+        named = {word for name in _QUOTED_NAME.findall(self.text[:_READ]) for word in _IN_NAMES.split(name.casefold())}
+        return bool(named) and any(self.known.begins[hit] in named for hit in self.hits)
 
     def words_only(self) -> tuple[Hypothesis, ...]:
         """The causes that its words alone point to, weakly: see `remediations.diagnosis.words_only`."""

@@ -225,6 +225,7 @@ class Knowledge:
         self.win32_phrases = frozenset(self.win32_of_phrase)
         self.event_phrases = frozenset(number(text, "words for event") for text in _EVENT_WORDS)
         self.phrases = tuple(phrases)
+        self.begins = tuple(phrase.parts[0].split(maxsplit=1)[0] for phrase in self.phrases)
         self.index = PhraseIndex(phrases)
         self._check_marks()
         self._make_triggers()

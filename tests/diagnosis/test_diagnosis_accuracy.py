@@ -4,7 +4,7 @@ Five files of messages, each row with its source. `corpus.jsonl`, `field.jsonl` 
 written with; the latter two hold every batch that was once held out and then learned from, each row with the `first_answer`
 that it got before (80 rows of `field.jsonl` are older than the batches and have none), `later.jsonl` the harder batches since
 the fifth, the eleventh to the thirteenth with bounds of their own. `held_out.jsonl` is the largest batch, held out
-until it was measured; `recalled.jsonl` a batch that was written down without a source at hand. docs/diagnosis.md tells the
+until it was measured; `recalled.jsonl` holds two batches that were written down without a source at hand. docs/diagnosis.md tells the
 numbers of each batch at first sight.
 """
 
