@@ -53,11 +53,16 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
         hypotheses = _hypotheses({Cause.NODE_DRAIN_FAILED: [(_REPORTED, "reported as the failed drain of a node", "")]})
         verdict = TextVerdict.CAUSES
     incident = given
-    if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
+    if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE and not reading.of_files:
         told = incident_of(event, drained=bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED)
         incident = told if given is None else _completed(given, told)
     weak = reading.words_only() if verdict is TextVerdict.UNKNOWN else ()
     return Diagnosis(verdict=verdict, hypotheses=hypotheses, weak=weak, incident=incident)
+
+
+def of_files(incident: Incident) -> bool:
+    """Whether an incident's text tells of a storage migration: the machine itself was to stay where it is."""
+    return Reading(ReportedEvent(text=incident.message), Knowledge.packaged()).of_files
 
 
 def _completed(given: Incident, told: Incident | None) -> Incident:

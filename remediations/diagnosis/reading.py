@@ -14,7 +14,16 @@ from collections.abc import Iterable, Sequence
 from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt
 from remediations.diagnosis.origins import origins_of
 from remediations.diagnosis.report import ReportedEvent
-from remediations.diagnosis.signatures import MIGRATION, MOVES, OTHER, TROUBLE, Knowledge, Known
+from remediations.diagnosis.signatures import (
+    BETWEEN_HOSTS,
+    FILES,
+    MIGRATION,
+    MOVES,
+    OTHER,
+    TROUBLE,
+    Knowledge,
+    Known,
+)
 from remediations.diagnosis.text import Words
 from remediations.diagnosis.weighing import ANOTHERS_CAUSE, NOTHING_TO_ASK, OURS, Build, Outline, outline_of, weigh
 from remediations.diagnosis.words_only import words_only
@@ -77,7 +86,11 @@ class Reading:
         A machine that is called `docker-01` or `veeam-proxy` does not make its move one of Docker's or of a backup.
         """
         reading = cls(event, known)
-        if {MOVES, OTHER} <= reading.marks and MIGRATION not in reading.marks and reading._named_like_a_phrase():
+        if (
+            {MOVES, OTHER} <= reading.marks
+            and reading.verdict is TextVerdict.NOT_A_MIGRATION_FAILURE
+            and reading._named_like_a_phrase()
+        ):
             again = cls(event.model_copy(update={"text": _QUOTED_NAME.sub("name", event.text)}), known)
             reading = again if again.verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE else reading
         return reading
@@ -86,6 +99,11 @@ class Reading:
     def verdict(self) -> TextVerdict:
         """What this event is by itself."""
         return self.weighed.verdict or self._by_default()
+
+    @property
+    def of_files(self) -> bool:
+        """Whether a machine's files were to move (a storage migration), and not the machine."""
+        return FILES in self.marks and self.marks.isdisjoint(BETWEEN_HOSTS)
 
     def _named_like_a_phrase(self) -> bool:
         """Whether a name in quotes has a word in it with which one of the phrases begins that were found."""

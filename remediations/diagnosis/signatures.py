@@ -45,6 +45,10 @@ TROUBLE = "trouble"
 """The mark of a text that says that something went wrong."""
 MOVES = "moves"
 """The mark of a text that has a word for moving in it, whatever moves."""
+FILES = "files"
+"""The mark of a text about moving a machine's files."""
+BETWEEN_HOSTS = frozenset({"live", "hosts"})
+"""The marks of a text that says that a machine itself was to move."""
 
 _BUILT_IN_MARKS = frozenset({TROUBLE, MOVES, MIGRATION, HYPER_V, OTHER, PEER, CODE, MOVING, WINDOWS, OPEN})
 _EVENT_WORDS = ("event", "events", "eventid", "ereignis", "événement", "evento", "イベント", "イベントid", "事件", "事件id")

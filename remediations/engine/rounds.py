@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 
 from remediations.catalogue.remediation import Remediation, Repair
+from remediations.diagnosis import of_files
 from remediations.engine.asking import Asking
 from remediations.engine.companions import part_ways
 from remediations.engine.done import ROUNDS
@@ -229,6 +230,10 @@ class Run(Looking):
         """The move that had failed, again; None if it failed again. Whatever keeps it from being tried, the mend stays."""
         if self.retry is None:
             if self.plan is not None and self.verified:
+                if evidence.incident is not None and of_files(evidence.incident):
+                    return left_to_people(
+                        "What failed was a storage migration: start it again; the machine itself is not moved."
+                    )
                 self.retried = True
                 return Outcome(ending=Ending.MENDED, summary="Mended and verified.")
             return None

@@ -9,7 +9,7 @@ from typing import Any
 from remediations.catalogue.drain_node import DrainNode
 from remediations.catalogue.move_vm import MoveVm
 from remediations.catalogue.remediation import Operation, anywhere
-from remediations.diagnosis import ReportedEvent
+from remediations.diagnosis import ReportedEvent, of_files
 from remediations.diagnosis.names import incident_of
 from remediations.engine.gather import gather, queries_of
 from remediations.engine.ports import Reading
@@ -27,9 +27,14 @@ BEFORE = timedelta(minutes=5)
 
 
 def failed_operation(incident: Incident) -> Operation | None:
-    """What had failed, as an operation: its plan says whether it has meanwhile succeeded."""
+    """What had failed, as an operation: its plan says whether it has meanwhile succeeded.
+
+    None for a storage migration: moving the machine would be something else than what had failed.
+    """
     if incident.what is What.DRAIN and incident.source:
         return DrainNode(node=incident.source)
+    if of_files(incident):
+        return None
     if incident.vm is None or (incident.source is None and incident.destination is None):
         return None
     return MoveVm(vm=incident.vm, source=incident.source, to=incident.destination or "any")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, diagnose
+from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, diagnose, of_files
 from remediations.diagnosis.activity import cmdlet, foreign, mover, other_attempt
 from remediations.diagnosis.signatures import read_signatures
 from remediations.diagnosis.text import Words
@@ -161,3 +161,29 @@ def test_who_reports_an_incident_is_believed_that_a_move_failed() -> None:
     text = "The machine is on its way to the other host of this site"
     assert diagnose(text).verdict is TextVerdict.NOT_A_MIGRATION_FAILURE
     assert diagnose(Incident(vm="VM01", message=text)).verdict is TextVerdict.UNKNOWN
+
+
+def test_of_a_storage_migration_the_cause_is_told_but_no_machine_was_to_move() -> None:
+    said = "Storage migration for virtual machine 'VM01' failed with error 'General access denied error' (0x80070005)."
+    answer = diagnose(ReportedEvent(text=said, computer="HV01"))
+    assert answer.verdict is TextVerdict.CAUSES
+    assert answer.incident is None
+    assert of_files(Incident(vm="VM01", source="HV01", message=said))
+
+
+def test_a_move_that_takes_the_storage_along_is_one_of_the_machine() -> None:
+    said = (
+        "Virtual machine migration operation for 'VM01' failed at migration source 'HV01'. Storage migration is not supported."
+    )
+    answer = diagnose(said)
+    assert answer.incident is not None
+    assert answer.incident.vm == "VM01"
+    assert not of_files(answer.incident)
+
+
+@pytest.mark.parametrize(
+    "name", ["docker-01", "VEEAM-PROXY", "openstack-db2", "backup-2", "SCCM-01"], ids=lambda name: f"named {name}"
+)
+def test_a_name_in_quotes_makes_a_move_no_other_programs(name: str) -> None:
+    said = "The action 'Quick Migration' did not complete. An error occurred while moving the virtual machine '{}'."
+    assert diagnose(said.format(name)).verdict is diagnose(said.format("WEB")).verdict is TextVerdict.UNKNOWN
