@@ -37,7 +37,7 @@ Start Import Export Checkpoint Restore New Add Install Uninstall Rename Resize C
 Resume Measure Copy Enable Disable Set Connect Update Restart Debug Repair Remove
 """
 _OTHER_CMDLET_VERBS = frozenset(_OTHER_CMDLETS.split())
-_SPEAKS_OF_ACCESS = ("Migration", "Session", "Item", "WSMan", "VMHost", "ClusterNode", "ClusterOwner", "Kerberos")
+_SPEAKS_OF_ACCESS = ("Migration", "Session", "Item", "WSMan", "VMHost", "ClusterOwner", "Kerberos")
 _MOVER = re.compile(r"\bmove-(?:vm|clustervirtualmachinerole|scvirtualmachine)\b|movevmcommand", re.IGNORECASE)
 # What to look for where a text has the characters before it, which are quick to find.
 _FOREIGN = tuple(
