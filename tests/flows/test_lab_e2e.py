@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from served_prefect import Served, eventually
 from flows import approvals, pause
 from remediations.lab.lab import Lab
 from remediations.lab.protocol import Fault
+from remediations.lab.world.directory import CONTROL, DELEGATION, TRUSTED_TO_AUTH
 from remediations.model.causes import Cause
 from remediations.model.contract import Effect, contracts
 
@@ -37,6 +39,18 @@ def lab(served: Served) -> Iterator[Lab]:
             yield started
         finally:
             file.write_bytes(kept)
+
+
+def nothing_delegated(lab: Lab, host: str) -> None:
+    """Take from a host's account what it may delegate, as somebody did two hours ago."""
+    world, directory = lab.world, lab.world.directory
+    account = directory.computer(host).guid
+    with world.lock:
+        world.settle()
+        with world.agenda.playing(world.now - timedelta(hours=2)):
+            directory.write("DC1", account, DELEGATION, ())
+            directory.write("DC1", account, CONTROL, directory.controllers["DC1"].value(account, CONTROL) & ~TRUSTED_TO_AUTH)
+        world.host(host).tickets.tickets = []
 
 
 def changes(lab: Lab) -> list[str]:
@@ -132,10 +146,10 @@ def test_a_run_that_is_suspended_by_prefects_own_button_between_two_steps_is_tak
     served: Served, lab: Lab
 ) -> None:
     """Nothing is left half-way while it sleeps, however long; resumed, it says what became of it and sends nothing more."""
-    lab.inject(Cause.ACCESS_DENIED_DELEGATION.value)
+    nothing_delegated(lab, "HV04")  # not HV03, which the test before has mended: the cooldown would refuse it
     before = lab.world.state_hash()
     lab.protocol_faults.add(Fault(action="Receive", command="Set-ADComputer", kind="delay"))
-    run = begun(served, "configure-delegation", request={"source": "HV03", "destination": "HV04"})
+    run = begun(served, "configure-delegation", request={"source": "HV04", "destination": "HV03"})
     approved(served, run)
     eventually(lambda: lab.protocol_faults.fired or None, 200, "the first step's answer to be due", lambda: served.told(run))
     with served.client() as client:

@@ -175,6 +175,16 @@ def test_a_connection_cut_inside_a_transaction_writes_nothing(ledger: Ledger, bl
     ledger.verify()
 
 
+@on_postgres
+def test_a_writer_that_is_frozen_in_the_middle_keeps_no_other_out_and_writes_nothing(blank: str) -> None:
+    with Ledger(blank, patience=2.0) as frozen, Ledger(blank, patience=10.0) as other:
+        with refused(UNAVAILABLE), frozen._writing() as writing:
+            writing.note(None, "lost", {})
+            other.note(None, "meanwhile", {})
+        assert [note.kind for note in other.trail(None)] == ["meanwhile"]
+        other.verify()
+
+
 def test_no_server_is_refused_without_showing_the_password() -> None:
     with pytest.raises(Refused) as caught:
         Ledger("postgresql+psycopg://ledger:hunter2@127.0.0.1:1/ledger")
