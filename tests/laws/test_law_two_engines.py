@@ -45,6 +45,7 @@ class Site:
     url: str
     site: Path
     processes: BaseContext
+    ends: ExitStack
 
     def starts(
         self, run: str, what: str | Failure, moment: float = 0.0, life: Life | None = None
@@ -54,6 +55,7 @@ class Site:
         given = (str(self.site), self.url, run, what, life or Life(), moment, theirs)
         process = self.processes.Process(target=law_two.runs, args=given)
         process.start()
+        self.ends.callback(process.kill)  # a test that failed leaves none behind, frozen ones neither
         theirs.close()
         return process, ours
 
@@ -121,7 +123,7 @@ def site(server: str, processes: BaseContext, tmp_path: Path) -> Iterator[Callab
             remoting = stack.enter_context(Remoting(lab.site(), resolve, settings=RemotingSettings(in_flight=1)))
             path = tmp_path / url[-6:]
             path.mkdir()
-            return Site(Bench(lab, ledger, remoting, clock, path), url, lab.write_site(path / "site.yaml"), processes)
+            return Site(Bench(lab, ledger, remoting, clock, path), url, lab.write_site(path / "site.yaml"), processes, stack)
 
         yield make
 
