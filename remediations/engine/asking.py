@@ -70,7 +70,7 @@ class Asking:
         if wanted is None or not wanted.steps:
             return None
         self.judging.note_returns(self.run, wanted)
-        decided = self.judging.plan(wanted, retry=plan is None)
+        decided = self.judging.plan(wanted, retry=plan is None, run=self.run)
         if decided.gate is Gating.NEVER:
             return Outcome(ending=Ending.REFUSED, reason=Reason.POLICY_NEVER, summary=decided.because)
         if not decided.offered:
@@ -95,7 +95,7 @@ class Asking:
             else:
                 self._ask(Question(first, second, needed), why)
                 # The answer may have taken hours: a window that has closed meanwhile counts as it would have before.
-                self.judging.plan(wanted, retry=plan is None).refuse()
+                self.judging.plan(wanted, retry=plan is None, run=self.run).refuse()
         self.ledger.use_approval(asked, needed)
         return None
 

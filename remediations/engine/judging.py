@@ -32,18 +32,22 @@ class Judging:
     clock: Clock
     switches: Switches
 
-    def plan(self, plan: Plan, *, retry: bool = False) -> Judgement:
-        """What policy says of a plan; `retry` if it is the move that had failed, asked for again."""
-        return self.subject(Subject.of(plan, self.site, causes_of(plan), retry=retry))
+    def plan(self, plan: Plan, *, retry: bool = False, run: str | None = None) -> Judgement:
+        """What policy says of a plan; `retry` if it is the move that had failed, asked for again.
 
-    def subject(self, subject: Subject) -> Judgement:
-        """What policy says of a plan, or of a remediation that was not planned yet."""
+        `run` is whose plan it is: that the same run has begun it meanwhile, in another process, makes no cooldown.
+        """
+        subject = Subject.of(plan, self.site, causes_of(plan), retry=retry)
+        return self.subject(subject, but=None if run is None else (run, plan.digest))
+
+    def subject(self, subject: Subject, *, but: tuple[str, str] | None = None) -> Judgement:
+        """What policy says of a plan, or of a remediation that was not planned yet; `but` as for `Ledger.last_remediation`."""
         now = self.clock()
         mended = {
             (cause, aim.id): last
             for cause in subject.causes
             for aim in subject.aims or ()
-            if (last := self.ledger.last_remediation(cause, aim.id)) is not None
+            if (last := self.ledger.last_remediation(cause, aim.id, but=but)) is not None
         }
         situation = Situation(
             now=now,

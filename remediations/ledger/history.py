@@ -46,13 +46,17 @@ class History(Store):
         with self._database.reading() as conn:
             return changes(conn, since)
 
-    def last_remediation(self, cause: Cause, target: str) -> datetime | None:
+    def last_remediation(self, cause: Cause, target: str, *, but: tuple[str, str] | None = None) -> datetime | None:
         """When a step of a repair for this cause was last sent at a target (`Target.id`); None if never.
 
+        `but` is a run and a plan's digest that do not count: what the one who asks is about to do itself, and another process
+        of the same run may have begun.
         A plan that was sealed without its causes counts for every cause: a cooldown may be too long, never forgotten. What a
         pause stopped and its run took back does not count: it mended nothing, and may begin anew once nothing pauses.
         """
         mine = (_step.c.target_id == target.casefold()) & (_step.c.part == "repair")
+        if but is not None:
+            mine &= (_step.c.run != but[0]) | (_step.c.digest != but[1])
         steps = select(_step.c.intended_at, _step.c.causes, _step.c.undone, _run.c.outcome)
         with self._database.reading() as conn:
             rows = conn.execute(steps.join(_run, _run.c.run == _step.c.run).where(mine).order_by(_step.c.intended_at.desc()))

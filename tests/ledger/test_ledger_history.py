@@ -84,6 +84,9 @@ def test_the_last_remediation_is_known_by_cause_and_target(ledger: Ledger, clock
     assert ledger.last_remediation(LIMIT, "ID-OF-hv07") == first
     assert ledger.last_remediation(SPN, "id-of-HV07") is None
     assert ledger.last_remediation(LIMIT, "id-of-HV08") is None
+    assert ledger.last_remediation(LIMIT, "id-of-HV07", but=("run-1", plan().digest)) is None, "its own plan is no earlier one"
+    assert ledger.last_remediation(LIMIT, "id-of-HV07", but=("run-2", plan().digest)) == first, "another run's is"
+    assert ledger.last_remediation(LIMIT, "id-of-HV07", but=("run-1", "f" * 64)) == first, "as is an earlier round's"
     clock.tick(60)
     mend("run-2", "retry", None)
     assert ledger.last_remediation(LIMIT, "id-of-HV07") == first
