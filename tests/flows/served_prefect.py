@@ -52,7 +52,7 @@ class Served:
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`remediate` with the same settings."""
         command = [sys.executable, "-m", "remediations.cli", *arguments]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=180, check=False)
 
     def processes(self) -> list[int]:
         """Every process that was started for it, whoever its parent is now."""
