@@ -61,7 +61,7 @@ async def _flow_of(run: FlowRun) -> Flow[..., Any]:
 
 
 # Its own carries out the deployment's steps, in this very process.
-process.load_flow_from_flow_run = _flow_of  # type: ignore[attr-defined, assignment]
+process.load_flow_from_flow_run = _flow_of  # type: ignore[attr-defined, assignment] # a name that the module imported
 
 with warnings.catch_warnings():
     # It takes the place of Prefect's own for pools of this type, on purpose.
