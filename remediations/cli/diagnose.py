@@ -7,11 +7,13 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
+from pydantic_core import from_json, to_json
 from rich.text import Text
 
 from remediations.cli.console import out, print_json
@@ -23,6 +25,8 @@ from remediations.model.diagnosis import Diagnosis, TextVerdict
 _PATH = re.compile(r"[\w.:~%$@+/\\-]*([/\\][\w.:~%$@+/\\-]*|\.[a-z]{2,5})", re.ASCII | re.IGNORECASE)
 """What is meant as a file's name: no message is one word with slashes, or with an ending."""
 
+_REMEMBERED = 4096  # lines of a stream whose answers are kept
+_REMEMBERED_LENGTH = 4096  # bytes of such a line
 _MOST = 64 * 1024 * 1024  # bytes of one report; a stream of lines has no limit
 _VERDICTS = {
     TextVerdict.CAUSES: "likely causes, best first; facts decide",
@@ -105,29 +109,33 @@ def answers_to(lines: Iterable[bytes], known: Knowledge) -> Iterator[dict[str, A
 
     A line that is no JSON object gets the verdict `unknown` and an `incident` of `error` and `line`, its number.
     """
+
+    def answer_to(line: bytes) -> dict[str, Any] | None:
+        value = _value_of(line)
+        return as_line(ask(event_of(value), known)) if isinstance(value, dict) else None
+
+    again = lru_cache(maxsize=_REMEMBERED)(answer_to)  # a log says the same again and again
     for number, line in enumerate(lines, 1):
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = _in_another_encoding(line)
-        if isinstance(value, dict):
-            yield as_line(ask(event_of(value), known))
-        else:
-            yield {
-                "verdict": TextVerdict.UNKNOWN.value,
-                "causes": [],
-                "incident": {"error": _wrong(line, number), "line": number},
-            }
+        answer = again(line) if len(line) <= _REMEMBERED_LENGTH else answer_to(line)
+        yield answer or {
+            "verdict": TextVerdict.UNKNOWN.value,
+            "causes": [],
+            "incident": {"error": _wrong(line, number), "line": number},
+        }
 
 
-def _in_another_encoding(line: bytes) -> Any:
-    """The value of a line that is no UTF-8, as PowerShell's older consoles write; None if it is no JSON either."""
-    if line.isascii():
-        return None
+def _value_of(line: bytes) -> Any:
+    """What a line holds, in UTF-8 or as PowerShell's older consoles write; None if it is no JSON."""
     try:
-        return json.loads(decode(line))
-    except (ValueError, RecursionError):
-        return None
+        return from_json(line)
+    except ValueError:  # also for half a character, which the other reader takes
+        texts = (line,) if line.isascii() else (line, decode(line))
+    for text in texts:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 def _wrong(line: bytes, number: int) -> str:
@@ -158,9 +166,9 @@ def _lines(source: BinaryIO) -> Iterable[bytes]:
 
 def _write(answers: Iterable[dict[str, Any]]) -> None:
     unicode = (sys.stdout.encoding or "").casefold().startswith("utf")
-    encode = json.JSONEncoder(ensure_ascii=not unicode, separators=(",", ":")).encode
     for answer in answers:
-        sys.stdout.write(encode(answer) + "\n")
+        line = to_json(answer).decode() if unicode else json.dumps(answer, separators=(",", ":"))
+        sys.stdout.write(f"{line}\n")
 
 
 def _read(report: str | None) -> bytes | str:

@@ -33,7 +33,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     ),
 }
 _DATA = ("data", "eventdata", "userdata", "stringinserts", "eventproperties", "properties")
-_KNOWN = {name for names in _NAMES.values() for name in names}
+_FIELD_OF = {name: (field, place) for field, names in _NAMES.items() for place, name in enumerate(names)}
 _NESTED = frozenset({"winlog", "event", "system", "host", "log", "agent", "rendered", "renderinginfo"})
 _NET_DATE = re.compile(r"/Date\((-?\d{1,15})\)/")
 
@@ -47,15 +47,14 @@ def from_mapping(value: Mapping[str, Any]) -> ReportedEvent:
     flat: dict[str, Any] = {}
     data: dict[str, str] = {}
     _flatten(value, flat, data, 0)
-    event_id = number_of(_first(flat, "event_id"))
-    text = _text(_first(flat, "text"))
+    chosen = _chosen(flat)
     return ReportedEvent(
-        text=considered(text),
-        event_id=event_id,
-        channel=_text(_first(flat, "channel")) or None,
-        provider=_text(_first(flat, "provider")) or None,
-        computer=_text(_first(flat, "computer")) or None,
-        time=time_of(_first(flat, "time")),
+        text=considered(_text(chosen.get("text"))),
+        event_id=number_of(chosen.get("event_id")),
+        channel=_text(chosen.get("channel")) or None,
+        provider=_text(chosen.get("provider")) or None,
+        computer=_text(chosen.get("computer")) or None,
+        time=time_of(chosen.get("time")),
         data=data,
         related=tuple(from_mapping(each) for each in _list(value.get("related"))[:20] if isinstance(each, Mapping)),
     )
@@ -64,14 +63,14 @@ def from_mapping(value: Mapping[str, Any]) -> ReportedEvent:
 def _flatten(value: Mapping[str, Any], flat: dict[str, Any], data: dict[str, str], depth: int) -> None:
     inner: list[Mapping[str, Any]] = []
     for key, item in list(value.items())[:FIELDS]:
-        name = _folded(key)
+        name = _folded(key[:60])
         if name in _DATA:
             _collect(item, data, str(key), depth)
         elif name in _NESTED and isinstance(item, Mapping):
             inner.append(item)
             if name == "host" and isinstance(item.get("name"), str):
                 flat.setdefault("host", item["name"])
-        elif name in _KNOWN and item is not None:
+        elif name in _FIELD_OF and item is not None:
             flat.setdefault(name, item)
     for each in inner:
         if depth < DEEP:
@@ -93,17 +92,21 @@ def _collect(item: Any, data: dict[str, str], name: str, depth: int) -> None:
         data.setdefault(writable(name), considered(writable(str(item))))
 
 
-def _first(flat: Mapping[str, Any], name: str) -> Any:
-    for key in _NAMES[name]:
-        if (value := flat.get(key)) is not None and value != "":
-            return value
-    return None
+def _chosen(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what was found, each field's value under the name that is preferred; what is empty counts as missing."""
+    chosen: dict[str, Any] = {}
+    places: dict[str, int] = {}
+    for name, value in flat.items():
+        field, place = _FIELD_OF[name]
+        if value != "" and place < places.get(field, len(_FIELD_OF)):
+            chosen[field], places[field] = value, place
+    return chosen
 
 
 @lru_cache(maxsize=4096)
 def _folded(key: str) -> str:
     """A member's name without case and separators."""
-    return re.sub(r"[^0-9a-z]", "", key[:60].casefold())
+    return re.sub(r"[^0-9a-z]", "", key.casefold())
 
 
 def _list(value: Any) -> list[Any]:

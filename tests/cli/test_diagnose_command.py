@@ -94,6 +94,17 @@ def test_lines_are_answered_one_by_one_and_a_bad_one_is_named() -> None:
         assert all(set(cause) == {"cause", "score", "evidence"} for cause in answer["causes"])
 
 
+def test_a_line_that_comes_again_is_answered_again_and_a_bad_one_by_its_own_number() -> None:
+    limit, other = json.dumps({"text": LIMIT}), json.dumps({"event_id": 20415, "log": "Microsoft-Windows-Hyper-V-VMMS-Admin"})
+    long = json.dumps({"text": LIMIT, "more": "x" * 5000})
+    given = [limit, "{not json", other, limit, "{not json", long, long]
+    first, bad, success, again, worse, *both = answers(run("--jsonl", given="\n".join(given).encode()))
+    assert again == first
+    assert both == [first, first]
+    assert success["verdict"] == "not_a_migration_failure"
+    assert (bad["incident"]["line"], worse["incident"]["line"]) == (2, 5)
+
+
 def test_lines_of_an_old_console_are_read_by_its_code_page() -> None:
     german = '{"text": "Fehler bei der Livemigration: Der Schlüsselschutz ist ungültig"}'.encode("cp1252")
     broken = '{"text": "Schlüssel'.encode("cp1252")
