@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from remediations.alerts import alertmanager, azure, event, grafana, labelled
 from remediations.alerts.edge import Edge, Limits, TooLarge, too_large, unavailable
 from remediations.alerts.report import Adapter, BadAlert, Found, Mistake
-from remediations.alerts.senders import SIGNATURE, Secret, Senders
+from remediations.alerts.senders import SIGNATURE, Secrets, Senders
 from remediations.alerts.senders import __doc__ as senders_doc
 from remediations.alerts.taking import Answer, Check, Checked, Intake, Settle, answered, checked, settled, starts_nothing
 from remediations.alerts.together import Together
@@ -34,8 +34,8 @@ log = structlog.stdlib.get_logger(__name__)
 def receiver(
     intake: Intake,
     *,
-    token: Secret | None,
-    secret: Secret | None = None,
+    tokens: Secrets | None,
+    secrets: Secrets | None = None,
     check: Check = lambda report: report.incident,
     settle: Settle = starts_nothing,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
@@ -45,11 +45,11 @@ def receiver(
 
     `check` is called for each report of a request and does no IO. Then `intake` is called in a thread, once at a time, with
     the incidents of all requests that wait, and `settle`, in a thread too, for each alert that does not fire any more.
-    `token` yields the bearer token at each request, `secret` what senders sign with; either lets in. None of both lets
-    everybody in, and belongs on loopback only. `clock` is for the rate limit. More routes may be added to what this gives:
-    they are behind the same edge.
+    `tokens` yields the bearer tokens that count at each request, `secrets` what senders sign with; either lets in. None of
+    both lets everybody in, and belongs on loopback only. `clock` is for the rate limit. More routes may be added to what this
+    gives: they are behind the same edge.
     """
-    senders = Senders(token=token, secret=secret, in_url=_TOKEN_IN_URL)
+    senders = Senders(tokens=tokens, secrets=secrets, in_url=_TOKEN_IN_URL)
     app = FastAPI(
         title="Hyper-V remediation: alert receiver",
         description=__doc__,
@@ -124,7 +124,7 @@ def _schemes(senders: Senders) -> dict[str, dict[str, str]]:
     bearer = {"type": "http", "scheme": "bearer"}
     signature = {"type": "apiKey", "in": "header", "name": SIGNATURE, "description": str(senders_doc)}
     in_url = {"type": "apiKey", "in": "query", "name": "token", "description": "For senders that cannot set headers"}
-    asked = (("Token", senders.token, bearer), (_IN_URL, senders.token, in_url), ("Signature", senders.secret, signature))
+    asked = (("Token", senders.tokens, bearer), (_IN_URL, senders.tokens, in_url), ("Signature", senders.secrets, signature))
     return {name: scheme for name, secret, scheme in asked if secret is not None}
 
 

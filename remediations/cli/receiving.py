@@ -56,8 +56,8 @@ def application(found: Settings, configuration: Configuration, take_in: Take, se
 
     return receiver(
         intake,
-        token=found.receiver_token,
-        secret=found.receiver_secret,
+        tokens=found.receiver_tokens,
+        secrets=found.receiver_secrets,
         check=check,
         settle=settle or starts_nothing,
         limits=Limits(per_second=found.receiver_rate, burst=max(1, int(2 * found.receiver_rate))),
@@ -103,7 +103,7 @@ def _wrong(setting: str, wrong: str, right: str) -> Problem:
 def _refuse_open(found: Settings) -> None:
     """Off loopback, senders prove who they are, and nobody on the way reads how."""
     where = found.receiver_address
-    if found.receiver_token is None and found.receiver_secret is None:
+    if found.receiver_tokens is None and found.receiver_secrets is None:
         wrong = f"the receiver would let everybody in at {where} without a token or a signature"
         right = "set REMEDIATE_RECEIVER_TOKEN_FILE or _TOKEN_ENV, or REMEDIATE_RECEIVER_SECRET_FILE or _SECRET_ENV"
         raise ConfigError([_wrong("ADDRESS", wrong, f"{right}, or listen on 127.0.0.1")])
@@ -115,7 +115,7 @@ def _refuse_open(found: Settings) -> None:
 
 def _refuse_unreadable(found: Settings, what: str) -> None:
     """A token or secret that cannot be read now would let nobody in, and say so to the senders only."""
-    read = found.receiver_token if what == "TOKEN" else found.receiver_secret
+    read = found.receiver_tokens if what == "TOKEN" else found.receiver_secrets
     try:
         if read is not None:
             read()

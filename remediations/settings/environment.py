@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from remediations.model.site import SecretRef
 from remediations.settings.problem import ConfigError, Problem
-from remediations.settings.secrets import resolve
+from remediations.settings.secrets import resolve_changing
 
 
 def _state() -> Path:
@@ -63,12 +63,16 @@ class Settings(BaseSettings):
     receiver_token_env: str | None = Field(
         default=None, description="Environment variable that holds the senders' bearer token"
     )
-    receiver_token_file: Path | None = Field(default=None, description="File whose first line is the senders' bearer token")
+    receiver_token_file: Path | None = Field(
+        default=None,
+        description="File that holds the senders' bearer token; while it is changed the new and the old one, one a line",
+    )
     receiver_secret_env: str | None = Field(
         default=None, description="Environment variable that holds the secret that senders sign with"
     )
     receiver_secret_file: Path | None = Field(
-        default=None, description="File whose first line is the secret that senders sign with"
+        default=None,
+        description="File that holds the secret that senders sign with; while it is changed the new and the old, one a line",
     )
 
     flows: str = Field(
@@ -158,21 +162,24 @@ class Settings(BaseSettings):
             return None
 
     @property
-    def receiver_token(self) -> Callable[[], str] | None:
-        """Yields the token at each call, so that a new file counts at once; None if senders need none."""
-        return _secret(self.receiver_token_env, self.receiver_token_file)
+    def receiver_tokens(self) -> Callable[[], tuple[str, ...]] | None:
+        """Yields the token at each call, so that a new file counts at once; two while it is changed. None if senders need none.
+
+        Raises at a call as `resolve_changing`.
+        """
+        return _secrets(self.receiver_token_env, self.receiver_token_file)
 
     @property
-    def receiver_secret(self) -> Callable[[], str] | None:
-        """As `receiver_token`, for the secret that senders sign with; None if no signature is taken."""
-        return _secret(self.receiver_secret_env, self.receiver_secret_file)
+    def receiver_secrets(self) -> Callable[[], tuple[str, ...]] | None:
+        """As `receiver_tokens`, for the secret that senders sign with; None if no signature is taken."""
+        return _secrets(self.receiver_secret_env, self.receiver_secret_file)
 
 
-def _secret(env: str | None, file: Path | None) -> Callable[[], str] | None:
+def _secrets(env: str | None, file: Path | None) -> Callable[[], tuple[str, ...]] | None:
     if env is None and file is None:
         return None
     reference = SecretRef(env=env, file=file)
-    return lambda: resolve(reference)
+    return lambda: resolve_changing(reference)
 
 
 def _problem(name: str, message: str) -> Problem:

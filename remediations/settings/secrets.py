@@ -11,6 +11,7 @@ from remediations.logs import register_secret
 from remediations.model.site import SecretRef
 
 _LARGEST = 65_536
+_SHORTEST = 8  # characters of what lets somebody in: less is a stray mark, or can be tried out
 
 
 class SecretUnavailable(LookupError):
@@ -32,6 +33,29 @@ def resolve(reference: SecretRef) -> str:
     return value
 
 
+def resolve_changing(reference: SecretRef) -> tuple[str, ...]:
+    """What counts of a variable's or file's secret that is being changed: one value, or two, one a line; empty lines are none.
+
+    For what senders know: while some have the new one and some the old one, both count. Hidden in every log from now on.
+    Raises `SecretUnavailable` as `resolve`, and where there are more than two or one is shorter than eight characters.
+    """
+    if reference.file is not None:
+        where, text = f"secret file {reference.file}", _text_of(reference.file, whole=True)
+    else:
+        where, text = f"environment variable {reference.env}", _from_environment(str(reference.env))
+    lines = {number: line.rstrip("\r") for number, line in enumerate(text.split("\n"), 1) if line.strip()}
+    for line in lines.values():
+        register_secret(line)
+    if not lines:
+        raise SecretUnavailable(f"{where} is empty; write the secret there")
+    if len(lines) > 2:
+        raise SecretUnavailable(f"{where} has {len(lines)} lines; keep two at most, the new secret and the old one")
+    short = next((number for number, line in lines.items() if len(line.strip()) < _SHORTEST), None)
+    if short is not None:
+        raise SecretUnavailable(f"{where}: its line {short} has fewer than {_SHORTEST} characters; take a longer secret")
+    return tuple(lines.values())
+
+
 def _from_environment(name: str) -> str:
     value = os.environ.get(name, "")
     if not value:
@@ -40,21 +64,28 @@ def _from_environment(name: str) -> str:
 
 
 def _from_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            _refuse_readable_by_others(path, os.fstat(file.fileno()))
-            line = file.readline(_LARGEST)
-    except OSError as error:
-        raise SecretUnavailable(f"secret file {path}: {error.strerror or error}") from None
-    try:
-        value: str | None = line.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError:
-        value = None
-    if value is None:  # raised here, and not where the first error, which carries the bytes, would be its context
-        raise SecretUnavailable(f"secret file {path}: its first line is not UTF-8; save it as UTF-8")
+    value = _text_of(path, whole=False).rstrip("\r\n")
     if not value:
         raise SecretUnavailable(f"secret file {path}: its first line is empty; write the secret there")
     return value
+
+
+def _text_of(path: Path, *, whole: bool) -> str:
+    """A file's first line, or all that is in it."""
+    try:
+        with path.open("rb") as file:
+            _refuse_readable_by_others(path, os.fstat(file.fileno()))
+            content = file.read(_LARGEST) if whole else file.readline(_LARGEST)
+    except OSError as error:
+        raise SecretUnavailable(f"secret file {path}: {error.strerror or error}") from None
+    try:
+        text: str | None = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = None
+    if text is None:  # raised here, and not where the first error, which carries the bytes, would be its context
+        which = "it" if whole else "its first line"
+        raise SecretUnavailable(f"secret file {path}: {which} is not UTF-8; save it as UTF-8")
+    return text
 
 
 def _refuse_readable_by_others(path: Path, status: os.stat_result) -> None:

@@ -45,11 +45,11 @@ def site() -> Site:
 def app(
     intake: Callable[[Sequence[Incident]], Sequence[Accepted]],
     *,
-    token: Callable[[], str] | None = lambda: TOKEN,
+    tokens: Callable[[], tuple[str, ...]] | None = lambda: (TOKEN,),
     **options: Any,
 ) -> FastAPI:
     """A receiver that knows the example site."""
-    return receiver(intake, token=token, check=options.pop("check", known_to(site())), **options)
+    return receiver(intake, tokens=tokens, check=options.pop("check", known_to(site())), **options)
 
 
 def ask(application: FastAPI, method: str, path: str, *, token: str | None = TOKEN, **request: Any) -> httpx.Response:

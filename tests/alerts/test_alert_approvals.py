@@ -29,7 +29,7 @@ class Desk:
 
 
 def client(desk: Desk) -> TestClient:
-    app = receiver(lambda incidents: [], token=lambda: "right")
+    app = receiver(lambda incidents: [], tokens=lambda: ("right",))
     app.include_router(approvals(desk))
     return TestClient(app, headers=TOKEN)
 

@@ -64,23 +64,29 @@ def test_the_scheme_s_case_does_not_matter(scheme: str) -> None:
 
 def test_a_new_token_counts_at_once() -> None:
     tokens = ["old-token"]
-    application = app(Intake(), token=lambda: tokens[-1])
+    application = app(Intake(), tokens=lambda: (tokens[-1],))
     assert post(application, PATH, BODY, token="old-token").status_code == 202
     tokens.append("new-token")
     assert post(application, PATH, BODY, token="old-token").status_code == 401
     assert post(application, PATH, BODY, token="new-token").status_code == 202
 
 
-@pytest.mark.parametrize("token", [lambda: "", lambda: str(1 / 0)])
-def test_a_token_that_cannot_be_read_lets_nobody_in(token: Any) -> None:
+def test_while_a_token_is_changed_the_new_and_the_old_one_count() -> None:
+    application = app(Intake(), tokens=lambda: ("new-token", "old-token"))
+    answers = {each: post(application, PATH, BODY, token=each).status_code for each in ("new-token", "old-token", "new-", "")}
+    assert answers == {"new-token": 202, "old-token": 202, "new-": 401, "": 401}
+
+
+@pytest.mark.parametrize("tokens", [lambda: (), lambda: (TOKEN, ""), lambda: (str(1 / 0),)])
+def test_a_token_that_cannot_be_read_lets_nobody_in(tokens: Any) -> None:
     intake = Intake()
-    answer = post(app(intake, token=token), PATH, BODY, token="")
+    answer = post(app(intake, tokens=tokens), PATH, BODY, token="")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert intake.incidents == []
 
 
 def test_without_a_token_to_ask_for_everybody_is_let_in() -> None:
-    assert post(app(Intake(), token=None), PATH, BODY, token=None).status_code == 202
+    assert post(app(Intake(), tokens=None), PATH, BODY, token=None).status_code == 202
 
 
 def test_health_is_open_and_says_nothing() -> None:

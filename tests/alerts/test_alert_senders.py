@@ -25,7 +25,7 @@ def sign(body: bytes, stamp: str | None = None, secret: str = SECRET) -> dict[st
 
 
 def senders(**options: Any) -> Senders:
-    return Senders(token=lambda: TOKEN, secret=lambda: SECRET, now=lambda: NOW, **options)
+    return Senders(tokens=lambda: (TOKEN,), secrets=lambda: (SECRET,), now=lambda: NOW, **options)
 
 
 @pytest.mark.parametrize(
@@ -57,15 +57,23 @@ def test_a_signature_covers_the_body_and_its_time(headers: dict[str, str], right
     assert senders().signed(Headers(raw=raw), BODY) is right
 
 
+@pytest.mark.parametrize("secret", ["old-secret", "new-secret"])
+def test_while_a_secret_is_changed_the_new_and_the_old_one_sign(secret: str) -> None:
+    both = Senders(secrets=lambda: ("new-secret", "old-secret"), now=lambda: NOW)
+    assert both.signed(Headers(sign(BODY, str(NOW), secret)), BODY) is True
+    assert both.signed(Headers(sign(BODY, str(NOW - SKEW - 1), secret)), BODY) is False
+    assert both.signed(Headers(sign(BODY, str(NOW), secret[:-1])), BODY) is False
+
+
 def test_where_no_secret_is_set_nothing_is_signed() -> None:
     headers = Headers(raw=[(SIGNATURE.lower().encode(), sign(BODY, secret="")[SIGNATURE].encode())])
-    assert Senders(token=lambda: TOKEN).signed(headers, BODY) is False
-    assert Senders(secret=lambda: SECRET).has_token(PATH, f"token={SECRET}", Headers({"Authorization": "Bearer "})) is False
+    assert Senders(tokens=lambda: (TOKEN,)).signed(headers, BODY) is False
+    assert Senders(secrets=lambda: (SECRET,)).has_token(PATH, f"token={SECRET}", Headers({"Authorization": "Bearer "})) is False
 
 
 def test_a_signed_alert_is_taken_with_its_body_whole() -> None:
     intake = Intake()
-    application = app(intake, token=None, secret=lambda: SECRET)
+    application = app(intake, tokens=None, secrets=lambda: (SECRET,))
     assert post(application, PATH, BODY, sign(BODY), token=None).status_code == 202
     assert [each.vm for each in intake.incidents] == ["VM1"]
 
@@ -76,7 +84,7 @@ def test_a_signed_alert_is_taken_with_its_body_whole() -> None:
 @pytest.mark.parametrize(("method", "path"), [("POST", PATH), ("GET", "/docs"), ("GET", "/openapi.json"), ("PUT", "/nothing")])
 def test_without_a_right_signature_every_request_looks_the_same(headers: dict[str, str], method: str, path: str) -> None:
     intake = Intake()
-    application = app(intake, token=None, secret=lambda: SECRET, limits=Limits(body=len(BODY)))
+    application = app(intake, tokens=None, secrets=lambda: (SECRET,), limits=Limits(body=len(BODY)))
     for body in (BODY, b"{ no JSON", BODY + b" too much"):
         answer = ask(application, method, path, token=None, headers=headers, content=body)
         assert (answer.status_code, answer.json()) == (401, {"error": "unauthorized"})
@@ -85,7 +93,7 @@ def test_without_a_right_signature_every_request_looks_the_same(headers: dict[st
 
 
 def test_either_lets_in_and_a_wrong_signature_is_not_mended_by_a_token() -> None:
-    application = app(Intake(), secret=lambda: SECRET)
+    application = app(Intake(), secrets=lambda: (SECRET,))
     assert post(application, PATH, BODY).status_code == 202
     assert post(application, PATH, BODY, sign(BODY), token=None).status_code == 202
     assert post(application, PATH, BODY, sign(BODY, secret="x")).status_code == 401
@@ -96,10 +104,10 @@ def test_a_signature_counts_for_nothing_where_none_is_asked_for() -> None:
     assert post(app(Intake()), PATH, BODY, sign(BODY, secret=""), token=None).status_code == 401
 
 
-@pytest.mark.parametrize("secret", [lambda: "", lambda: str(1 / 0)])
-def test_a_secret_that_cannot_be_read_lets_nobody_in(secret: Any) -> None:
+@pytest.mark.parametrize("secrets", [lambda: (), lambda: (SECRET, ""), lambda: (str(1 / 0),)])
+def test_a_secret_that_cannot_be_read_lets_nobody_in(secrets: Any) -> None:
     intake = Intake()
-    application = app(intake, token=None, secret=secret)
+    application = app(intake, tokens=None, secrets=secrets)
     answer = post(application, PATH, BODY, sign(BODY, secret=""), token=None)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert intake.incidents == []
@@ -133,7 +141,7 @@ def test_each_address_has_a_rate_of_its_own_and_the_longest_silent_is_forgotten(
 
 
 def test_openapi_says_how_to_prove_who_sends() -> None:
-    document = ask(app(Intake(), secret=lambda: SECRET), "GET", "/openapi.json").json()
+    document = ask(app(Intake(), secrets=lambda: (SECRET,)), "GET", "/openapi.json").json()
     schemes = document["components"]["securitySchemes"]
     assert schemes["Token"] == {"type": "http", "scheme": "bearer"}
     assert (schemes["Signature"]["name"], schemes["Signature"]["in"]) == (SIGNATURE, "header")

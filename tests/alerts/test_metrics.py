@@ -150,7 +150,7 @@ def test_a_ledger_that_cannot_be_read_shows_nothing_old(ledger: Ledger, clock: C
 
 
 def test_prometheus_needs_the_same_token_as_everybody(ledger: Ledger) -> None:
-    app = receiver(lambda _: [], token=lambda: TOKEN)
+    app = receiver(lambda _: [], tokens=lambda: (TOKEN,))
     shown_in(app, Metrics(ledger, Policy()))
     with TestClient(app) as client:
         assert client.get("/metrics").status_code == 401

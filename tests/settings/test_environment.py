@@ -26,7 +26,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     found = Settings.load()
     assert found.ledger_url == f"sqlite:///{tmp_path}/hyperv-remediation/ledger.db"
-    assert (found.receiver_address, found.receiver_token, found.prefect_api_url) == ("127.0.0.1", None, None)
+    assert (found.receiver_address, found.receiver_tokens, found.prefect_api_url) == ("127.0.0.1", None, None)
 
 
 def test_each_variable_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -75,11 +75,49 @@ def test_a_new_token_counts_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     file.write_text("first-token\n")
     file.chmod(0o600)
     monkeypatch.setenv("REMEDIATE_RECEIVER_TOKEN_FILE", str(file))
-    token = Settings.load().receiver_token
-    assert token is not None
-    assert token() == "first-token"
+    tokens = Settings.load().receiver_tokens
+    assert tokens is not None
+    assert tokens() == ("first-token",)
+    file.write_text("second-token\nfirst-token\n")
+    assert tokens() == ("second-token", "first-token")
     file.write_text("second-token\n")
-    assert token() == "second-token"
+    assert tokens() == ("second-token",)
+
+
+CHANGING: list[tuple[bytes, tuple[str, ...] | str]] = [
+    (b"new-token", ("new-token",)),
+    (b"new-token\r\nold-token\r\n", ("new-token", "old-token")),
+    ("\ufeffneues-Wort-\u00e4\n\n  \nold-token".encode(), ("neues-Wort-\u00e4", "old-token")),
+    (b"\n \n", "is empty; write the secret there"),
+    (b"one-token\ntwo-token\n\nthree-token\n", "has 3 lines; keep two at most, the new secret and the old one"),
+    (b"new-token\n#old\n", "its line 2 has fewer than 8 characters; take a longer secret"),
+    (b"  short  \n", "its line 1 has fewer than 8 characters"),
+]
+
+
+@pytest.mark.parametrize("what", ["TOKEN", "SECRET"])
+@pytest.mark.parametrize(("content", "counts"), CHANGING)
+def test_what_senders_know_is_one_value_or_while_it_is_changed_two(
+    content: bytes, counts: tuple[str, ...] | str, what: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "kept"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    monkeypatch.setenv(f"REMEDIATE_RECEIVER_{what}_FILE", str(file))
+    in_file = getattr(Settings.load(), f"receiver_{what.lower()}s")
+    monkeypatch.delenv(f"REMEDIATE_RECEIVER_{what}_FILE")
+    monkeypatch.setenv(f"REMEDIATE_RECEIVER_{what}_ENV", "KEPT")
+    monkeypatch.setenv("KEPT", content.decode("utf-8-sig"))
+    in_variable = getattr(Settings.load(), f"receiver_{what.lower()}s")
+    for kept, where in ((in_file, str(file)), (in_variable, "KEPT")):
+        if isinstance(counts, tuple):
+            assert kept() == counts
+            assert [hide(f"was {each}") for each in counts] == ["was ***"] * len(counts)
+        else:
+            with pytest.raises(SecretUnavailable, match=counts) as caught:
+                kept()
+            assert where in str(caught.value)
+            assert not [each for each in ("token", "old", "short") if each in str(caught.value).replace("the old one", "")]
 
 
 def test_a_secret_from_the_environment_is_hidden_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
