@@ -79,7 +79,7 @@ class Exit(IntEnum):
 
 EXIT_CODES = (
     "Exit codes: 0: done or nothing to do; 1: failed; 2: bad input or configuration; 3: refused, only proposed, not everything "
-    "could be read, or a person is needed; 4: not approved (rejected, expired)."
+    "could be read, or a person is needed; 4: not approved (rejected, expired); 130: Ctrl-C, with nothing begun."
 )
 
 
