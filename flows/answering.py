@@ -19,7 +19,7 @@ from remediations.engine import Answer
 from remediations.engine.deciding import Question, question_of, record
 from remediations.engine.judging import Judging
 from remediations.engine.ports import StepOf, no_switches
-from remediations.ledger import Ledger, Sealed, utc_now
+from remediations.ledger import Ledger, NoLedger, Sealed, utc_now
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,12 @@ def _woken(client: SyncPrefectClient, asked: Sealed, answer: Answer) -> None:
 def desk(api: str | None) -> Iterator[Desk | None]:
     """The desk of this machine; None where no ledger is."""
     own = settings.Settings.load()
-    if not own.ledger and not (own.state / "ledger.db").exists():
+    try:
+        there = Ledger(own.ledger_url, make=False)
+    except NoLedger:
         yield None
         return
-    with Ledger(own.ledger_url) as ledger:
+    with there as ledger:
         yield desk_of(own, configuration(), ledger, api)
 
 

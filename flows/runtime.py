@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TextIO
+from tempfile import TemporaryDirectory
+from typing import Literal, TextIO
 
 import structlog
 
@@ -18,7 +19,7 @@ from remediations.codes import Codes
 from remediations.engine import Engine, Observe
 from remediations.engine.ports import StepOf, quietly
 from remediations.engine.readers import Readers
-from remediations.ledger import Head, Ledger
+from remediations.ledger import Head, Ledger, NoLedger
 from remediations.ledger.published import Published
 from remediations.model.outcome import Reason, Refused
 from remediations.model.site import SecretRef, Site
@@ -32,16 +33,21 @@ def configuration() -> settings.Configuration:
     return settings.this_machine({entry.id: entry.tier for entry in CATALOGUE.values()})
 
 
+Absent = Literal["make", "refuse"] | Callable[[str], None]
+"""Where this machine has no ledger: make it; raise `NoLedger`; or, for what only reads, tell this of it, and take an empty one
+that is gone afterwards."""
+
+
 @contextmanager
-def engine(observe: Observe = quietly) -> Iterator[Engine]:
+def engine(observe: Observe = quietly, *, absent: Absent = "make") -> Iterator[Engine]:
     """An engine for this machine's site; its sessions and its ledger are closed at the end.
 
     Raises `Refused` (LedgerUnavailable) while the ledger does not hold what this machine published last of it.
     """
     found = configuration()
     own = settings.Settings.load()
-    published = Published(own.make_state())
-    with Ledger(own.ledger_url) as ledger, Remoting(found.site, settings.resolve) as remoting:
+    published = Published(own.make_state() if absent == "make" else own.state)
+    with _ledger(own, absent) as ledger, Remoting(found.site, settings.resolve) as remoting:
         published.check(ledger)
         yield Engine(
             site=found.site,
@@ -54,6 +60,21 @@ def engine(observe: Observe = quietly) -> Iterator[Engine]:
             step_of=step_of(own),
             keeps=own.state,
         )
+
+
+@contextmanager
+def _ledger(own: settings.Settings, absent: Absent) -> Iterator[Ledger]:
+    try:
+        there = Ledger(own.ledger_url, make=absent == "make")
+    except NoLedger as none:
+        if not callable(absent):
+            raise
+        absent(none.detail)
+        with TemporaryDirectory() as passing, Ledger(f"sqlite:///{passing}/ledger.db") as empty:
+            yield empty
+        return
+    with there:
+        yield there
 
 
 def readers(site: Site) -> Readers:

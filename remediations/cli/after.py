@@ -13,7 +13,6 @@ import typer
 from remediations.cli.children import until_told
 from remediations.cli.console import Exit, err, fail, out, plain_errors, print_json, progress
 from remediations.cli.engine import Approve, As, Code, Comment, Json, TargetName, finished, show, terminal_gate
-from remediations.cli.stops import refuse_none
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -42,12 +41,10 @@ def undo(
     who = as_ or getpass.getuser()
     gate = terminal_gate(who, {"approve": approve, "comment": comment, "code": code, "target": target, "no_retry": True})
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors():
-        refuse_none()
-        with until_told(), engine(progress) as built:
-            own = terminal_run()
-            with nullcontext() if dry_run else finished(built, own):
-                report = built.undo(own, run, dry_run=dry_run, gate=gate, requested_by=who)
+    with plain_errors(), until_told(), engine(progress, absent="refuse") as built:
+        own = terminal_run()
+        with nullcontext() if dry_run else finished(built, own):
+            report = built.undo(own, run, dry_run=dry_run, gate=gate, requested_by=who)
     show(report, as_json=as_json)
 
 
@@ -74,18 +71,17 @@ def recover(
     configure_logs(stream=sys.stderr, level="WARNING")
     lost = set(gone or ())
     said = Over(reason=None, words=f"{getpass.getuser()} said that its process is gone")
-    with plain_errors():
-        refuse_none()  # "nothing was left" of a ledger that was just made would be no answer
-        with engine(progress) as built, _prefect() as client:
+    # "Nothing was left" of a ledger that was just made would be no answer.
+    with plain_errors(), engine(progress, absent="refuse") as built, _prefect() as client:
 
-            def hidden(run: str) -> str:
-                return unseen(client, run)
+        def hidden(run: str) -> str:
+            return unseen(client, run)
 
-            def fate_of(run: str) -> Over | None:
-                return said if parent(run) in lost else fate(client, run)
+        def fate_of(run: str) -> Over | None:
+            return said if parent(run) in lost else fate(client, run)
 
-            _check_gone(lost, [each.run for each in built.ledger.unfinished_runs()], hidden)
-            found, left = built.recover(fate_of), built.left_over(fate_of, hidden)
+        _check_gone(lost, [each.run for each in built.ledger.unfinished_runs()], hidden)
+        found, left = built.recover(fate_of), built.left_over(fate_of, hidden)
     if as_json:
         print_json({"recovered": [each.model_dump(mode="json") for each in found], "left": [each.to_json() for each in left]})
     else:

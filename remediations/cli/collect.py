@@ -56,7 +56,7 @@ def _collect(request: Any, given: dict[str, Any]) -> None:
 
     configure_logs(stream=sys.stderr, level="WARNING")
     now = datetime.now(UTC)
-    with plain_errors(), engine(progress) as built:
+    with plain_errors(), engine(progress, absent=lambda why: None) as built:
         incident = canonical(request, built.site)
         read = partial(
             collect, built.hosts, built.site, incident, now=now, hours=given["hours"], cluster_logs=not given["no_cluster_log"]

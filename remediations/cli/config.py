@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -84,7 +85,7 @@ def _site(directory: Path) -> list[str]:
 
 def _approvers(file: Path) -> list[str]:
     """What policy asks of approvers that this machine's ledger has not, or that proves less than it seems."""
-    from remediations.ledger import Ledger
+    from remediations.ledger import Ledger, NoLedger
     from remediations.model.policy import Gate, Proven, usual
     from remediations.model.tier import Tier
     from remediations.settings import Settings, load_policy
@@ -95,9 +96,8 @@ def _approvers(file: Path) -> list[str]:
     found = []
     if coded:
         there = 0
-        if own.ledger or (own.state / "ledger.db").exists():
-            with Ledger(own.ledger_url) as ledger:
-                there = len(ledger.approvers())
+        with suppress(NoLedger), Ledger(own.ledger_url, make=False) as ledger:
+            there = len(ledger.approvers())
         short = [str(int(tier)) for tier, people in coded.items() if people > there]
         if short:
             enrolled = f"{there} {'person is' if there == 1 else 'people are'} enrolled"

@@ -102,7 +102,7 @@ def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
 
     who = given.get("as_") or getpass.getuser()
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), until_told(), engine(progress) as built:
+    with plain_errors(), until_told(), engine(progress, absent="make" if apply else without_ledger) as built:
         carry: Callable[..., Report] = built.carry_out
         if isinstance(request, Incident):
             carry = built.remediate
@@ -112,6 +112,11 @@ def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
         with finished(built, run) if apply else nullcontext():
             report = carry(run, request, dry_run=not apply, gate=gate, requested_by=who)
     show(report, as_json=given["as_json"])
+
+
+def without_ledger(why: str) -> None:
+    """Say that nothing is known of what ran before: a cooldown or a cap that runs elsewhere would not show."""
+    err.print(f"Nothing that ran before is counted: {why}.", markup=False, soft_wrap=True, style="yellow")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 
 from remediations.cli import forms
 from remediations.cli.console import Exit, fail, out, plain_errors, print_json, progress
+from remediations.cli.engine import without_ledger
 
 if TYPE_CHECKING:
     from remediations.catalogue.remediation import Remediation
@@ -59,7 +60,7 @@ def explain_digest(
     """A plan that a run has asked for, by its digest, as policy would judge it now. Reads no host."""
     from flows.runtime import engine
 
-    with plain_errors(), engine() as built:
+    with plain_errors(), engine(absent="refuse") as built:
         try:
             found = built.ledger.find_sealed(digest)
         except ValueError as error:
@@ -76,7 +77,7 @@ def explain_rules(
     as_json: Json = False,
 ) -> None:
     """A remediation where it would act. Reads no host, so that what hangs on its targets is not known."""
-    from flows.runtime import engine
+    from flows.runtime import configure_logs, engine
     from remediations.catalogue import CATALOGUE
     from remediations.catalogue.remediation import Repair
     from remediations.model.situation import Subject
@@ -85,7 +86,8 @@ def explain_rules(
     if entry is None:
         fail(f"{remediation} is not in the catalogue: `remediate catalogue` lists it")
     causes, tier = entry.causes if issubclass(entry, Repair) else (), _tier(entry, host or [], cluster)
-    with plain_errors(), engine() as built:
+    configure_logs(stream=sys.stderr, level="WARNING")
+    with plain_errors(), engine(absent=without_ledger) as built:
         subject = Subject.unread(entry.id, tier, causes, hosts=host or [], cluster=cluster, site=built.site)
         _show([built.judging.subject(subject)], as_json=as_json)
 
@@ -106,7 +108,7 @@ def _explain(request: Any, given: dict[str, Any]) -> None:
     from remediations.model.incident import Incident
 
     configure_logs(stream=sys.stderr, level="WARNING")
-    with plain_errors(), engine(progress) as built:
+    with plain_errors(), engine(progress, absent=without_ledger) as built:
         carry = built.remediate if isinstance(request, Incident) else built.carry_out
         report = carry(terminal_run(), request, dry_run=True, gate=_nobody, requested_by=getpass.getuser())
         plans: list[tuple[Plan, bool]] = [(report.plan, False)] if report.plan is not None and report.plan.steps else []

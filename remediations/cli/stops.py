@@ -27,35 +27,20 @@ def this_state() -> Path:
     return Settings.load().make_state()
 
 
-def refuse_none() -> None:
-    """Raise `Refused` (LedgerUnavailable) where this machine has no ledger.
-
-    What is paused in, read from, or recovered from an empty one that was just made says nothing of the one that runs work on.
-    """
-    from remediations.model.outcome import Reason, Refused
-    from remediations.settings import Settings
-
-    own = Settings.load()
-    if not own.ledger and not (own.state / "ledger.db").exists():
-        where = f"there is no ledger in {own.state}: nothing ran with this state directory yet"
-        right = "set REMEDIATE_STATE, or REMEDIATE_LEDGER, as it is for `remediate serve`, which makes one"
-        raise Refused(Reason.LEDGER_UNAVAILABLE, f"{where}; {right}")
-
-
 @contextmanager
 def this_ledger(*, or_new: bool = False) -> Iterator[Ledger]:
     """This machine's ledger, whatever else is wrong with the configuration: a pause must always work.
 
-    Unless `or_new`, raises as `refuse_none`.
+    Unless `or_new`, raises `NoLedger` where there is none: what is paused in, or read from, an empty one that was just made
+    says nothing of the one that runs work on.
     """
     from remediations.ledger import Ledger
     from remediations.settings import Settings
 
-    if not or_new:
-        refuse_none()
     own = Settings.load()
-    own.make_state()
-    with Ledger(own.ledger_url) as ledger:
+    if or_new:
+        own.make_state()
+    with Ledger(own.ledger_url, make=or_new) as ledger:
         yield ledger
 
 

@@ -9,7 +9,7 @@ from typing import Self
 from remediations.ledger.approvals import ONE, POLICY, Approvals
 from remediations.ledger.approvers import Approvers
 from remediations.ledger.bookmarks import Bookmarks
-from remediations.ledger.database import Database
+from remediations.ledger.database import Database, NoLedger
 from remediations.ledger.drains import Drains
 from remediations.ledger.history import History
 from remediations.ledger.incidents import Incidents
@@ -63,6 +63,7 @@ __all__ = [
     "Lease",
     "Ledger",
     "Move",
+    "NoLedger",
     "Note",
     "OpenIncident",
     "OverBy",
@@ -91,11 +92,12 @@ class Ledger(
 
     Safe for many threads and processes. Each method is one transaction, and each that writes is in the audit trail.
     Whatever keeps the ledger from being read or written is `Refused` (LedgerUnavailable): no caller may go on without it.
-    `clock` gives aware times; `patience` is how many seconds a writer waits for its turn.
+    `clock` gives aware times; `patience` is how many seconds a writer waits for its turn. Where there is none it is made, or
+    without `make` refused as `NoLedger`.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime] = utc_now, patience: float = 10.0) -> None:
-        super().__init__(Database(url, clock=clock, patience=patience), clock)
+    def __init__(self, url: str, *, clock: Callable[[], datetime] = utc_now, patience: float = 10.0, make: bool = True) -> None:
+        super().__init__(Database(url, clock=clock, patience=patience, make=make), clock)
 
     def close(self) -> None:
         """Close every connection to the database."""

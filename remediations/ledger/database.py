@@ -29,10 +29,23 @@ _LOCK = 0x4C6564676572
 Begin = Callable[[Connection, bool], None]
 
 
-class Database:
-    """A ledger's database, open and at the newest schema version. Whatever goes wrong is `Refused` (LedgerUnavailable)."""
+class NoLedger(Refused):
+    """There is none at that address, and none was to be made: what is read from an empty one says nothing of another."""
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime], patience: float) -> None:
+    def __init__(self, where: str) -> None:
+        super().__init__(Reason.LEDGER_UNAVAILABLE, f"there is no ledger at {where}: nothing ran with it yet; {_ELSEWHERE}")
+
+
+_ELSEWHERE = "set REMEDIATE_STATE, or REMEDIATE_LEDGER, as it is for `remediate serve`, which makes one"
+
+
+class Database:
+    """A ledger's database, open and at the newest schema version. Whatever goes wrong is `Refused` (LedgerUnavailable).
+
+    Where there is none it is made, or without `make` refused as `NoLedger`.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime], patience: float, make: bool = True) -> None:
         parsed = _parsed(url)
         self.where = _shown(parsed)
         self._queue, self._patience = threading.Lock(), patience
@@ -40,6 +53,8 @@ class Database:
         with self._refusing():
             if parsed.drivername == "sqlite":
                 path = Path(parsed.database or "").absolute()
+                if not make and not path.exists():
+                    raise NoLedger(self.where)
                 _make_if_absent(path, clock)
                 self._engine, begin = _sqlite(path, patience), _begin_sqlite
             else:
@@ -47,7 +62,7 @@ class Database:
             self._writer = self._engine.execution_options(ledger_writes=True)
             event.listen(self._engine, "begin", lambda conn: begin(conn, "ledger_writes" in conn.get_execution_options()))
         try:
-            self._bring_up_to_date(clock, may_create=parsed.drivername != "sqlite")
+            self._bring_up_to_date(clock, make=make, may_create=parsed.drivername != "sqlite")
         except BaseException:
             self.close()
             raise
@@ -78,10 +93,13 @@ class Database:
         finally:
             self._queue.release()
 
-    def _bring_up_to_date(self, clock: Callable[[], datetime], *, may_create: bool) -> None:
+    def _bring_up_to_date(self, clock: Callable[[], datetime], *, make: bool, may_create: bool) -> None:
         with self.reading() as conn:
-            if versions.version(conn) == versions.newest() and not versions.missing(conn):
+            found = versions.version(conn)
+            if found == versions.newest() and not versions.missing(conn):
                 return
+            if found is None and may_create and not make:
+                raise NoLedger(self.where)
         with self.writing() as conn:
             if may_create and versions.version(conn) is None:
                 versions.create(conn, clock())

@@ -53,12 +53,15 @@ class Published:
             raise Refused(Reason.LEDGER_UNAVAILABLE, detail) from error
 
     def keep(self, head: Head) -> None:
-        """Keep a head that is about to be shown; an older one never replaces a newer one. Raises `OSError`."""
+        """Keep a head that is about to be shown. An older one never replaces a newer one, and one of no row is not kept.
+
+        Raises `OSError`.
+        """
         try:
             before = self.read()
         except Refused:
             return  # a person has to look at it first
-        if before is None or head.seq > before.seq:
+        if head.seq > (before.seq if before is not None else 0):
             self._write(head)
 
     def check(self, ledger: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,28 @@ def test_a_host_is_one_host_however_it_is_spelled(lab: Lab) -> None:
     plans = [planned("register-spns", "--host", name)["plan"] for name in ("HV02", "hv02", "HV02.contoso.com")]
     assert [each["request"] for each in plans] == [{"host": "HV02"}] * 3
     assert len({each["title"] for each in plans}) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plan", "register-spns", "--host", "HV01"),
+        ("plan", "incident", "--vm", "VM42", "--source", "HV01", "--message", "0x80090322"),
+        ("policy", "explain", "register-spns", "--host", "HV02"),
+        ("policy", "explain", "rules", "register-spns", "--host", "HV02"),
+        ("collect", "--vm", "VM42", "--source", "HV01", "--no-cluster-log", "--to", "{}/kept.zip"),
+    ],
+)
+def test_what_only_reads_makes_no_ledger(
+    arguments: tuple[str, ...], lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.inject("spn_missing")
+    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path / "mistyped"))
+    result = CliRunner().invoke(app, [each.format(tmp_path) for each in arguments])
+    assert result.exit_code in (0, 3), result.output
+    assert not (tmp_path / "mistyped").exists()
+    told = "Nothing that ran before is counted: there is no ledger at sqlite:///" in result.stderr
+    assert told is (arguments[0] != "collect")
 
 
 def test_where_nothing_points_to_a_cause_it_says_what_was_looked_into(lab: Lab) -> None:

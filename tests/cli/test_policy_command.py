@@ -69,7 +69,8 @@ def test_a_plan_of_the_ledger_is_judged_by_its_digest(state: Path, question: Ask
         (("register-spns", "--host", "*"), "no host name"),
     ],
 )
-def test_bad_input_is_named(arguments: tuple[str, ...], says: str) -> None:
+def test_bad_input_is_named(state: Path, arguments: tuple[str, ...], says: str) -> None:
+    Ledger(f"sqlite:///{state / 'ledger.db'}").close()
     failed = explain(*arguments)
     assert failed.exit_code == 2
     assert says in failed.stderr.replace("\n", " ")

@@ -77,6 +77,7 @@ def test_a_pause_works_when_the_configuration_is_broken(tmp_path: Path, state: P
         ("approvers", "remove", "Anna Berg"),
         ("recover",),
         ("undo", "cli:HV:1:2:3", "--dry-run"),
+        ("policy", "explain", "digest", "3f9a41c0"),
     ],
 )
 def test_an_empty_ledger_is_not_made_to_be_paused_or_asked(
@@ -86,15 +87,19 @@ def test_an_empty_ledger_is_not_made_to_be_paused_or_asked(
     monkeypatch.setenv("REMEDIATE_STATE", str(elsewhere))
     refused = run(*arguments)
     assert (refused.exit_code, refused.stdout) == (3, ""), refused.output
-    assert f"there is no ledger in {elsewhere}" in refused.stderr.replace("\n", "")
+    assert f"there is no ledger at sqlite:///{elsewhere}/ledger.db" in refused.stderr.replace("\n", "")
     assert not elsewhere.exists()
+    monkeypatch.setenv("REMEDIATE_LEDGER", f"sqlite:///{state}/mistyped.db")
+    refused = run(*arguments)
+    assert (refused.exit_code, refused.stdout) == (3, ""), refused.output
+    assert not (state / "mistyped.db").exists()
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         ("approvers", "add", "Anna Berg"),
-        ("plan", "register-spns", "--host", "HV01"),
+        ("readiness", "--host", "HV01"),
         ("audit", "accept", "--as", "anna"),
         ("serve",),
     ],

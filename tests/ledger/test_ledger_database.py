@@ -26,7 +26,7 @@ from ledger_examples import (
 from pytest_mock import MockerFixture
 from sqlalchemy import Connection, create_engine, event, text
 
-from remediations.ledger import Ledger, versions
+from remediations.ledger import Ledger, NoLedger, versions
 from remediations.ledger.database import _LOCK
 from remediations.model.outcome import Reason, Refused
 
@@ -50,6 +50,15 @@ def test_without_its_file_nothing_is_read_written_or_made_anew(ledger: Ledger, b
         with refused(UNAVAILABLE, "ledger.db", "nothing runs without it"):
             call()
     assert not file_of(blank).exists()
+
+
+def test_who_only_asks_makes_none(url: str, clock: FakeClock) -> None:
+    for _ in range(2):
+        with pytest.raises(NoLedger, match=r"there is no ledger at .*: nothing ran with it yet; set REMEDIATE_STATE"):
+            Ledger(url, clock=clock, make=False)
+    Ledger(url, clock=clock).close()
+    with Ledger(url, clock=clock, make=False) as ledger:
+        assert ledger.end().seq == 0
 
 
 @on_sqlite
