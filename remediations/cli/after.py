@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remediations.cli.children import until_told
-from remediations.cli.console import Exit, err, fail, out, plain_errors, print_json, progress
+from remediations.cli.console import Exit, account, err, fail, out, plain_errors, print_json, progress
 from remediations.cli.engine import Approve, As, Code, Comment, Json, TargetName, finished, show, terminal_gate
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def undo(
     from flows.fate import terminal_run
     from flows.runtime import configure_logs, engine
 
-    who = as_ or getpass.getuser()
+    who = as_ or account()
     gate = terminal_gate(who, {"approve": approve, "comment": comment, "code": code, "target": target, "no_retry": True})
     configure_logs(stream=sys.stderr, level="WARNING")
     with plain_errors(), until_told(), engine(progress, absent="refuse") as built:
@@ -70,7 +69,7 @@ def recover(
 
     configure_logs(stream=sys.stderr, level="WARNING")
     lost = set(gone or ())
-    said = Over(reason=None, words=f"{getpass.getuser()} said that its process is gone")
+    said = Over(reason=None, words=f"{account()} said that its process is gone")
     # "Nothing was left" of a ledger that was just made would be no answer.
     with plain_errors(), engine(progress, absent="refuse") as built, _prefect() as client:
 

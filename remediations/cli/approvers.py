@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from remediations.cli.console import err, fail, out, plain_errors, print_json
+from remediations.cli.console import account, err, fail, out, plain_errors, print_json
 from remediations.cli.stops import this_ledger
 
 app = typer.Typer(help="Who may approve by one-time codes.", no_args_is_help=True, add_completion=False)
@@ -37,7 +36,7 @@ def add(name: Name) -> None:
         codes = Codes(lambda: resolve(SecretRef(file=own.key)))
         uri, sealed = codes.enrol(" ".join(name.split()))
         try:
-            added = ledger.add_approver(name, sealed, by=getpass.getuser())
+            added = ledger.add_approver(name, sealed, by=account())
         except ValueError as error:
             fail(str(error))
     out.print(picture(uri), markup=False, end="")
@@ -66,5 +65,5 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="One JSON document
 def remove(name: Name) -> None:
     """End somebody's enrolment. What they approved and was not begun yet counts no more."""
     with plain_errors(), this_ledger() as ledger:
-        removed = ledger.remove_approver(name, by=getpass.getuser())
+        removed = ledger.remove_approver(name, by=account())
     out.print(f"{removed.name} is no approver any more.", markup=False)

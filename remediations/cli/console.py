@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import getpass
 import io
 import json
+import os
 import re
 import sys
 import threading
@@ -94,6 +96,14 @@ def exit_code(outcome: Outcome) -> Exit:
             return Exit.FAILED
         case _:
             return Exit.NOT_DONE
+
+
+def account() -> str:
+    """Who is at this terminal: who called sudo, else the account that this runs as, or its number where it has no name."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, ImportError, OSError):  # as in a container that was given a bare number; which, hangs on Python's version
+        return f"account {os.getuid()}" if hasattr(os, "getuid") else "an account without a name"
 
 
 def fail(message: str, code: Exit = Exit.BAD_INPUT) -> NoReturn:

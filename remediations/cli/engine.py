@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from remediations.cli import forms
 from remediations.cli.children import until_told
-from remediations.cli.console import Exit, err, exit_code, out, plain_errors, print_json, progress
+from remediations.cli.console import Exit, account, err, exit_code, out, plain_errors, print_json, progress
 from remediations.model.outcome import Reason, Refused
 from remediations.model.policy import Proven
 
@@ -100,7 +100,9 @@ def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
     from remediations.model.incident import Incident
     from remediations.model.roll import RollingMaintenance
 
-    who = given.get("as_") or getpass.getuser()
+    who = given.get("as_") or account()
+    if isinstance(request, Incident) and "reported_by" not in request.model_fields_set:
+        request = request.model_copy(update={"reported_by": f"{who}, at a terminal of {socket.gethostname()}"[:200]})
     configure_logs(stream=sys.stderr, level="WARNING")
     with plain_errors(), until_told(), engine(progress, absent="make" if apply else without_ledger) as built:
         carry: Callable[..., Report] = built.carry_out

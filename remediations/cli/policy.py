@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,7 +12,7 @@ from pydantic import ValidationError
 from typer.core import TyperCommand
 
 from remediations.cli import forms
-from remediations.cli.console import Exit, fail, out, plain_errors, print_json, progress
+from remediations.cli.console import Exit, account, fail, out, plain_errors, print_json, progress
 from remediations.cli.engine import without_ledger
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def _explain(request: Any, given: dict[str, Any]) -> None:
     configure_logs(stream=sys.stderr, level="WARNING")
     with plain_errors(), engine(progress, absent=without_ledger) as built:
         carry = built.remediate if isinstance(request, Incident) else built.carry_out
-        report = carry(terminal_run(), request, dry_run=True, gate=_nobody, requested_by=getpass.getuser())
+        report = carry(terminal_run(), request, dry_run=True, gate=_nobody, requested_by=account())
         plans: list[tuple[Plan, bool]] = [(report.plan, False)] if report.plan is not None and report.plan.steps else []
         if report.retry is not None and report.retry.steps:
             plans.append((report.retry, True))

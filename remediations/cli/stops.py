@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remediations.cli.console import fail, out, plain_errors, print_json
+from remediations.cli.console import account, fail, out, plain_errors, print_json
 
 if TYPE_CHECKING:
     from remediations.ledger import Ledger
@@ -52,7 +51,7 @@ def pause(
     Once this returns no step is begun any more. What is half done is taken back, and nothing is left off or drained.
     """
     with plain_errors(), this_ledger() as ledger:
-        out.print(f"Paused: {ledger.pause(who or getpass.getuser(), why).words}.", markup=False, soft_wrap=True)
+        out.print(f"Paused: {ledger.pause(who or account(), why).words}.", markup=False, soft_wrap=True)
 
 
 def resume(who: As = None) -> None:
@@ -60,7 +59,7 @@ def resume(who: As = None) -> None:
     from remediations.settings import Settings
 
     with plain_errors(), this_ledger() as ledger:
-        ended = ledger.resume(who or getpass.getuser())
+        ended = ledger.resume(who or account())
         if ended is None:
             out.print("The ledger's pause was not on.")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from remediations.cli import app
+from remediations.engine.render import escape
 from remediations.lab.lab import Lab
 
 pytestmark = pytest.mark.usefixtures("logging_as_it_was")
@@ -48,6 +50,14 @@ def test_what_only_reads_makes_no_ledger(
     assert not (tmp_path / "mistyped").exists()
     told = "Nothing that ran before is counted: there is no ledger at sqlite:///" in result.stderr
     assert told is (arguments[0] != "collect")
+
+
+def test_a_failure_that_is_reported_at_a_terminal_says_by_whom(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "anna")
+    said = planned("incident", "--vm", "VM99", "--source", "HV01")["markdown"]
+    assert f"reported by: anna, at a terminal of {escape(socket.gethostname())}" in said
+    said = planned("incident", "--vm", "VM99", "--source", "HV01", "--reported-by", "the night shift")["markdown"]
+    assert "reported by: the night shift" in said
 
 
 def test_where_nothing_points_to_a_cause_it_says_what_was_looked_into(lab: Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +145,16 @@ def test_help_shows_every_command_in_a_panel_of_its_own_kind() -> None:
 
 def test_the_version_is_told() -> None:
     assert run("--version").stdout.startswith("hyperv-remediation ")
+
+
+def test_who_is_at_the_terminal_is_who_called_sudo_or_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert console.account() == pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_001)  # which no system gives a name to
+    assert console.account() == "account 4000000001"
+    monkeypatch.setenv("SUDO_USER", "anna")
+    assert console.account() == "anna"
 
 
 def test_an_encoding_without_our_marks_ends_nothing_and_json_stays_whole() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import socket
@@ -13,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from remediations.catalogue.register_spns import RegisterSpns
 from remediations.cli import app
+from remediations.cli.console import account
 from remediations.engine import Answer, Ask, Engine
 from remediations.lab.lab import Lab
 from remediations.ledger import Ledger
@@ -99,7 +99,7 @@ def test_recover_names_what_another_machines_command_left_until_somebody_says_th
     told = json.loads(run("recover", "--json", "--gone", dead).stdout)
     ((recovered,), left) = told["recovered"], told["left"]
     assert (recovered["run"], recovered["outcome"]["ending"], left) == (dead, "needs a person", [])
-    assert f"{getpass.getuser()} said that its process is gone" in recovered["what"]
+    assert f"{account()} said that its process is gone" in recovered["what"]
     again = run("recover", "--gone", dead)
     assert again.exit_code == 2
     assert "no unfinished run; unfinished are: none" in again.stderr
