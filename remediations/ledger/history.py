@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from remediations.ledger import schema
 from remediations.ledger.audit import Store
-from remediations.ledger.records import Undone, parsed
+from remediations.ledger.records import Result, Undone, parsed
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Sighting
 from remediations.model.names import short_name
 from remediations.model.outcome import Ending, Outcome, Reason
 from remediations.model.plan import Step
-from remediations.model.situation import Changed, touched
+from remediations.model.situation import Changed, Mend, touched
 
 _sighting, _step, _run = schema.sighting, schema.step, schema.run
 
@@ -46,8 +47,8 @@ class History(Store):
         with self._database.reading() as conn:
             return changes(conn, since)
 
-    def last_remediation(self, cause: Cause, target: str, *, but: tuple[str, str] | None = None) -> datetime | None:
-        """When a step of a repair for this cause was last sent at a target (`Target.id`); None if never.
+    def last_remediation(self, cause: Cause, target: str, *, but: tuple[str, str] | None = None) -> Mend | None:
+        """The last repair for this cause of which a step was sent at a target (`Target.id`); None if there was none.
 
         `but` is a run and a plan's digest that do not count: what the one who asks is about to do itself, and another process
         of the same run may have begun.
@@ -57,13 +58,27 @@ class History(Store):
         mine = (_step.c.target_id == target.casefold()) & (_step.c.part == "repair")
         if but is not None:
             mine &= (_step.c.run != but[0]) | (_step.c.digest != but[1])
-        steps = select(_step.c.intended_at, _step.c.causes, _step.c.undone, _run.c.outcome)
+        told = (_step.c[name] for name in ("run", "digest", "intended_at", "causes", "result", "undone"))
+        steps = select(*told, _run.c.outcome).join(_run, _run.c.run == _step.c.run)
         with self._database.reading() as conn:
-            rows = conn.execute(steps.join(_run, _run.c.run == _step.c.run).where(mine).order_by(_step.c.intended_at.desc()))
+            rows = conn.execute(steps.where(mine).order_by(_step.c.intended_at.desc()))
             for row in rows:
                 if (row.causes is None or cause.value in row.causes) and not _stopped_by_a_pause(row.undone, row.outcome):
-                    return row.intended_at  # type: ignore[no-any-return] # a Core row's column is untyped
+                    return _mend([row, *(each for each in rows if (each.run, each.digest) == (row.run, row.digest))])
         return None
+
+
+def _mend(steps: Sequence[Row[Any]]) -> Mend:
+    """What became of one plan's steps at a target, newest first."""
+    back, stands = [], False
+    for each in steps:
+        undone = None if each.undone is None else parsed(Undone, each.undone, "a step that was taken back")
+        result = None if each.result is None else parsed(Result, each.result, "a step's result")
+        if undone is not None and undone.ok:
+            back.append(undone.at)
+        elif result is None or result.ok:
+            stands = True
+    return Mend(at=steps[0].intended_at, taken_back=None if stands else max(back, default=None), failed=not stands and not back)
 
 
 def _stopped_by_a_pause(undone: Any, outcome: Any) -> bool:

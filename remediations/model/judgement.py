@@ -15,7 +15,7 @@ from remediations.model.causes import Cause
 from remediations.model.names import same_host, same_name, short_name
 from remediations.model.outcome import Reason, Refused
 from remediations.model.policy import Gate, Policy, loosest, usual, why_not_looser
-from remediations.model.situation import Changed, Situation, Subject
+from remediations.model.situation import Changed, Mend, Situation, Subject
 from remediations.model.tier import Tier
 from remediations.model.trust import Record
 
@@ -235,7 +235,7 @@ def _touches(changed: Changed, hosts: tuple[str, ...]) -> bool:
 
 
 def _cooldowns(policy: Policy, subject: Subject, situation: Situation) -> Iterator[Ruling]:
-    """A cause that was mended on one of its targets a moment ago and is back: a person should look."""
+    """A cause whose mend was begun on one of its targets a moment ago, and that is there all the same: a person should look."""
     rule, rest = "cooldown_minutes", timedelta(minutes=policy.cooldown_minutes)
     if subject.aims is None:
         yield Ruling(rule=rule, says=f"{rest} from the last time on the same target, which is known once hosts were read")
@@ -247,14 +247,22 @@ def _cooldowns(policy: Policy, subject: Subject, situation: Situation) -> Iterat
                 yield _cooldown(cause, aim.name, situation.mended.get((cause, aim.id)), rest, situation.now)
 
 
-def _cooldown(cause: Cause, name: str, last: datetime | None, rest: timedelta, now: datetime) -> Ruling:
+def _cooldown(cause: Cause, name: str, last: Mend | None, rest: timedelta, now: datetime) -> Ruling:
     rule = "cooldown_minutes"
     if last is None:
         return Ruling(rule=rule, says=f"{cause.value} was never mended on {name}")
-    if now - last >= rest:
-        return Ruling(
-            rule=rule, says=f"{cause.value} was last mended on {name} at {last:%Y-%m-%d %H:%M} UTC, {rest} or more ago"
+    over = now - last.at >= rest
+    at = f"{last.at:%Y-%m-%d %H:%M} UTC" if over else f"{last.at:%H:%M} UTC"
+    if last.taken_back is not None:
+        what = (
+            f"a mend of {cause.value} on {name} was {'last ' * over}begun at {at} and taken back at {last.taken_back:%H:%M} UTC"
         )
-    back = f"{cause.value} was mended on {name} at {last:%H:%M} UTC, less than {rest} ago, and is back"
-    says = f"{back}: a person should look (policy.yaml, cooldown_minutes)"
+    elif last.failed:
+        what = f"a mend of {cause.value} on {name} was {'last ' * over}begun at {at} and failed"
+    else:
+        what = f"{cause.value} was {'last ' * over}mended on {name} at {at}"
+    if over:
+        return Ruling(rule=rule, says=f"{what}, {rest} or more ago")
+    back = "" if last.taken_back is not None or last.failed else ", and is back"
+    says = f"{what}, less than {rest} ago{back}: a person should look (policy.yaml, cooldown_minutes)"
     return Ruling(rule=rule, says=says, reason=Reason.RECENTLY_REMEDIATED)

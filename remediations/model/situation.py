@@ -154,6 +154,17 @@ class Changed(Frozen):
     """What it was to mend; none if it was sealed without saying, so that it counts for every cause."""
 
 
+class Mend(Frozen):
+    """The last time that a repair for a cause was begun at a target, and what became of it there."""
+
+    at: AwareDatetime
+    """When its last step was sent."""
+    taken_back: AwareDatetime | None = None
+    """When everything that it had done was taken back; none while anything of it stands, or may."""
+    failed: bool = False
+    """Whether nothing of it had worked, so that there was nothing to take back."""
+
+
 Room = Callable[[Sequence[Changed], datetime], Refused | None]
 """Says of what was changed within the last day, at a time, whether it leaves room for one more plan; None if it does."""
 
@@ -173,8 +184,8 @@ class Situation:
     """Each pause switch by name: why it pauses, or None if it does not."""
     changed: Sequence[Changed] = ()
     """What was changed within the last day."""
-    mended: Mapping[tuple[Cause, str], datetime] = field(default_factory=dict)
-    """When a cause was last mended on a target, by its id; pairs that never were are left out."""
+    mended: Mapping[tuple[Cause, str], Mend] = field(default_factory=dict)
+    """The last mend of a cause on a target, by its id; pairs that never had one are left out."""
     trials: Sequence[Trial] = ()
     """Every trial of the subject's remediations."""
     breakers: Sequence[OpenBreaker] = ()

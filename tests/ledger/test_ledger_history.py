@@ -11,6 +11,7 @@ from remediations.ledger import Ledger
 from remediations.model.causes import Cause
 from remediations.model.outcome import Ending, Outcome, Reason
 from remediations.model.plan import Target
+from remediations.model.situation import Mend
 
 LIMIT, SPN = Cause.MIGRATION_LIMIT_REACHED, Cause.SPN_MISSING
 
@@ -81,17 +82,42 @@ def test_the_last_remediation_is_known_by_cause_and_target(ledger: Ledger, clock
     assert ledger.last_remediation(LIMIT, "id-of-HV07") is None
     mend("run-1", "repair", [LIMIT])
     first = clock.now
-    assert ledger.last_remediation(LIMIT, "ID-OF-hv07") == first
+    assert ledger.last_remediation(LIMIT, "ID-OF-hv07") == Mend(at=first)
     assert ledger.last_remediation(SPN, "id-of-HV07") is None
     assert ledger.last_remediation(LIMIT, "id-of-HV08") is None
     assert ledger.last_remediation(LIMIT, "id-of-HV07", but=("run-1", plan().digest)) is None, "its own plan is no earlier one"
-    assert ledger.last_remediation(LIMIT, "id-of-HV07", but=("run-2", plan().digest)) == first, "another run's is"
-    assert ledger.last_remediation(LIMIT, "id-of-HV07", but=("run-1", "f" * 64)) == first, "as is an earlier round's"
+    assert ledger.last_remediation(LIMIT, "id-of-HV07", but=("run-2", plan().digest)) == Mend(at=first), "another run's is"
+    assert ledger.last_remediation(LIMIT, "id-of-HV07", but=("run-1", "f" * 64)) == Mend(at=first), "as is an earlier round's"
     clock.tick(60)
     mend("run-2", "retry", None)
-    assert ledger.last_remediation(LIMIT, "id-of-HV07") == first
+    assert ledger.last_remediation(LIMIT, "id-of-HV07") == Mend(at=first)
     mend("run-3", "repair", None)
-    assert ledger.last_remediation(LIMIT, "id-of-HV07") == ledger.last_remediation(SPN, "id-of-HV07") == clock.now
+    assert ledger.last_remediation(LIMIT, "id-of-HV07") == ledger.last_remediation(SPN, "id-of-HV07") == Mend(at=clock.now)
+
+
+@pytest.mark.parametrize(
+    ("worked", "undone", "taken_back", "failed"),
+    [
+        (None, None, False, False),  # may stand
+        (True, None, False, False),
+        (True, False, False, False),  # could not be taken back
+        (True, True, True, False),
+        (None, True, True, False),
+        (False, None, False, True),
+    ],
+)
+def test_the_last_remediation_says_what_became_of_it(
+    ledger: Ledger, clock: FakeClock, *, worked: bool | None, undone: bool | None, taken_back: bool, failed: bool
+) -> None:
+    which, lease = under_way(ledger, plan())
+    sent, began = intend(ledger, which, lease), clock.now
+    if worked is not None:
+        result(ledger, which, ok=worked)
+    clock.tick(120)
+    if undone is not None:
+        ledger.mark_undone("run-1", which.digest, 1, sent, ok=undone, detail="taken back")
+    told = Mend(at=began, taken_back=clock.now if taken_back else None, failed=failed)
+    assert ledger.last_remediation(LIMIT, "id-of-HV07") == told
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from remediations.model.judgement import Judgement
 from remediations.model.outcome import Reason
 from remediations.model.plan import Plan
 from remediations.model.policy import Gate, Policy
-from remediations.model.situation import Aim, Changed, Subject
+from remediations.model.situation import Aim, Changed, Mend, Subject
 from remediations.model.tier import Tier
 from remediations.settings import load_site, packaged
 
@@ -26,6 +26,10 @@ AIM = Aim(id="id-of-hv01", name="HV01$")
 
 def changed(minutes: float, *hosts: str, causes: frozenset[Cause] | None = frozenset({CPU})) -> Changed:
     return Changed(at=NOON - timedelta(minutes=minutes), hosts=frozenset(hosts or ("hv09",)), causes=causes)
+
+
+def mend(minutes: float, **became: Any) -> Mend:
+    return Mend(at=NOON - timedelta(minutes=minutes), **became)
 
 
 def caps(**few: int) -> dict[str, Any]:
@@ -60,10 +64,15 @@ def caps(**few: int) -> dict[str, Any]:
          "caps.per_cause_per_day", "cpu_incompatible had 1"),
         (caps(per_cause_per_hour=1), {"causes": (SPN,)}, {"changed": [changed(1)]}, None,
          "the default of tier 1 (one host, reversible)", "approve"),
-        ({}, {"causes": (SPN,), "aims": (AIM,)}, {"mended": {(SPN, AIM.id): NOON - timedelta(minutes=29)}},
+        ({}, {"causes": (SPN,), "aims": (AIM,)}, {"mended": {(SPN, AIM.id): mend(29)}},
          Reason.RECENTLY_REMEDIATED, "cooldown_minutes", "spn_missing was mended on HV01$ at 11:31 UTC, less than 0:30:00 ago"),
-        ({}, {"causes": (SPN,), "aims": (AIM,)}, {"mended": {(SPN, AIM.id): NOON - timedelta(minutes=30)}}, None,
+        ({}, {"causes": (SPN,), "aims": (AIM,)}, {"mended": {(SPN, AIM.id): mend(30)}}, None,
          "the default of tier 1 (one host, reversible)", "approve"),
+        ({}, {"causes": (SPN,), "aims": (AIM,)}, {"mended": {(SPN, AIM.id): mend(29, taken_back=NOON)}},
+         Reason.RECENTLY_REMEDIATED, "cooldown_minutes", "a mend of spn_missing on HV01$ was begun at 11:31 UTC and taken "
+         "back at 12:00 UTC, less than 0:30:00 ago: a person should look"),
+        ({}, {"causes": (SPN,), "aims": (AIM,)}, {"mended": {(SPN, AIM.id): mend(29, failed=True)}},
+         Reason.RECENTLY_REMEDIATED, "cooldown_minutes", "was begun at 11:31 UTC and failed, less than 0:30:00 ago: a person"),
         ({"gates": {"tiers": {1: "never"}}}, {}, {"paused": {"the ledger": "paused"}}, Reason.PAUSED, "gates.tiers.1", "never"),
     ],
 )  # fmt: skip
