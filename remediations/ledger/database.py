@@ -20,7 +20,7 @@ from uuid import uuid4
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
 
-from remediations.ledger import versions
+from remediations.ledger import locked, versions
 from remediations.model.outcome import Reason, Refused
 
 _LOCK = 0x4C6564676572
@@ -49,20 +49,20 @@ class Database:
         parsed = _parsed(url)
         self.where = _shown(parsed)
         self._queue, self._patience = threading.Lock(), patience
+        self._file = Path(parsed.database or "").absolute() if parsed.drivername == "sqlite" else None
         begin: Begin
         with self._refusing():
-            if parsed.drivername == "sqlite":
-                path = Path(parsed.database or "").absolute()
-                if not make and not path.exists():
+            if self._file is not None:
+                if not make and not self._file.exists():
                     raise NoLedger(self.where)
-                _make_if_absent(path, clock)
-                self._engine, begin = _sqlite(path, patience), _begin_sqlite
+                _make_if_absent(self._file, clock)
+                self._engine, begin = _sqlite(self._file, patience), _begin_sqlite
             else:
                 self._engine, begin = _postgresql(parsed, patience), _begin_postgresql(patience)
             self._writer = self._engine.execution_options(ledger_writes=True)
             event.listen(self._engine, "begin", lambda conn: begin(conn, "ledger_writes" in conn.get_execution_options()))
         try:
-            self._bring_up_to_date(clock, make=make, may_create=parsed.drivername != "sqlite")
+            self._bring_up_to_date(clock, make=make, may_create=self._file is None)
         except BaseException:
             self.close()
             raise
@@ -87,7 +87,7 @@ class Database:
     def _turn(self) -> Iterator[None]:
         """Our own threads queue up here: quicker and fairer than asking the database for its lock again and again."""
         if not self._queue.acquire(timeout=self._patience):
-            raise TimeoutError(f"another thread has locked it for {self._patience:g} s")
+            raise TimeoutError("it is locked, and another thread of this process has its turn before this one")
         try:
             yield
         finally:
@@ -110,7 +110,10 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError) as error:
-            detail = f"the ledger {self.where} cannot be read or written ({_why(error)}); nothing runs without it{_cure(error)}"
+            why, cure = _why(error), _cure(error)
+            if self._file is not None and "locked" in why:
+                why, cure = f"{why}, for {self._patience:g} s", f": {locked.words(self._file)}"
+            detail = f"the ledger {self.where} cannot be read or written ({why}); nothing runs without it{cure}"
             raise Refused(Reason.LEDGER_UNAVAILABLE, detail) from error
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,7 +28,7 @@ from ledger_examples import (
 from pytest_mock import MockerFixture
 from sqlalchemy import Connection, create_engine, event, text
 
-from remediations.ledger import Ledger, NoLedger, versions
+from remediations.ledger import Ledger, NoLedger, locked, versions
 from remediations.ledger.database import _LOCK
 from remediations.model.outcome import Reason, Refused
 
@@ -100,6 +102,47 @@ def test_while_another_writer_hangs_writers_give_up_and_readers_read(blank: str,
         assert ledger.head() == head
         other.rollback()
         ledger.note(None, "and on", {})
+
+
+_WRITES = """
+import sqlite3, sys
+conn = sqlite3.connect(sys.argv[1], isolation_level=None)
+conn.execute("BEGIN IMMEDIATE")
+print("writing", flush=True)
+sys.stdin.read()
+"""
+
+
+@on_sqlite
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux tells who has locked a file")
+def test_who_waits_for_a_process_that_is_stopped_is_told_which_and_what_to_do(blank: str) -> None:
+    command = [sys.executable, "-c", _WRITES, str(file_of(blank))]
+    with (
+        Ledger(blank, patience=0.02) as ledger,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other,
+    ):
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"writing\n"
+        try:
+            with refused(
+                UNAVAILABLE, f"{file_of(blank)} ", f"process {other.pid} (", "is in the middle of writing to it: wait"
+            ):
+                ledger.note(None, "it goes on", {})
+            other.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, other.pid, os.WSTOPPED | os.WNOWAIT)
+            with refused(UNAVAILABLE, "locked, for 0.02 s", f"process {other.pid} (", f"`kill -CONT {other.pid}`", "-KILL"):
+                ledger.note(None, "it was stopped", {})
+            assert ledger.end().seq == 0, "who reads is not kept out"
+        finally:
+            other.kill()
+        other.wait()
+        ledger.note(None, "and on", {})
+
+
+def test_where_nobody_is_seen_to_have_it_locked_it_says_how_to_look() -> None:
+    assert locked.words(Path("/nowhere/ledger.db")).startswith(
+        "another process is in the middle of writing to it: find it (`fuser"
+    )
 
 
 @contextmanager
