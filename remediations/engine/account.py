@@ -135,6 +135,12 @@ class Account:
             self._write_page(report)
         return report
 
+    def _page(self) -> str:
+        """Where the report is as a page; empty where none is kept, as of a dry run, which the ledger does not know."""
+        if self.engine.keeps is None or self.ledger.run(self.run) is None:
+            return ""
+        return str(self.engine.keeps / "reports" / f"{_file_name(self.run)}.html")
+
     def _write_page(self, report: Report) -> None:
         """The report as a page of its own; without it there is still the report."""
         if not report.page:
@@ -184,7 +190,7 @@ class Account:
             stuck=self.stuck,
             progress=self.progress,
             evidence=self.kept_evidence() if readable else "",
-            page=str(self.engine.keeps / "reports" / f"{_file_name(self.run)}.html") if self.engine.keeps and readable else "",
+            page=self._page() if readable else "",
             trail=self.engine.head().words if readable else "",
         )
         return report.model_copy(update={"markdown": report_markdown(report, self.proposal)})

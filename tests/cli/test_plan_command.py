@@ -52,6 +52,14 @@ def test_what_only_reads_makes_no_ledger(
     assert told is (arguments[0] != "collect")
 
 
+def test_a_dry_run_names_no_page_which_nobody_writes(lab: Lab, state: Path) -> None:
+    lab.inject("spn_missing")
+    report = planned("register-spns", "--host", "HV02")
+    assert report["page"] == ""
+    assert "As a page" not in report["markdown"]
+    assert not (state / "reports").exists()
+
+
 def test_a_failure_that_is_reported_at_a_terminal_says_by_whom(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "anna")
     said = planned("incident", "--vm", "VM99", "--source", "HV01")["markdown"]
