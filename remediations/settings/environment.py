@@ -108,6 +108,9 @@ class Settings(BaseSettings):
             given, missing = ("CERTIFICATE", "KEY") if self.receiver_key is None else ("KEY", "CERTIFICATE")
             wrong = f"this is set without REMEDIATE_RECEIVER_{missing}"
             problems.append((f"REMEDIATE_RECEIVER_{given}", wrong, "set both, or none"))
+        if not self.ledger and "?" in str(self.state):
+            right = "name one without, or name the ledger itself in REMEDIATE_LEDGER"
+            problems.append(("REMEDIATE_STATE", f"{self.state}: the address of the ledger in it would end at the ?", right))
         if problems:
             raise ConfigError([Problem.of_variable(*each) for each in problems])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_mock import MockerFixture
 
+from remediations.ledger import Ledger
 from remediations.logs import hide
 from remediations.model.site import SecretRef
 from remediations.settings import ConfigError, SecretUnavailable, Settings, resolve
@@ -38,6 +39,27 @@ def test_each_variable_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert found.prefect_api_url == "http://prefect/api"
     monkeypatch.setenv("REMEDIATE_LEDGER", "postgresql+psycopg://db/ledger")
     assert Settings.load().ledger_url == "postgresql+psycopg://db/ledger"
+
+
+def test_a_state_directory_that_would_put_the_ledger_elsewhere_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path / "what?"))
+    with pytest.raises(ConfigError, match=r"REMEDIATE_STATE: .*what\?: the address of the ledger in it would end at the \?"):
+        Settings.load()
+    monkeypatch.setenv("REMEDIATE_LEDGER", "postgresql+psycopg://db/ledger")
+    assert Settings.load().state == tmp_path / "what?"
+
+
+@pytest.mark.parametrize("name", ["with space", "Zuständig", "a#b", "a%20b", "a&b;c"])
+def test_the_ledger_is_in_the_state_directory_whatever_its_name(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path / name))
+    found = Settings.load()
+    found.make_state()
+    Ledger(found.ledger_url).close()
+    assert [each.name for each in (tmp_path / name).iterdir()] == ["ledger.db"]
 
 
 def test_wrong_variables_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
