@@ -57,7 +57,7 @@ class _Shown:
 
 
 def _console(*, stderr: bool) -> Console:
-    made = Console(stderr=stderr, highlight=False)
+    made = Console(stderr=stderr, highlight=False, emoji=False)
     made.push_render_hook(_Harmless())
     return made
 
