@@ -127,6 +127,7 @@ def _why(error: Exception) -> str:
 _CURES = {
     "operation not permitted": "run this as the account that `remediate serve` runs as",
     "permission denied": "run this as the account that `remediate serve` runs as",
+    "unable to open": "run this as the account that `remediate serve` runs as",
     "readonly database": "run this as the account that `remediate serve` runs as",
     "not a database": "restore it from a backup (docs/operations.md)",
     "malformed": "restore it from a backup (docs/operations.md)",

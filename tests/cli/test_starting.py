@@ -1,7 +1,8 @@
-"""Ctrl-C while `remediate` is still importing: a process and a signal."""
+"""What comes before a command begins: Ctrl-C while it is still importing, and what the imports say. Over processes."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -47,3 +48,11 @@ def test_where_ctrl_c_is_ignored_it_stays_so() -> None:
 def test_the_command_that_is_installed_starts_there() -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == {"remediate": "remediations.__main__:main"}
+
+
+def test_an_account_without_a_home_is_told_nothing_of_prefects() -> None:
+    """As that of a service often is."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {"HOME": "/proc"}
+    command = [sys.executable, "-c", "import flows.pause"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -178,6 +178,12 @@ def test_a_ledger_that_cannot_be_written_is_refused(read_only: str) -> None:
         ledger.open_incident(incident(), None)
 
 
+def test_who_may_not_open_the_ledger_is_told_whose_account_it_takes(read_only: str) -> None:
+    file_of(read_only).chmod(0)
+    with _without_privileges(), refused(UNAVAILABLE, "ledger.db", "as the account that `remediate serve` runs as"):
+        Ledger(read_only)
+
+
 @on_sqlite
 def test_a_full_disk_is_refused_and_loses_nothing(ledger: Ledger, blank: str) -> None:
     which, lease = under_way(ledger, plan())
