@@ -17,6 +17,7 @@ from remediations.diagnosis.report import ReportedEvent
 from remediations.diagnosis.signatures import (
     BETWEEN_HOSTS,
     FILES,
+    HYPER_V,
     MIGRATION,
     MOVES,
     OTHER,
@@ -40,9 +41,9 @@ _NUMBERED = re.compile(
     r" (?:error|errors|code|fehler|fehlercode|erreur|errore|erro|codigo|win32|エラー|コート|错误|錯誤)"
     r"(?: (?:code|was|is|wert|value|de|d|erreur|error|errore|erro|war|lautet))? (\d{4,5})(?= )"
 )
-# As `words_of` folds them: marks over Japanese letters go as accents do.
+# As `words_of` folds them: marks over Japanese letters go as accents do. A "previous event" is another one.
 _EVENT = re.compile(
-    r" (?:events?|eventid|ereignis|evenement|evento|イヘント|イヘントid|事件|事件id)"
+    r"(?<! previous) (?:events?|eventid|ereignis|evenement|evento|イヘント|イヘントid|事件|事件id)"
     r"(?: (?:ids?|number|code|kennung))? (\d{3,5})(?= )"
 )
 _NO_EVENT: frozenset[int] = frozenset()
@@ -76,6 +77,7 @@ class Reading:
         if ("ove-" in self.text or "OVE-" in self.text) and mover(self.text):
             origins |= {"move-vm"}
         outline = outline_of(known, self.hits, self.codes, self._events(event.event_id), origins)
+        self.logged = event.event_id is not None and bool(origins)
         self.weighed = weigh(known, outline, self._build(outline))
         self.marks, self.weights = self.weighed.marks, self.weighed.weights
 
@@ -187,6 +189,8 @@ class Reading:
         if MIGRATION in self.marks:
             return TextVerdict.UNKNOWN
         if OTHER in self.marks:
+            return TextVerdict.NOT_A_MIGRATION_FAILURE
+        if self.logged and self.marks.isdisjoint({HYPER_V, MOVES}):  # another component's event, of an id that says no cause
             return TextVerdict.NOT_A_MIGRATION_FAILURE
         # A sentence of some length in a language that we read.
         read = len(self.words.squeezed) >= _SENTENCE_EAST or (
