@@ -8,19 +8,24 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
 from pydantic_core import from_json, to_json
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Column, Table
 from rich.text import Text
 
 from remediations.cli.console import out, print_json
 from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, event_of, parse_reports
 from remediations.diagnosis import diagnose as ask
 from remediations.diagnosis.decode import decode
+from remediations.diagnosis.within import as_told, codes_in, messages_in
 from remediations.model.diagnosis import Diagnosis, TextVerdict
+from remediations.model.incident import Told
 
 _PATH = re.compile(r"[\w.:~%$@+/\\-]*([/\\][\w.:~%$@+/\\-]*|\.[a-z]{2,5})", re.ASCII | re.IGNORECASE)
 """What is meant as a file's name: no message is one word with slashes, or with an ending."""
@@ -28,6 +33,7 @@ _PATH = re.compile(r"[\w.:~%$@+/\\-]*([/\\][\w.:~%$@+/\\-]*|\.[a-z]{2,5})", re.A
 _REMEMBERED = 4096  # lines of a stream whose answers are kept
 _REMEMBERED_LENGTH = 4096  # bytes of such a line
 _MOST = 64 * 1024 * 1024  # bytes of one report; a stream of lines has no limit
+_WIDE = 72  # columns from which causes of differing evidence stand in line
 _VERDICTS = {
     TextVerdict.CAUSES: "likely causes, best first; facts decide",
     TextVerdict.UNKNOWN: "unknown: nothing in it tells a known cause; a person should look",
@@ -77,28 +83,39 @@ def diagnose(
     except OSError as wrong:
         _stop(f"{wrong.filename or report}: {wrong.strerror or wrong}")
     if as_json:
-        print_json([as_answer(answer) for _, answer in answers])
+        print_json([as_answer(answer, known) for _, answer in answers])
         return
 
     for event, answer in answers:
         out.print(_for_people(event, answer))
 
 
-def as_line(answer: Diagnosis) -> dict[str, Any]:
-    """A diagnosis as one line: `verdict`, `causes` (best first, with `score` and `evidence`) and `incident`, empty if none.
+def as_line(answer: Diagnosis, known: Knowledge) -> dict[str, Any]:
+    """A diagnosis as one line: `verdict`, `causes` (best first, with `score` and `evidence`) and `incident`.
 
     Beside `unknown` the causes are weak ones: their score is below 0.25, and their evidence says that it is words only.
+    `incident` is what the report tells of it: names, times, every error code as `codes`, the messages that it nests as
+    `messages`, outermost first. It is empty where the report is no migration failure.
     """
     return {
         "verdict": answer.verdict.value,
         "causes": [{"cause": each.cause.value, "score": each.score, "evidence": list(each.evidence)} for each in answer.named],
-        "incident": {} if answer.incident is None else answer.incident.to_json(),
+        "incident": {} if answer.told is None else _incident(answer.told, answer.codes, known),
     }
 
 
-def as_answer(answer: Diagnosis) -> dict[str, Any]:
+def _incident(told: Told, codes: frozenset[int], known: Knowledge) -> dict[str, Any]:
+    names = vars(told) if told.occurred_at is None else told.model_dump(mode="json")  # but for a time they are JSON already
+    return {
+        **names,
+        "codes": [as_told(code, known) for code in codes_in(told.message, codes)],
+        "messages": messages_in(told.message),
+    }
+
+
+def as_answer(answer: Diagnosis, known: Knowledge) -> dict[str, Any]:
     """The same, and with each cause which facts would decide."""
-    line = as_line(answer)
+    line = as_line(answer, known)
     for cause, each in zip(line["causes"], answer.named, strict=True):
         cause["decided_by"] = list(each.against)
     return line
@@ -112,7 +129,7 @@ def answers_to(lines: Iterable[bytes], known: Knowledge) -> Iterator[dict[str, A
 
     def answer_to(line: bytes) -> dict[str, Any] | None:
         value = _value_of(line)
-        return as_line(ask(event_of(value), known)) if isinstance(value, dict) else None
+        return as_line(ask(event_of(value), known), known) if isinstance(value, dict) else None
 
     again = lru_cache(maxsize=_REMEMBERED)(answer_to)  # a log says the same again and again
     for number, line in enumerate(lines, 1):
@@ -188,25 +205,33 @@ def _read(report: str | None) -> bytes | str:
     return report
 
 
-def _for_people(event: ReportedEvent, answer: Diagnosis) -> Text:
-    text = Text()
+def _for_people(event: ReportedEvent, answer: Diagnosis) -> Group:
+    head = Text()
     where = " · ".join(
         str(each) for each in (event.event_id, event.provider or event.channel, event.computer, event.time) if each
     )
     if where:
-        text.append(f"{where}\n", style="dim")
+        head.append(f"{where}\n", style="dim")
     if answer.incident is not None:
-        text.append(f"{answer.incident.title}\n", style="bold")
-    text.append(f"{_WEAK if answer.weak else _VERDICTS[answer.verdict]}\n")
-    for hypothesis in answer.named:
-        text.append(f"  {hypothesis.score:4.0%}  ")
-        text.append(hypothesis.cause.value, style="bold")
-        text.append(f"  {hypothesis.cause.meaning}\n")
-        for evidence in hypothesis.evidence:
-            text.append(f"        for: {evidence}\n", style="dim")
-    for decides in dict.fromkeys(each for hypothesis in answer.named for each in hypothesis.against):
-        text.append(f"  decided by: {decides}\n", style="dim")
-    return text
+        head.append(f"{answer.incident.title}\n", style="bold")
+    head.append(_WEAK if answer.weak else _VERDICTS[answer.verdict])
+    shown: list[RenderableType] = [head]
+    aligned = out.width >= _WIDE
+    width = max((len(each.cause.value) for each in answer.named), default=0) if aligned else None
+    for evidence, those in groupby(answer.named, key=lambda each: each.evidence):
+        rows = Table.grid(
+            Column(width=6, justify="right"), Column(width=width, overflow="fold"), Column(), padding=(0, 2, 0, 0)
+        )
+        for each in those:
+            rows.add_row(f"{each.score:.0%}", Text(each.cause.value, style="bold"), Text(each.cause.meaning))
+        shown += [rows, *(_indented(f"for: {why}", 8) for why in evidence)]
+    decided = dict.fromkeys(why for each in answer.named for why in each.against)
+    shown += [_indented(f"decided by: {why}", 2) for why in decided]
+    return Group(*shown, "")
+
+
+def _indented(text: str, by: int) -> Padding:
+    return Padding(Text(text, style="dim"), (0, 0, 0, by), expand=False)
 
 
 def _stop(why: str) -> NoReturn:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from remediations.diagnosis.report import ReportedEvent
 from remediations.diagnosis.text import words_of
-from remediations.model.incident import Incident, What
+from remediations.model.incident import Incident, Told, What
 from remediations.model.names import same_host
 
 _CONSIDERED = 16_384  # characters in which names are looked for
@@ -47,7 +47,7 @@ _BEFORE = {
         "physical computer|with host|on host|to node|cluster node|migrationsziel|zielhost|zielknoten|physischen computer|"
         "ordinateur physique|equipo fisico|computador fisico|computer fisico|hostcomputer|host|hote|new node",
         _CLUSTER: "failover cluster|cluster name|cluster named|failovercluster",
-        _ROLE: "clustered role|cluster role|the role",
+        _ROLE: "clustered role|cluster role|the role|cluster group",
     }.items()
     for words in listed.split("|")
 }
@@ -83,6 +83,12 @@ _RESOURCES = ("Virtual Machine Configuration ", "Virtual Machine ", "SCVMM ")
 
 def incident_of(event: ReportedEvent, *, drained: bool) -> Incident | None:
     """The incident that an event tells of; None where it names neither a virtual machine nor, if `drained`, a node."""
+    told = told_by(event, drained=drained)
+    return told if isinstance(told, Incident) else None
+
+
+def told_by(event: ReportedEvent, *, drained: bool) -> Told:
+    """What an event tells of an incident: the incident itself where it names a virtual machine or, if `drained`, a node."""
     names: dict[str, str] = {}
     for source in (event, *event.related):
         for role, name in _named(source):
@@ -94,36 +100,31 @@ def incident_of(event: ReportedEvent, *, drained: bool) -> Incident | None:
             names.setdefault(_SOURCE, short)
         elif at_destination:
             names.setdefault(_DESTINATION, short)
-    what = What.DRAIN if drained and _SOURCE in names else What.MIGRATION
-    if what is What.MIGRATION and _VM not in names and _ROLE not in names:
-        return None
-    values: dict[str, Any] = {
-        "what": what,
-        "vm": names.get(_VM) or names.get(_ROLE),
-        "source": names.get(_SOURCE),
-        "destination": names.get(_DESTINATION),
-        "cluster": names.get(_CLUSTER),
-        "event_id": event.event_id if event.event_id is not None and event.event_id <= 0xFFFF else None,
-        "channel": (event.channel or "")[:200] or None,
-        "provider": (event.provider or "")[:200] or None,
-        "message": event.text[:_MESSAGE],
-        "occurred_at": event.time,
-    }
-    return _validated(values)
+    return _validated(
+        {
+            "what": What.DRAIN if drained and _SOURCE in names else What.MIGRATION,
+            "vm": names.get(_VM) or names.get(_ROLE),
+            "source": names.get(_SOURCE),
+            "destination": names.get(_DESTINATION),
+            "cluster": names.get(_CLUSTER),
+            "event_id": event.event_id if event.event_id is not None and event.event_id <= 0xFFFF else None,
+            "channel": (event.channel or "")[:200] or None,
+            "provider": (event.provider or "")[:200] or None,
+            "message": event.text[:_MESSAGE],
+            "occurred_at": event.time,
+        }
+    )
 
 
-def _validated(values: dict[str, Any]) -> Incident | None:
-    """The incident of these values, without those that are no names; None if what must be there is not."""
-    for _ in range(len(values)):
+def _validated(values: dict[str, Any]) -> Told:
+    """What these values tell, without those that are no names: each round leaves out at least one."""
+    while True:
+        whole = values.get("source" if values["what"] is What.DRAIN else "vm")
         try:
-            return Incident(**values)
+            return Incident(**values) if whole else Told(**values)
         except ValidationError as wrong:
-            bad = {str(each["loc"][0]) for each in wrong.errors() if each["loc"]}
-            if not bad or not any(values.get(name) is not None for name in bad):
-                return None
-            for name in bad:
-                values[name] = None
-    return None
+            for name in {str(each["loc"][0]) for each in wrong.errors()}:
+                del values[name]
 
 
 def _named(event: ReportedEvent) -> Iterator[tuple[str, str]]:

@@ -18,12 +18,8 @@ class What(StrEnum):
     DRAIN = "drain"
 
 
-class Incident(Frozen):
-    """A failure to move a virtual machine, or to drain a node, as an alert, an event or a person reported it.
-
-    Either `vm` or, for a drain, only `source` is known for certain; everything else may be missing and is then read from
-    the hosts. Names are as reported; `source` and `destination` become the inventory's spelling when the incident is opened.
-    """
+class Told(Frozen):
+    """What a report tells of who would not move, from where and to where; anything may be missing. Names are as reported."""
 
     what: What = Field(default=What.MIGRATION, description="What failed: a migration, or the drain of a node")
     vm: VmName | None = Field(default=None, description="Virtual machine that would not move; empty for a drain")
@@ -36,6 +32,14 @@ class Incident(Frozen):
     message: str = Field(default="", max_length=20_000, description="The event's or error's text, in any language")
     occurred_at: AwareDatetime | None = Field(default=None, description="When it failed, with its UTC offset; now, if left out")
     reported_by: str = Field(default="a person", max_length=200, description="Who or what reported it")
+
+
+class Incident(Told):
+    """A failure to move a virtual machine, or to drain a node, as an alert, an event or a person reported it.
+
+    Either `vm` or, for a drain, only `source` is known for certain; everything else may be missing and is then read from
+    the hosts. `source` and `destination` become the inventory's spelling when the incident is opened.
+    """
 
     @model_validator(mode="after")
     def _names_its_subject(self) -> Self:

@@ -19,6 +19,7 @@ from remediations.cli.diagnose import diagnose
 app = typer.Typer()
 app.command()(diagnose)
 LIMIT = "Live migration of 'VM01' failed. Virtual machine migration limit '2' was reached, please wait for completion of an ongoing migration operation."
+REFUSED = "Failed to establish a connection with host 'HV02': No connection could be made because the target machine actively refused it. (0x8007274D)"
 
 
 def run(*arguments: str, given: bytes | None = None) -> Result:
@@ -92,6 +93,23 @@ def test_lines_are_answered_one_by_one_and_a_bad_one_is_named() -> None:
     for answer in answers(result):
         assert set(answer) == {"verdict", "causes", "incident"}
         assert all(set(cause) == {"cause", "score", "evidence"} for cause in answer["causes"])
+
+
+def test_a_line_tells_names_codes_and_nested_messages_also_where_no_machine_is_named() -> None:
+    named = f"Live migration of 'Virtual Machine VM01' failed.\n\n{REFUSED}"
+    lines = [json.dumps({"text": named}), json.dumps({"text": REFUSED, "time": "2026-11-30T09:00:00Z"})]
+    whole, part = (each["incident"] for each in answers(run("--jsonl", given="\n".join(lines).encode())))
+    assert (whole["vm"], whole["destination"], part["vm"], part["destination"]) == ("VM01", "HV02", None, "HV02")
+    assert whole["codes"] == part["codes"]
+    assert [each["name"] for each in whole["codes"]] == ["WSAECONNREFUSED"]
+    assert whole["messages"] == ["Live migration of 'Virtual Machine VM01' failed.", *part["messages"]]
+    assert part["occurred_at"] == "2026-11-30T09:00:00Z"
+
+
+def test_evidence_that_several_causes_share_stands_once() -> None:
+    words = run("Live migration of 'Virtual Machine VM01' failed. (0x8009030E)").stdout
+    assert words.count("for: 0x8009030E") == 1
+    assert words.index("kerberos_tickets_stale") < words.index("for: 0x8009030E")
 
 
 def test_a_line_that_comes_again_is_answered_again_and_a_bad_one_by_its_own_number() -> None:
