@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
 
-from remediations.cli import console, forms, stops
+from remediations.cli import console, forms, stops, streams
 from remediations.cli.console import EXIT_CODES
 from remediations.cli.engine import apply_group, plan_group
 
@@ -300,8 +301,11 @@ def export(
 
 def main() -> None:
     """Entry point of `remediate`."""
-    console.take_any_encoding()
-    app()
+    streams.prepare()
+    try:
+        app()
+    finally:
+        sys.stdout.flush()  # here, where it can still be said that it could not be
 
 
 __all__: list[str] = ["app", "main"]

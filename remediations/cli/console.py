@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import getpass
-import io
 import json
 import os
 import re
@@ -121,24 +119,6 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     """A value as JSON, whole in whichever encoding standard output has."""
     unicode = (sys.stdout.encoding or "").casefold().startswith("utf")
     return json.dumps(value, indent=indent, ensure_ascii=not unicode, default=str)
-
-
-_PLAINER = {"✓": "+", "✗": "x", "→": "->", "–": "-", "·": "-", "…": "...", "▸": ">"}
-"""Marks of ours in letters that every encoding has; a sign that says what is wrong must not look like another."""
-
-
-def _plainer(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(_PLAINER.get(char, "?") for char in error.object[error.start : error.end]), error.end
-
-
-def take_any_encoding() -> None:
-    """What standard output has no letters for is shown in plainer ones: a mark must not end a run that is at work."""
-    codecs.register_error("plainer", _plainer)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="plainer")
 
 
 SILENT_SECONDS = 5.0

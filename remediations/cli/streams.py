@@ -1,0 +1,75 @@
+"""Standard output and standard error as this program needs them: what cannot be shown must not end a run that is at work.
+
+A run writes its progress to standard error while hosts are being changed. Where that is a pipe that nobody reads any more
+(`2>&1 | head`, a pager that was left) or a disk that is full, an error in the middle would leave half of a change. What a
+command was asked for it writes to standard output, once everything is done.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+_PLAINER = {"✓": "+", "✗": "x", "→": "->", "–": "-", "·": "-", "…": "...", "▸": ">"}
+"""Marks of ours in letters that every encoding has; a sign that says what is wrong must not look like another."""
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAINER.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+class _Lossy(io.FileIO):
+    """Loses what cannot be written."""
+
+    def write(self, data: Any, /) -> int:
+        """All of it is taken for written."""
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(memoryview(data).cast("B"))
+
+
+class _Once(io.FileIO):
+    """Ends the command at the first that cannot be written, and loses the rest, which would be tried once more at the end."""
+
+    _lost = False
+
+    def write(self, data: Any, /) -> int:
+        """Raises `SystemExit` of 1; without a word where whoever read it has enough."""
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if not self._lost:
+                self._lost = True
+                if not isinstance(error, BrokenPipeError):
+                    sys.stderr.write(f"standard output cannot be written: {error.strerror}\n")
+                raise SystemExit(1) from None
+            return len(memoryview(data).cast("B"))
+
+
+def prepare() -> None:
+    """For a process of this program: its streams take any letter, and end nothing that is at work.
+
+    What standard output has no letters for is shown in plainer ones.
+    """
+    codecs.register_error("plainer", _plainer)
+    sys.stdout, sys.stderr = _better(sys.stdout, 1, _Once), _better(sys.stderr, 2, _Lossy)
+
+
+def _better(stream: Any, number: int, kind: type[io.FileIO]) -> Any:
+    if stream is None:  # closed (`>&-`): what is opened next, as the ledger, must not become it
+        return Path(os.devnull).open("w", encoding="utf-8")
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.reconfigure(errors="plainer")
+    if os.name == "nt" or stream.fileno() != number:  # Windows' console is no file
+        return stream
+    stream.flush()
+    raw = io.BufferedWriter(kind(number, "wb", closefd=False))
+    return io.TextIOWrapper(raw, stream.encoding, "plainer", line_buffering=stream.line_buffering)
