@@ -37,6 +37,9 @@ def export(directory: Path) -> None:
     source = module_source()
     try:
         shutil.copytree(source, directory / source.name, dirs_exist_ok=True)
+    except shutil.Error as error:  # of several files, each with its own words
+        _, file, why = error.args[0][0]
+        fail(f"{file}: {why}", Exit.FAILED)
     except OSError as error:
         fail(f"{directory}: {error.strerror or error}", Exit.FAILED)
     written = sorted(str(path) for path in (directory / source.name).rglob("*") if path.is_file())

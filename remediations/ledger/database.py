@@ -131,6 +131,7 @@ _CURES = {
     "readonly database": "run this as the account that `remediate serve` runs as",
     "not a database": "restore it from a backup (docs/operations.md)",
     "malformed": "restore it from a backup (docs/operations.md)",
+    "disk i/o error": "look whether its disk is full, or failing",  # the first, where it is the -shm file that has no room
     "disk is full": "make room on its disk",
     "no space left": "make room on its disk",
 }

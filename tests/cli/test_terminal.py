@@ -121,6 +121,15 @@ def test_the_module_is_written_with_its_install_script(tmp_path: Path) -> None:
     assert (written / "Install.ps1").exists()
 
 
+def test_a_module_that_cannot_be_written_whole_is_said_of_one_file(tmp_path: Path) -> None:
+    (tmp_path / "HyperVRemediation").mkdir()
+    (tmp_path / "HyperVRemediation" / "Install.ps1").symlink_to("/dev/full")
+    done = run("host", "export", str(tmp_path))
+    told = done.stderr.replace("\n", "")
+    assert done.exit_code == 1
+    assert told.startswith(f"{tmp_path}/HyperVRemediation/Install.ps1: [Errno 28] No space left on device")
+
+
 def _files(directory: Path) -> dict[str, bytes]:
     return {str(each.relative_to(directory)): each.read_bytes() for each in directory.rglob("*") if each.is_file()}
 

@@ -178,6 +178,23 @@ def test_a_ledger_that_cannot_be_written_is_refused(read_only: str) -> None:
         ledger.open_incident(incident(), None)
 
 
+_OPENS = """
+import resource, signal, sys
+from remediations.ledger import Ledger
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+Ledger(sys.argv[1])
+"""
+
+
+@on_sqlite
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_a_disk_that_had_no_room_for_the_index_beside_it_is_thought_of(blank: str) -> None:
+    """What SQLite says then is no more than that something is wrong with the disk. A limit stands in for a disk."""
+    done = subprocess.run([sys.executable, "-c", _OPENS, blank], capture_output=True, text=True, timeout=60, check=False)
+    assert "(disk I/O error); nothing runs without it: look whether its disk is full, or failing" in done.stderr
+
+
 def test_who_may_not_open_the_ledger_is_told_whose_account_it_takes(read_only: str) -> None:
     file_of(read_only).chmod(0)
     with _without_privileges(), refused(UNAVAILABLE, "ledger.db", "as the account that `remediate serve` runs as"):
