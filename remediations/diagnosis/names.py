@@ -31,6 +31,16 @@ _PEER_WORDS = (
     "avec l'hôte ", "con el host ", "com o host ", "con l'host ", "con l’host ", "ホスト", "主机", "主機",
 )  # fmt: skip
 
+# What VMM's own job errors name (10698, 12700 and their kin): without quotes, or in parentheses. It does a move on its source.
+_OF_VMM = tuple(
+    (role, re.compile(pattern))
+    for role, pattern in (
+        ("vm", r"irtual machine \(?([^\s()']{1,100}?)\)? could not be (?:live )?migrated"),
+        ("destination", r"virtual machine host \(?([A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){0,5})"),
+        ("source", r"operation on the (?:server \()?([A-Za-z0-9][A-Za-z0-9.-]{0,99})\)?(?: server)? because"),
+    )
+)
+
 # The last one or two words before a name, as `words_of` gives them.
 _VM, _SOURCE, _DESTINATION, _CLUSTER, _ROLE = "vm", "source", "destination", "cluster", "role"
 _BEFORE = {
@@ -39,13 +49,15 @@ _BEFORE = {
         _VM: "migration of|operation for|virtual machine|machine virtuelle|ordinateur virtuel|maquina virtual|"
         "macchina virtuale|"
         "virtuellen computer|virtueller computer|virtuelle computer|virtuellen computers|virtual machines|migration von|"
-        "migration de|migracion de|migracao de|migrazione di|livemigration von|vm",
+        "migration de|migracion de|migracao de|migrazione di|livemigration von|vm|computer fur|virtuel pour|virtuelle pour|"
+        "virtual para|virtuale per|memoire de|memoria de|memoria di|виртуальнои машины",
         _SOURCE: "migration source|source host|source node|from node|quellhost|quellknoten|migrationsquelle|"
         "der migrationsquelle|"
-        "source de|la source|origen de|la migracion|origem da|della migrazione|host de origen|current node",
+        "source de|la source|origen de|host de origen|current node",
         _DESTINATION: "migration destination|destination host|destination node|destination computer|target host|target node|"
         "physical computer|with host|on host|to node|cluster node|migrationsziel|zielhost|zielknoten|physischen computer|"
-        "ordinateur physique|equipo fisico|computador fisico|computer fisico|hostcomputer|host|hote|new node",
+        "ordinateur physique|equipo fisico|computador fisico|computer fisico|hostcomputer|host|hote|new node|"
+        "dem knoten|den knoten|le nœud|au nœud|el nodo|al nodo|nel nodo|ao no|no no|к узлу|с узлом",
         _CLUSTER: "failover cluster|cluster name|cluster named|failovercluster",
         _ROLE: "clustered role|cluster role|the role|cluster group",
     }.items()
@@ -72,13 +84,20 @@ _BEFORE_EAST = (
         ),
     ),
 )
-_SOURCES = ("origen", "origem", "origine", "source", "quelle")
+# "en el origen de la migración", "no destino da migração": which side it is stands before.
+_OF_THE_MIGRATION = {"la migracion", "da migracao", "della migrazione"}
+_SOURCES = frozenset({"origen", "origem", "origine", "source", "quelle"})
 _DATA = {
     "vmname": _VM, "virtualmachinename": _VM, "vm": _VM, "source": _SOURCE, "sourcehost": _SOURCE, "sourcenode": _SOURCE,
     "destination": _DESTINATION, "destinationhost": _DESTINATION, "destinationnode": _DESTINATION, "targethost": _DESTINATION,
     "cluster": _CLUSTER, "clustername": _CLUSTER,
 }  # fmt: skip
-_RESOURCES = ("Virtual Machine Configuration ", "Virtual Machine ", "SCVMM ")
+# What a clustered machine's resource is called before the machine's name: in English on any Windows, or as the wizard of a
+# translated one names it.
+_RESOURCES = (
+    "Virtual Machine Configuration ", "Virtual Machine ", "SCVMM ", "Virtueller Computer ", "Ordinateur virtuel ",
+    "Máquina virtual ", "Macchina virtuale ", "仮想マシン ", "虚拟机 ", "虛擬機器 ", "가상 컴퓨터 ", "가상 머신 ",
+)  # fmt: skip
 
 
 def incident_of(event: ReportedEvent, *, drained: bool) -> Incident | None:
@@ -151,6 +170,10 @@ def _named(event: ReportedEvent) -> Iterator[tuple[str, str]]:
         yield _VM, first
     if " node " in text and (node := _NODE.search(text)):
         yield (_SOURCE if "drain" in text else _DESTINATION), node[1]
+    if "VMM" in text or "virtual machine host" in text:
+        for role, pattern in _OF_VMM:
+            if spoken_of := pattern.search(text):
+                yield role, spoken_of[1]
     for spoken in _PEER_WORDS if not text.isascii() or "ost " in text else ():
         place = text.find(spoken)
         if place >= 0 and (peer := _PEER.match(text, place + len(spoken))):
@@ -174,11 +197,11 @@ def _quoted(text: str) -> Iterator[tuple[int, int, str]]:
 def _role(before: str) -> str | None:
     words = before.lower().replace("'", " ").rsplit(None, 2)[-2:] if before.isascii() else words_of(before)
     if words:
-        two = _BEFORE.get(" ".join(words[-2:])) or _BEFORE.get(words[-1])
-        if two == _SOURCE and words[-2:] == ["la", "migracion"]:
-            return _SOURCE if any(word in words for word in _SOURCES) else _DESTINATION
-        if two:
-            return two
+        two = " ".join(words[-2:])
+        if two in _OF_THE_MIGRATION:
+            return _DESTINATION if _SOURCES.isdisjoint(words_of(before)) else _SOURCE
+        if role := _BEFORE.get(two) or _BEFORE.get(words[-1]):
+            return role
     if not before.isascii():
         tail = before.rstrip()[-14:]
         for role, listed in _BEFORE_EAST:
