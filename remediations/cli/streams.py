@@ -1,4 +1,4 @@
-"""Standard output and standard error as this program needs them: what cannot be shown must not end a run that is at work.
+"""What comes from and goes to the terminal, as this program needs it: what cannot be shown must not end a run at work.
 
 A run writes its progress to standard error while hosts are being changed. Where that is a pipe that nobody reads any more
 (`2>&1 | head`, a pager that was left) or a disk that is full, an error in the middle would leave half of a change. What a
@@ -53,11 +53,27 @@ class _Once(io.FileIO):
             return len(memoryview(data).cast("B"))
 
 
+def readable(argument: str) -> str:
+    """An argument as text: what came in another encoding than this process's is read as UTF-8, else as Western Windows has it.
+
+    Else a reason with an umlaut, from a terminal that is set otherwise, could not be written down, and its pause would fail.
+    What names a file that is there stays as it is.
+    """
+    if argument.isprintable() or os.path.lexists(argument):
+        return argument
+    given = os.fsencode(argument)
+    try:
+        return given.decode()
+    except UnicodeDecodeError:
+        return given.decode("cp1252", errors="replace")
+
+
 def prepare() -> None:
-    """For a process of this program: its streams take any letter, and end nothing that is at work.
+    """For a process of this program: its arguments are text, its streams take any letter and end nothing that is at work.
 
     What standard output has no letters for is shown in plainer ones.
     """
+    sys.argv[1:] = map(readable, sys.argv[1:])
     codecs.register_error("plainer", _plainer)
     sys.stdout, sys.stderr = _better(sys.stdout, 1, _Once), _better(sys.stderr, 2, _Lossy)
 

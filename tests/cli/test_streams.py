@@ -34,9 +34,9 @@ def full() -> int:
     return os.open("/dev/full", os.O_WRONLY)
 
 
-def ran(*arguments: str, before: Callable[[], Any] | None = None, **streams: int) -> subprocess.CompletedProcess[str]:
+def ran(*arguments: str | bytes, before: Callable[[], Any] | None = None, **streams: int) -> subprocess.CompletedProcess[str]:
     """What became of a command with these streams, which are closed then; the others are read."""
-    command = [sys.executable, "-m", "remediations", *arguments]
+    command: list[str | bytes] = [sys.executable, "-m", "remediations", *arguments]
     told: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | streams
     try:
         return subprocess.run(command, text=True, timeout=120, check=False, preexec_fn=before, **told)
@@ -56,6 +56,17 @@ def test_a_run_goes_on_to_its_end_when_nobody_reads_its_progress(nowhere: Callab
         (run,) = ledger.runs()
         assert run.outcome is not None
         assert run.outcome.ending is Ending.MENDED
+
+
+@pytest.mark.parametrize("why", ["größer → ✓".encode(), "größer".encode("cp1252"), b"a\x81b"])
+def test_a_pause_works_from_a_terminal_of_another_encoding(why: bytes, state: Path) -> None:
+    Ledger(f"sqlite:///{state / 'ledger.db'}").close()
+    done = ran("pause", b"--why=" + why)
+    assert done.returncode == 0, done.stderr
+    with Ledger(f"sqlite:///{state / 'ledger.db'}") as ledger:
+        paused = ledger.paused()
+        assert paused is not None
+        assert paused.why in ("größer → ✓", "größer", "a\N{REPLACEMENT CHARACTER}b")
 
 
 @pytest.mark.parametrize("arguments", [("catalogue",), ("catalogue", "--json"), ("--version",), ("--help",)])
