@@ -54,12 +54,24 @@ class _Shown:
             yield each if each.control else Segment(harmless(each.text), each.style)
 
 
+NARROWEST = 20
+"""Columns below which a width that the environment says is no terminal's."""
+
+
+def _forget_a_width_of_nothing() -> None:
+    """COLUMNS=0, as consoles without a size say, would show nothing at all: silence that looks as if all were well."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdigit() and int(said) < NARROWEST:
+        del os.environ["COLUMNS"]
+
+
 def _console(*, stderr: bool) -> Console:
     made = Console(stderr=stderr, highlight=False, emoji=False)
     made.push_render_hook(_Harmless())
     return made
 
 
+_forget_a_width_of_nothing()
 out = _console(stderr=False)
 """What was asked for."""
 

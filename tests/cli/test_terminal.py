@@ -166,6 +166,14 @@ def test_who_is_at_the_terminal_is_who_called_sudo_or_the_account(monkeypatch: p
     assert console.account() == "anna"
 
 
+@pytest.mark.parametrize("columns", ["0", "1"])
+def test_a_console_without_a_width_is_shown_everything(columns: str) -> None:
+    command = [sys.executable, "-m", "remediations.cli", "catalogue"]
+    environment = {**os.environ, "COLUMNS": columns}
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert [each for each in CATALOGUE if each not in shown.stdout] == []
+
+
 def test_an_encoding_without_our_marks_ends_nothing_and_json_stays_whole() -> None:
     def told(encoding: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "remediations.cli", *arguments]
