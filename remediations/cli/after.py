@@ -37,7 +37,7 @@ def undo(
     from flows.fate import terminal_run
     from flows.runtime import configure_logs, engine
 
-    who = as_ or account()
+    who = account(as_)
     gate = terminal_gate(who, {"approve": approve, "comment": comment, "code": code, "target": target, "no_retry": True})
     configure_logs(stream=sys.stderr, level="WARNING")
     with plain_errors(), until_told(), engine(progress, absent="refuse") as built:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from remediations.cli.console import Exit, err, fail, json_text, out, plain_errors, print_json
+from remediations.cli.console import Exit, err, fail, json_text, out, plain_errors, print_json, somebody
 from remediations.cli.stops import AsSomebody, Json, this_ledger, this_state
 
 app = typer.Typer(
@@ -93,8 +93,7 @@ def accept(who: AsSomebody) -> None:
     """
     from remediations.ledger.published import Published
 
-    if not who.strip():
-        fail("--as: this is somebody's doing: give a name")
+    somebody(who)
     with plain_errors(), this_ledger(or_new=True) as ledger:
         head = Published(this_state()).accept(ledger, who)
     err.print(f"{who} accepted the ledger as it is.", markup=False)

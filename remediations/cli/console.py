@@ -108,12 +108,22 @@ def exit_code(outcome: Outcome) -> Exit:
             return Exit.NOT_DONE
 
 
-def account() -> str:
-    """Who is at this terminal: who called sudo, else the account that this runs as, or its number where it has no name."""
+def account(given: str | None = None) -> str:
+    """Who is at this terminal: as they say (`--as`), else who called sudo, else the account that this runs as.
+
+    Of an account without a name its number. A blank name is none.
+    """
+    if given is not None and given.strip():
+        return given
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, ImportError, OSError):  # as in a container that was given a bare number; which, hangs on Python's version
         return f"account {os.getuid()}" if hasattr(os, "getuid") else "an account without a name"
+
+
+def somebody(given: str) -> str:
+    """The name in `--as`, where it has to be given. Ends the command if it is blank."""
+    return given if given.strip() else fail("--as: this is somebody's doing: give a name")
 
 
 def fail(message: str, code: Exit = Exit.BAD_INPUT) -> NoReturn:

@@ -100,7 +100,7 @@ def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
     from remediations.model.incident import Incident
     from remediations.model.roll import RollingMaintenance
 
-    who = given.get("as_") or account()
+    who = account(given.get("as_"))
     if isinstance(request, Incident) and "reported_by" not in request.model_fields_set:
         request = request.model_copy(update={"reported_by": f"{who}, at a terminal of {socket.gethostname()}"[:200]})
     configure_logs(stream=sys.stderr, level="WARNING")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remediations.cli.console import fail, out, plain_errors, print_json
+from remediations.cli.console import fail, out, plain_errors, print_json, somebody
 from remediations.cli.stops import this_ledger
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def end(
                 f"{turn.node} may be drained ({roll.words}): start rolling-maintenance for {cluster} again and let it be taken "
                 "back, or say --leave-drained"
             )
-        ledger.end_roll(roll, f"ended by {who}: {roll.words}", by=who)
+        ledger.end_roll(roll, f"ended by {who}: {roll.words}", by=somebody(who))
     out.print(f"{roll.id} is ended: {roll.words}.", markup=False, soft_wrap=True)
     if turn is not None and away:
         out.print(f"{turn.node} stays as it is: remediate apply resume-node --node {turn.node}", markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remediations.cli.console import account, fail, out, plain_errors, print_json
+from remediations.cli.console import account, out, plain_errors, print_json, somebody
 
 if TYPE_CHECKING:
     from remediations.ledger import Ledger
@@ -51,7 +51,7 @@ def pause(
     Once this returns no step is begun any more. What is half done is taken back, and nothing is left off or drained.
     """
     with plain_errors(), this_ledger() as ledger:
-        out.print(f"Paused: {ledger.pause(who or account(), why).words}.", markup=False, soft_wrap=True)
+        out.print(f"Paused: {ledger.pause(account(who), why).words}.", markup=False, soft_wrap=True)
 
 
 def resume(who: As = None) -> None:
@@ -59,7 +59,7 @@ def resume(who: As = None) -> None:
     from remediations.settings import Settings
 
     with plain_errors(), this_ledger() as ledger:
-        ended = ledger.resume(who or account())
+        ended = ledger.resume(account(who))
         if ended is None:
             out.print("The ledger's pause was not on.")
         else:
@@ -97,10 +97,8 @@ def close_breaker(
     who: AsSomebody,
 ) -> None:
     """Let a remediation be tried again, once you know why it failed."""
-    if not who.strip():
-        fail("--as: this is somebody's doing: give a name")
     with plain_errors(), this_ledger() as ledger:
-        closed = ledger.close_breaker(remediation, who)
+        closed = ledger.close_breaker(remediation, somebody(who))
     out.print(f"{who} closed the breaker of {closed.remediation} ({closed.why}).", markup=False, soft_wrap=True)
 
 

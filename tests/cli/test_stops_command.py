@@ -50,6 +50,15 @@ def test_a_pause_is_on_until_it_is_ended_and_policy_explain_says_so(state: Path)
     assert json.loads(run("policy", "explain", "rules", "register-spns", "--json").stdout)[0]["decides"]["reason"] is None
 
 
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_pause_of_nobody_is_that_of_the_account(state: Path, blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "anna")
+    assert run("pause", "--as", blank).stdout.startswith("Paused: anna paused every change at ")
+    assert run("resume", "--as", blank).exit_code == 0
+    with ledger(state) as book:
+        assert book.paused() is None
+
+
 def test_a_pause_works_when_the_configuration_is_broken(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "site.yaml").write_text("domain: 4\n")
     (tmp_path / "policy.yaml").write_text("pause: perhaps\n")
