@@ -94,6 +94,14 @@ PANELS = {
 }
 """How `remediate --help` shows the commands."""
 
+
+def _elsewhere(name: str) -> str:
+    """For who begins with what is to be mended."""
+    from remediations.catalogue import CATALOGUE
+
+    return f" Write `remediate plan {name}`, or `apply`." if name in (*CATALOGUE, "incident", "rolling-maintenance") else ""
+
+
 app = typer.Typer(
     name="remediate",
     help=f"Find out why a Hyper-V virtual machine would not move, mend it with the least harm, prove it.\n\n{EXIT_CODES}",
@@ -113,6 +121,7 @@ app = typer.Typer(
             "demo": _demo,
         },
         PANELS,
+        _elsewhere,
     ),
     no_args_is_help=True,
     add_completion=False,

@@ -6,6 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -56,10 +57,26 @@ def single(name: str, function: Callable[..., None], about: str | None = None) -
     return made
 
 
+class _Suggesting(TyperGroup):
+    """A group that says which of its commands may be meant by a name that is none. Typer looks at those only that were made."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0].isprintable() and not args[0].startswith("-"):
+            names = self.list_commands(ctx)
+            if args[0] not in names:
+                ctx.fail(f"No such command '{args[0]}'.{self.meant(args[0], names)}")
+        return super().resolve_command(ctx, args)
+
+    def meant(self, name: str, names: Sequence[str]) -> str:
+        """What may be meant by a name that is none of these; empty where nothing is near."""
+        near = " or ".join(f"'{each}'" for each in get_close_matches(name, names))
+        return f" Did you mean {near}?" if near else ""
+
+
 def group(names: Callable[[], Mapping[str, Callable[[], TyperCommand]]]) -> type[TyperGroup]:
     """A group whose commands are made when they are asked for: what they need is imported for them only."""
 
-    class Lazy(TyperGroup):
+    class Lazy(_Suggesting):
         def list_commands(self, ctx: Any) -> list[str]:
             del ctx
             return list(names())
@@ -73,19 +90,25 @@ def group(names: Callable[[], Mapping[str, Callable[[], TyperCommand]]]) -> type
 
 
 def also(
-    others: Mapping[str, Callable[[], typer.Typer | TyperCommand]], panels: Mapping[str, Sequence[str]]
+    others: Mapping[str, Callable[[], typer.Typer | TyperCommand]],
+    panels: Mapping[str, Sequence[str]],
+    elsewhere: Callable[[str], str],
 ) -> type[TyperGroup]:
     """A group that has `others` beside its own commands; each is imported when it is called, or all of them for help.
 
-    Help shows the commands by panels, in their order: title → names. One that is in none stands last.
+    Help shows the commands by panels, in their order: title → names. One that is in none stands last. `elsewhere` says where a
+    name that is no command of this group is one; nothing if it is none there either.
     """
     place = {name: title for title, names in panels.items() for name in names}
 
-    class Also(TyperGroup):
+    class Also(_Suggesting):
         def list_commands(self, ctx: Any) -> list[str]:
             names = [*super().list_commands(ctx), *others]
             order = list(place)
             return sorted(names, key=lambda name: order.index(name) if name in place else len(order))
+
+        def meant(self, name: str, names: Sequence[str]) -> str:
+            return elsewhere(name) or super().meant(name, names)
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:
             made = self._made(ctx, cmd_name)

@@ -145,6 +145,21 @@ def test_approve_on_the_command_line_is_bound_to_the_digest(question: Ask, appro
     assert (answer.decision, answer.approver, answer.digest) == (decision, "Anna Berg", digest)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("incidens",), "No such command 'incidens'. Did you mean 'incidents'?"),
+        (("diagnoes",), "No such command 'diagnoes'. Did you mean 'diagnose'?"),  # imported only when it is called
+        (("plan", "register-spn"), "No such command 'register-spn'. Did you mean 'register-spns'?"),
+        (("register-spns", "--host", "HV01"), "'register-spns'. Write `remediate plan register-spns`, or `apply`."),
+        (("rnu-away",), "No such command 'rnu-away'."),
+    ],
+)
+def test_what_may_be_meant_by_a_name_that_is_none_is_said(arguments: tuple[str, ...], says: str) -> None:
+    refused = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert (refused.exit_code, f" {says} " in " ".join(refused.stderr.split())) == (2, True), refused.stderr
+
+
 def test_help_shows_every_command_in_a_panel_of_its_own_kind() -> None:
     shown = run("--help").stdout
     assert "─ Commands ─" not in shown, "a command is in no panel: see PANELS"
