@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from remediations.model.site import SecretRef
@@ -86,6 +86,19 @@ class Settings(BaseSettings):
     readers: int = Field(
         default=0, ge=0, le=64, description="Processes that a look ahead reads many hosts with; 0: one for each processor core"
     )
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _as_a_shell_would(cls, value: object) -> object:
+        """A path as a shell would have given it: service managers and container engines leave ~ and quotes as they are."""
+        if not isinstance(value, Path):
+            return value
+        if str(value)[0] in "\"'":
+            raise ValueError(f"{value} begins with a quote, which is taken for a part of it; leave the quotes out")
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError(f"{value} begins with a ~, and no such home is known; write it out") from None
 
     @classmethod
     def load(cls) -> Self:
@@ -189,4 +202,4 @@ def _problem(name: str, message: str) -> Problem:
     variable = name if name.isupper() else f"REMEDIATE_{name.upper()}"
     field = Settings.model_fields.get(name)
     meaning = field.description if field is not None and field.description else "see the README"
-    return Problem.of_variable(variable, message, f"set it to: {meaning}")
+    return Problem.of_variable(variable, message.removeprefix("Value error, "), f"set it to: {meaning}")

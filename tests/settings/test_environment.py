@@ -62,6 +62,19 @@ def test_the_ledger_is_in_the_state_directory_whatever_its_name(
     assert [each.name for each in (tmp_path / name).iterdir()] == ["ledger.db"]
 
 
+@pytest.mark.parametrize("name", ["STATE", "KEY_FILE", "RECEIVER_TOKEN_FILE"])
+def test_a_path_is_what_a_shell_would_have_made_of_it(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for given in ("~/it", "it", "./it"):
+        monkeypatch.setenv(f"REMEDIATE_{name}", given)
+        assert getattr(Settings.load(), name.lower()) == tmp_path / "it"
+    for given, words in (('"/var/lib/it"', "leave the quotes out"), ("~nobody.of-this.name/it", "no such home is known")):
+        monkeypatch.setenv(f"REMEDIATE_{name}", given)
+        with pytest.raises(ConfigError, match=f"REMEDIATE_{name}: .*{words}"):
+            Settings.load()
+
+
 def test_wrong_variables_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", "http")
     monkeypatch.setenv("REMEDIATE_RECEIVER_TOKEN_ENV", "A")
