@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("logging_as_it_was")
             {
                 "REMEDIATE_RECEIVER_ADDRESS": "192.0.2.1",
                 "REMEDIATE_RECEIVER_PROXY": "192.0.2.2",
-                "REMEDIATE_RECEIVER_TOKEN_ENV": "HOME",
+                "REMEDIATE_RECEIVER_TOKEN_ENV": "PATH",
             },
             "REMEDIATE_RECEIVER_ADDRESS: the receiver cannot listen on 192.0.2.1:0",
         ),
