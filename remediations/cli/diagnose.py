@@ -193,7 +193,7 @@ def _read(report: str | None) -> bytes | str:
         if report is None and sys.stdin.isatty():
             _stop("nothing to diagnose: give a file, the text itself in quotes, or pipe it in")
         return sys.stdin.buffer.read(_MOST)
-    if "\n" in report or len(report) >= 1024:
+    if "\n" in report or len(report) >= 1024 or not report.strip():  # an empty path would be this directory
         return report
     if Path(report).is_file():
         with Path(report).open("rb") as source:

@@ -75,11 +75,13 @@ def prepare() -> None:
     """
     sys.argv[1:] = map(readable, sys.argv[1:])
     codecs.register_error("plainer", _plainer)
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 (as long as the process lives)
     sys.stdout, sys.stderr = _better(sys.stdout, 1, _Once), _better(sys.stderr, 2, _Lossy)
 
 
 def _better(stream: Any, number: int, kind: type[io.FileIO]) -> Any:
-    if stream is None:  # closed (`>&-`): what is opened next, as the ledger, must not become it
+    if stream is None:  # closed (`>&-`), as standard input may be: what is opened next, as the ledger, must not become it
         return Path(os.devnull).open("w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper):
         return stream

@@ -173,6 +173,12 @@ def test_a_directory_is_not_taken_for_a_report(tmp_path: Path) -> None:
     assert f"{tmp_path}: this is a directory" in result.stderr
 
 
+@pytest.mark.parametrize("text", ["", "  "])
+def test_nothing_is_no_directory(text: str) -> None:
+    result = run(text)
+    assert (result.exit_code, result.stdout.startswith("unknown: ")) == (0, True), result.stderr
+
+
 @pytest.mark.parametrize(
     "text", ["0x8009030E", "21502", "0x80072EE2.", "移行に失敗しました。", '{"text":"C:\\\\VMs/a.vhdx"}', "<a/>"]
 )

@@ -83,6 +83,12 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(arguments: tuple[str, .
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.parametrize("arguments", [("diagnose",), ("diagnose", "-"), ("diagnose", "--jsonl")])
+def test_a_closed_input_is_an_empty_one(arguments: tuple[str, ...]) -> None:
+    done = ran(*arguments, before=lambda: os.close(0))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("arguments", [("catalogue",), ("catalogue", "--json"), ("--version",)])
 def test_a_closed_output_is_no_error(arguments: tuple[str, ...]) -> None:
     done = ran(*arguments, before=lambda: os.close(1))
