@@ -84,6 +84,8 @@ qmp kvm xen cputype virsh vspc vmware vsphere esx esxi proxmox typeerror valueer
 referenceerror iptables ipset corosync pve ceph xcp hpvmmigrate cutover mongodb postgres postgresql mysql mariadb
 """
 _FOREIGN_WORDS = frozenset(_FOREIGN_NOUNS.split())
+# With these a domain is a directory's, and not what libvirt calls a machine.
+_DIRECTORY_WORDS = frozenset({"spn", "spns", "dc", "kerberos", "kdc", "credentials", "controller", "ldap"})
 
 
 def other_attempt(spaced: str, words: set[str]) -> str | None:
@@ -114,6 +116,8 @@ def foreign(text: str, spaced: str, words: set[str]) -> bool:
     there = words & _FOREIGN_WORDS
     if "instance" in there and ("id" in words or " azure local " in spaced):  # a device's instance ID; Azure Local's own name
         there -= {"instance"}
+    if not words.isdisjoint(_DIRECTORY_WORDS):
+        there -= {"domain", "domains"}
     return (
         bool(there)
         or any(phrase in spaced for phrase in _FOREIGN_PHRASES)
