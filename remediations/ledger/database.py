@@ -276,8 +276,9 @@ def _begin_postgresql(patience: float) -> Begin:
             return
         conn.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
         conn.exec_driver_sql(f"SET LOCAL lock_timeout = {lock_timeout}")
-        # Who is frozen in the middle (a suspended machine, a paused container) keeps its turn for half of the others' patience.
-        conn.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {max(1, lock_timeout // 2)}")
+        # Who is frozen in the middle (a suspended machine, a paused container) keeps its turn for half of the others' patience,
+        # but for a second at least: who is only slow, on a busy machine, is not frozen.
+        conn.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {max(1000, lock_timeout // 2)}")
         conn.exec_driver_sql("SET LOCAL synchronous_commit = on")
         conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -258,6 +259,15 @@ def test_a_writer_that_is_frozen_in_the_middle_keeps_no_other_out_and_writes_not
             other.note(None, "meanwhile", {})
         assert [note.kind for note in other.trail(None)] == ["meanwhile"]
         other.verify()
+
+
+@on_postgres
+def test_a_writer_that_is_only_slow_keeps_its_turn(blank: str) -> None:
+    with Ledger(blank, patience=0.02) as slow:
+        with slow._writing() as writing:
+            time.sleep(0.1)
+            writing.note(None, "late", {})
+        assert [note.kind for note in slow.trail(None)] == ["late"]
 
 
 def test_no_server_is_refused_without_showing_the_password() -> None:
