@@ -90,7 +90,13 @@ class Settings(BaseSettings):
     @field_validator("*", mode="after")
     @classmethod
     def _as_a_shell_would(cls, value: object) -> object:
-        """A path as a shell would have given it: service managers and container engines leave ~ and quotes as they are."""
+        """A path as a shell would have given it: service managers and container engines leave ~ and quotes as they are.
+
+        They leave Windows' line ends too: a control character is in no value.
+        """
+        if isinstance(value, Path | str) and any(char < " " for char in str(value)):
+            # The value is not told: a password may stand in an address.
+            raise ValueError("this holds a control character; save the file that sets it with Unix line ends (LF)")
         if not isinstance(value, Path):
             return value
         if str(value)[0] in "\"'":

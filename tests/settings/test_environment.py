@@ -75,6 +75,15 @@ def test_a_path_is_what_a_shell_would_have_made_of_it(name: str, monkeypatch: py
             Settings.load()
 
 
+@pytest.mark.parametrize("name", ["REMEDIATE_STATE", "REMEDIATE_LEDGER", "PREFECT_API_URL"])
+def test_the_line_ends_of_windows_make_no_other_place(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file of variables has them that was saved there, and a container engine does not take them away."""
+    monkeypatch.setenv(name, "postgresql://remediate:s3cret@db/ledger\r")
+    with pytest.raises(ConfigError, match=f"environment: {name}: this holds a control character; save the file") as caught:
+        Settings.load()
+    assert "s3cret" not in str(caught.value)
+
+
 def test_wrong_variables_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", "http")
     monkeypatch.setenv("REMEDIATE_RECEIVER_TOKEN_ENV", "A")
