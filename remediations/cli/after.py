@@ -11,7 +11,7 @@ import typer
 
 from remediations.cli.children import until_told
 from remediations.cli.console import Exit, account, err, fail, out, plain_errors, print_json, progress
-from remediations.cli.engine import Approve, As, Code, Comment, Json, TargetName, finished, show, terminal_gate
+from remediations.cli.engine import Approve, As, Code, Comment, Json, TargetName, check_words, finished, show, terminal_gate
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -38,6 +38,7 @@ def undo(
     from flows.runtime import configure_logs, engine
 
     who = account(as_)
+    check_words(who, comment)
     gate = terminal_gate(who, {"approve": approve, "comment": comment, "code": code, "target": target, "no_retry": True})
     configure_logs(stream=sys.stderr, level="WARNING")
     with plain_errors(), until_told(), engine(progress, absent="refuse") as built:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import httpx
 
 from remediations.cli.console import Exit, err, fail, out, print_json
+from remediations.cli.engine import ask_code, check_words
 from remediations.model.outcome import Refused
 from remediations.model.policy import Proven
 from remediations.settings import Settings
@@ -159,8 +160,7 @@ class Words:
 
 def decide(words: Words, *, as_json: bool) -> None:
     """Answer the question of that digest, in the ledger if it is there, else by Prefect's form; say what follows."""
-    if len(words.who.strip()) < 2:
-        fail(f"--as: {words.who!r} is no name: give the name of whoever decides, two characters or more")
+    check_words(words.who, words.comment)
     with err.status("looking for what waits"):
         from flows.answering import desk
 
@@ -214,8 +214,6 @@ _SAID = {"approve": "approved", "reject": "rejected"}
 
 
 def _ask(who: str) -> str:
-    from remediations.cli.engine import ask_code
-
     if not sys.stdin.isatty():
         fail("policy asks for a one-time code: give --code CODE, since this is no terminal to ask at", Exit.NOT_APPROVED)
     return ask_code(who)

@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from remediations.cli import forms
 from remediations.cli.children import until_told
-from remediations.cli.console import Exit, account, err, exit_code, out, plain_errors, print_json, progress
+from remediations.cli.console import Exit, account, err, exit_code, fail, out, plain_errors, print_json, progress
 from remediations.model.outcome import Reason, Refused
 from remediations.model.policy import Proven
 
@@ -104,6 +104,8 @@ def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
     if isinstance(request, Incident) and "reported_by" not in request.model_fields_set:
         request = request.model_copy(update={"reported_by": f"{who}, at a terminal of {socket.gethostname()}"[:200]})
     configure_logs(stream=sys.stderr, level="WARNING")
+    if apply:
+        check_words(who, given["comment"])
     with plain_errors(), until_told(), engine(progress, absent="make" if apply else without_ledger) as built:
         carry: Callable[..., Report] = built.carry_out
         if isinstance(request, Incident):
@@ -114,6 +116,22 @@ def _run(request: Any, given: dict[str, Any], *, apply: bool) -> None:
         with finished(built, run) if apply else nullcontext():
             report = carry(run, request, dry_run=not apply, gate=gate, requested_by=who)
     show(report, as_json=given["as_json"])
+
+
+def check_words(who: str, comment: str) -> None:
+    """End the command if an answer could not hold these: before anything has begun, not once it has been asked for."""
+    from pydantic import ValidationError
+
+    from remediations.engine import Answer
+
+    try:
+        Answer(decision="reject", approver=who, comment=comment)
+    except ValidationError as error:
+        wrong = {
+            "approver": f"--as: {who!r} is no name: give the name of whoever decides, two to 64 characters",
+            "comment": f"--comment: this has {len(comment)} characters; say it in 2000",
+        }
+        fail("\n".join(wrong[str(each["loc"][0])] for each in error.errors()))
 
 
 def without_ledger(why: str) -> None:

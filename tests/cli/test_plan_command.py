@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from remediations.cli import app
 from remediations.engine.render import escape
 from remediations.lab.lab import Lab
+from remediations.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
@@ -94,6 +95,24 @@ def test_what_cannot_be_seen_without_the_module_is_not_taken_for_proven(lab: Lab
     assert "is neither proven nor ruled out by the facts: " in said
     assert "kerberos_tickets_stale (" in said
     assert "Run: remediate host export DIR, then on HV01 as administrator: powershell -File DIR\\Install.ps1" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--as", "x"), "--as: 'x' is no name: give the name of whoever decides, two to 64 characters"),
+        (("--as", "a" * 65), "is no name"),
+        (("--comment", "a" * 2001), "--comment: this has 2001 characters; say it in 2000"),
+    ],
+)
+@pytest.mark.parametrize("command", [("apply", "register-spns", "--host", "HV04"), ("undo", "some-run")])
+def test_who_could_not_answer_is_told_before_anything_begins(
+    command: tuple[str, ...], given: tuple[str, ...], says: str, lab: Lab, state: Path
+) -> None:
+    with Ledger(f"sqlite:///{state / 'ledger.db'}") as ledger:
+        refused = CliRunner().invoke(app, [*command, *given])
+        assert (refused.exit_code, says in refused.stderr) == (2, True), refused.stderr
+        assert ledger.runs() == []
 
 
 def test_where_nobody_can_be_asked_the_run_ends_and_leaves_no_question(lab: Lab) -> None:
