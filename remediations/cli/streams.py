@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import select
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,18 +25,28 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
     return "".join(_PLAINER.get(char, "?") for char in error.object[error.start : error.end]), error.end
 
 
-class _Lossy(io.FileIO):
+class _Patient(io.FileIO):
+    """Waits where there is no room for the moment: who shares a terminal with us (as ssh) may have set it not to wait."""
+
+    def write(self, data: Any, /) -> int:
+        """How many bytes were written. Raises `OSError`."""
+        while (written := super().write(data)) is None:
+            select.select([], [self], [])
+        return written
+
+
+class _Lossy(_Patient):
     """Loses what cannot be written."""
 
     def write(self, data: Any, /) -> int:
         """All of it is taken for written."""
         try:
-            return super().write(data) or 0
+            return super().write(data)
         except OSError:
             return len(memoryview(data).cast("B"))
 
 
-class _Once(io.FileIO):
+class _Once(_Patient):
     """Ends the command at the first that cannot be written, and loses the rest, which would be tried once more at the end."""
 
     _lost = False
@@ -43,7 +54,7 @@ class _Once(io.FileIO):
     def write(self, data: Any, /) -> int:
         """Raises `SystemExit` of 1; without a word where whoever read it has enough."""
         try:
-            return super().write(data) or 0
+            return super().write(data)
         except OSError as error:
             if not self._lost:
                 self._lost = True

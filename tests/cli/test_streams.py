@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from remediations.catalogue import CATALOGUE
 from remediations.cli import app
 from remediations.lab.lab import Lab
 from remediations.ledger import Ledger
@@ -81,6 +83,17 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(arguments: tuple[str, .
     lines.write_text('{"event_id": 21502, "text": "x"}\n' * 500)
     done = ran(*(each.format(lines) for each in arguments), stdout=unread())
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_pipe_that_does_not_wait_gets_everything() -> None:
+    """As one that is shared with a program which has set it so: a full one is no error, but has room in a moment."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with ThreadPoolExecutor(1) as reader, open(read, "rb") as stream:
+        got = reader.submit(stream.read)
+        done = ran("catalogue", "--json", stdout=write)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [each["id"] for each in json.loads(got.result(60))] == list(CATALOGUE)
 
 
 @pytest.mark.parametrize("arguments", [("diagnose",), ("diagnose", "-"), ("diagnose", "--jsonl")])
