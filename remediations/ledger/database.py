@@ -63,6 +63,9 @@ class Database:
             event.listen(self._engine, "begin", lambda conn: begin(conn, "ledger_writes" in conn.get_execution_options()))
         try:
             self._bring_up_to_date(clock, make=make, may_create=self._file is None)
+            if self._file is not None:
+                with self._refusing():
+                    _tighten(self._file)
         except BaseException:
             self.close()
             raise
@@ -177,10 +180,10 @@ _PLAIN = frozenset({"host", "port", "user", "dbname", "options", "sslmode", "tar
 
 
 def _make_if_absent(path: Path, clock: Callable[[], datetime]) -> None:
-    """Make a new ledger file, whole or not at all, readable by its owner only; tighten one that is there."""
+    """Make a new ledger file, whole or not at all, readable by its owner only."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory: name a file in it")
     if path.exists():
-        if path.stat().st_mode & 0o077 and os.name != "nt":
-            path.chmod(0o600)
         return
     if not path.parent.is_dir():
         # Not made by ourselves: an empty ledger instead of the one on a disk that is not mounted would forget everything.
@@ -203,6 +206,15 @@ def _make_if_absent(path: Path, clock: Callable[[], datetime]) -> None:
     finally:
         for each in ("", "-journal", "-wal", "-shm"):
             fresh.with_name(f"{fresh.name}{each}").unlink(missing_ok=True)
+
+
+def _tighten(path: Path) -> None:
+    """Let only its owner read a ledger's files. Not before it is known to be one: what a mistyped address names is not ours."""
+    for each in ("", "-wal", "-shm") if os.name != "nt" else ():
+        file = path.with_name(f"{path.name}{each}")
+        with suppress(FileNotFoundError):
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 def _publish(fresh: Path, path: Path) -> None:

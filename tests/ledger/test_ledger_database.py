@@ -196,6 +196,21 @@ def test_a_disk_that_had_no_room_for_the_index_beside_it_is_thought_of(blank: st
     assert "(disk I/O error); nothing runs without it: look whether its disk is full, or failing" in done.stderr
 
 
+@pytest.mark.parametrize("make", [True, False])
+def test_what_a_mistyped_address_names_is_left_as_it_is(tmp_path: Path, *, make: bool) -> None:
+    tmp_path.chmod(0o755)
+    other = tmp_path / "notes.txt"
+    other.write_text("milk")
+    other.chmod(0o644)
+    with refused(UNAVAILABLE, f"{tmp_path} is a directory: name a file in it"):
+        Ledger(f"sqlite:///{tmp_path}", make=make)
+    with refused(UNAVAILABLE, "not a database"):
+        Ledger(f"sqlite:///{other}", make=make)
+    assert [each.stat().st_mode & 0o777 for each in (tmp_path, other)] == [0o755, 0o644]
+    assert other.read_text() == "milk"
+    assert list(tmp_path.iterdir()) == [other]
+
+
 def test_who_may_not_open_the_ledger_is_told_whose_account_it_takes(read_only: str) -> None:
     file_of(read_only).chmod(0)
     with _without_privileges(), refused(UNAVAILABLE, "ledger.db", "as the account that `remediate serve` runs as"):
@@ -359,7 +374,8 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
         (found,) = tmp_path.iterdir()
         found.chmod(0o644)
         with Ledger(f"sqlite:///{found}".replace("#", "%23").replace("?", "%3F")):
-            assert found.stat().st_mode & 0o777 == 0o600
+            files = sorted(tmp_path.iterdir())
+            assert [each.stat().st_mode & 0o777 for each in files] == [0o600] * 3, files
     finally:
         os.umask(mask)
 
