@@ -7,7 +7,7 @@ counts first. What does not validate as a name of that kind is left out; nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -102,12 +102,20 @@ _RESOURCES = (
 
 def incident_of(event: ReportedEvent, *, drained: bool) -> Incident | None:
     """The incident that an event tells of; None where it names neither a virtual machine nor, if `drained`, a node."""
-    told = told_by(event, drained=drained)
+    names = _names(event, drained=drained)
+    if _VM not in names and _ROLE not in names and not (drained and _SOURCE in names):
+        return None
+    told = _validated(_values(event, names, drained=drained))
     return told if isinstance(told, Incident) else None
 
 
-def told_by(event: ReportedEvent, *, drained: bool) -> Told:
-    """What an event tells of an incident: the incident itself where it names a virtual machine or, if `drained`, a node."""
+def told_by(event: ReportedEvent) -> Told:
+    """What an event tells of an incident, also where that is not enough for one: it may name a host only, or nobody."""
+    return _validated(_values(event, _names(event, drained=False), drained=False))
+
+
+def _names(event: ReportedEvent, *, drained: bool) -> dict[str, str]:
+    """Each role's name; what counts more comes first."""
     names: dict[str, str] = {}
     for source in (event, *event.related):
         for role, name in _named(source):
@@ -119,20 +127,22 @@ def told_by(event: ReportedEvent, *, drained: bool) -> Told:
             names.setdefault(_SOURCE, short)
         elif at_destination:
             names.setdefault(_DESTINATION, short)
-    return _validated(
-        {
-            "what": What.DRAIN if drained and _SOURCE in names else What.MIGRATION,
-            "vm": names.get(_VM) or names.get(_ROLE),
-            "source": names.get(_SOURCE),
-            "destination": names.get(_DESTINATION),
-            "cluster": names.get(_CLUSTER),
-            "event_id": event.event_id if event.event_id is not None and event.event_id <= 0xFFFF else None,
-            "channel": (event.channel or "")[:200] or None,
-            "provider": (event.provider or "")[:200] or None,
-            "message": event.text[:_MESSAGE],
-            "occurred_at": event.time,
-        }
-    )
+    return names
+
+
+def _values(event: ReportedEvent, names: Mapping[str, str], *, drained: bool) -> dict[str, Any]:
+    return {
+        "what": What.DRAIN if drained and _SOURCE in names else What.MIGRATION,
+        "vm": names.get(_VM) or names.get(_ROLE),
+        "source": names.get(_SOURCE),
+        "destination": names.get(_DESTINATION),
+        "cluster": names.get(_CLUSTER),
+        "event_id": event.event_id if event.event_id is not None and event.event_id <= 0xFFFF else None,
+        "channel": (event.channel or "")[:200] or None,
+        "provider": (event.provider or "")[:200] or None,
+        "message": event.text[:_MESSAGE],
+        "occurred_at": event.time,
+    }
 
 
 def _validated(values: dict[str, Any]) -> Told:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from remediations.diagnosis.names import told_by
+from remediations.diagnosis.names import incident_of
 from remediations.diagnosis.parse import parse_text
 from remediations.diagnosis.reading import Reading
 from remediations.diagnosis.report import ReportedEvent
@@ -52,19 +52,12 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
     if given is not None and given.what is What.DRAIN and verdict is TextVerdict.UNKNOWN:
         hypotheses = _hypotheses({Cause.NODE_DRAIN_FAILED: [(_REPORTED, "reported as the failed drain of a node", "")]})
         verdict = TextVerdict.CAUSES
-    if verdict is TextVerdict.NOT_A_MIGRATION_FAILURE:
-        return Diagnosis(verdict=verdict, incident=given)
-    incident, told = given, told_by(event, drained=bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED)
-    if not reading.of_files and isinstance(told, Incident):
+    incident = given
+    if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE and not reading.of_files:
+        told = incident_of(event, drained=bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED)
         incident = told if given is None else _completed(given, told)
-    return Diagnosis(
-        verdict=verdict,
-        hypotheses=hypotheses,
-        weak=reading.words_only() if verdict is TextVerdict.UNKNOWN else (),
-        incident=incident,
-        told=told,
-        codes=reading.codes,
-    )
+    weak = reading.words_only() if verdict is TextVerdict.UNKNOWN else ()
+    return Diagnosis(verdict=verdict, hypotheses=hypotheses, weak=weak, incident=incident, codes=reading.codes)
 
 
 def of_files(incident: Incident) -> bool:
@@ -72,8 +65,10 @@ def of_files(incident: Incident) -> bool:
     return Reading(ReportedEvent(text=incident.message), Knowledge.packaged()).of_files
 
 
-def _completed(given: Incident, told: Incident) -> Incident:
+def _completed(given: Incident, told: Incident | None) -> Incident:
     """The incident as given, with the hosts and the cluster that it left out and its text names."""
+    if told is None:
+        return given
     missing = {
         name: value
         for name in ("source", "destination", "cluster")

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from remediations.model.base import Frozen
 from remediations.model.causes import Cause
-from remediations.model.incident import Incident, Told
+from remediations.model.incident import Incident
 
 
 class TextVerdict(StrEnum):
@@ -41,10 +41,6 @@ class Diagnosis(Frozen):
         description="Causes that words alone point to, best first; only beside `unknown`, and nothing is planned on them",
     )
     incident: Incident | None = None
-    told: Told | None = Field(
-        default=None,
-        description="Who, from where and to where, as far as it is told; none if it is about something else",
-    )
     codes: frozenset[int] = Field(default=frozenset(), description="Known error codes in it, as unsigned 32-bit numbers")
 
     @property

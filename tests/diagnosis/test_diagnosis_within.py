@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remediations.diagnosis import Knowledge, ReportedEvent, diagnose
+from remediations.diagnosis.names import told_by
 from remediations.diagnosis.within import MESSAGES, as_told, codes_in, messages_in
 
 NESTED = (
@@ -70,8 +71,15 @@ def test_a_code_is_told_with_its_name_or_without_one() -> None:
 
 
 def test_what_is_told_where_it_is_no_incident_yet() -> None:
-    answer = diagnose("Failed to establish a connection with host 'S1': the connected party did not respond. (0x8007274C)")
-    assert answer.incident is None
-    assert answer.told is not None
-    assert (answer.told.vm, answer.told.destination) == (None, "S1")
-    assert diagnose("Backup of 'VM01' failed").told is None
+    event = ReportedEvent(
+        text="Failed to establish a connection with host 'S1': the connected party did not respond. (0x8007274C)"
+    )
+    assert diagnose(event).incident is None
+    told = told_by(event)
+    assert (told.vm, told.destination, told.message) == (None, "S1", event.text)
+
+
+@pytest.mark.parametrize("text", ["", "Live migration of 'Virtual Machine *' failed.", "\ud800"])
+def test_of_a_report_that_names_nobody_the_rest_is_told(text: str) -> None:
+    told = told_by(ReportedEvent.model_construct(text=text, event_id=21502))
+    assert (told.vm, told.source, told.event_id) == (None, None, 21502)
