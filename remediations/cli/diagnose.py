@@ -109,6 +109,7 @@ def _incident(event: ReportedEvent, answer: Diagnosis, known: Knowledge) -> dict
     names = vars(told) if told.occurred_at is None else told.model_dump(mode="json")  # but for a time they are JSON already
     return {
         **names,
+        "what": told.what.value,
         "codes": [as_told(code, known) for code in codes_in(told.message, answer.codes)],
         "messages": messages_in(told.message),
     }
@@ -122,27 +123,29 @@ def as_answer(event: ReportedEvent, answer: Diagnosis, known: Knowledge) -> dict
     return line
 
 
-def answers_to(lines: Iterable[bytes], known: Knowledge) -> Iterator[dict[str, Any]]:
-    """One answer for each line, whatever is in it.
+def answers_to(lines: Iterable[bytes], known: Knowledge, *, only_ascii: bool = False) -> Iterator[str]:
+    """One answer for each line, whatever is in it, as a line of JSON without its end: see `as_line`.
 
     A line that is no JSON object gets the verdict `unknown` and an `incident` of `error` and `line`, its number.
     """
 
-    def answer_to(line: bytes) -> dict[str, Any] | None:
+    def written(answer: dict[str, Any]) -> str:
+        return json.dumps(answer, separators=(",", ":")) if only_ascii else to_json(answer).decode()
+
+    def answer_to(line: bytes) -> str | None:
         value = _value_of(line)
         if not isinstance(value, dict):
             return None
         event = event_of(value)
-        return as_line(event, ask(event, known), known)
+        return written(as_line(event, ask(event, known), known))
 
     again = lru_cache(maxsize=_REMEMBERED)(answer_to)  # a log says the same again and again
     for number, line in enumerate(lines, 1):
         answer = again(line) if len(line) <= _REMEMBERED_LENGTH else answer_to(line)
-        yield answer or {
-            "verdict": TextVerdict.UNKNOWN.value,
-            "causes": [],
-            "incident": {"error": _wrong(line, number), "line": number},
-        }
+        if answer is None:
+            wrong = {"error": _wrong(line, number), "line": number}
+            answer = written({"verdict": TextVerdict.UNKNOWN.value, "causes": [], "incident": wrong})
+        yield answer
 
 
 def _value_of(line: bytes) -> Any:
@@ -170,11 +173,10 @@ def _stream(report: str | None, known: Knowledge) -> None:
     if report is None or report == "-":
         if report is None and sys.stdin.isatty():
             _stop("nothing to diagnose: give a file of JSON lines, or pipe them in")
-        _write(answers_to(_lines(sys.stdin.buffer), known))
+        _write(_lines(sys.stdin.buffer), known)
         return
-    path = Path(report)
-    with path.open("rb") as source:
-        _write(answers_to(_lines(source), known))
+    with Path(report).open("rb") as source:
+        _write(_lines(source), known)
 
 
 def _lines(source: BinaryIO) -> Iterable[bytes]:
@@ -185,11 +187,10 @@ def _lines(source: BinaryIO) -> Iterable[bytes]:
     return chain((first.removeprefix(codecs.BOM_UTF8),) if first else (), source)
 
 
-def _write(answers: Iterable[dict[str, Any]]) -> None:
+def _write(lines: Iterable[bytes], known: Knowledge) -> None:
     unicode = (sys.stdout.encoding or "").casefold().startswith("utf")
-    for answer in answers:
-        line = to_json(answer).decode() if unicode else json.dumps(answer, separators=(",", ":"))
-        sys.stdout.write(f"{line}\n")
+    for answer in answers_to(lines, known, only_ascii=not unicode):
+        sys.stdout.write(f"{answer}\n")
 
 
 def _read(report: str | None) -> bytes | str:
