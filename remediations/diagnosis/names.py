@@ -31,16 +31,6 @@ _PEER_WORDS = (
     "avec l'hôte ", "con el host ", "com o host ", "con l'host ", "con l’host ", "ホスト", "主机", "主機",
 )  # fmt: skip
 
-# What VMM's own job errors name (10698, 12700 and their kin): without quotes, or in parentheses. It does a move on its source.
-_OF_VMM = tuple(
-    (role, re.compile(pattern))
-    for role, pattern in (
-        ("vm", r"irtual machine \(?([^\s()']{1,100}?)\)? could not be (?:live )?migrated"),
-        ("destination", r"virtual machine host \(?([A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){0,5})"),
-        ("source", r"operation on the (?:server \()?([A-Za-z0-9][A-Za-z0-9.-]{0,99})\)?(?: server)? because"),
-    )
-)
-
 # The last one or two words before a name, as `words_of` gives them.
 _VM, _SOURCE, _DESTINATION, _CLUSTER, _ROLE = "vm", "source", "destination", "cluster", "role"
 _BEFORE = {
@@ -92,6 +82,15 @@ _DATA = {
     "destination": _DESTINATION, "destinationhost": _DESTINATION, "destinationnode": _DESTINATION, "targethost": _DESTINATION,
     "cluster": _CLUSTER, "clustername": _CLUSTER,
 }  # fmt: skip
+# What VMM's own job errors name (10698, 12700 and their kin): without quotes, or in parentheses. It does a move on its source.
+_OF_VMM = tuple(
+    (role, re.compile(pattern))
+    for role, pattern in (
+        (_VM, r"irtual machine \(?([^\s()']{1,100}?)\)? could not be (?:live )?migrated"),
+        (_DESTINATION, r"virtual machine host \(?([A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){0,5})"),
+        (_SOURCE, r"operation on the (?:server \()?([A-Za-z0-9][A-Za-z0-9.-]{0,99})\)?(?: server)? because"),
+    )
+)
 # What a clustered machine's resource is called before the machine's name: in English on any Windows, or as the wizard of a
 # translated one names it.
 _RESOURCES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -43,6 +44,11 @@ class FakeClock:
     def tick(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now
+
+
+def file_of(url: str) -> Path:
+    """The file of a ledger in SQLite."""
+    return Path(url.removeprefix("sqlite:///"))
 
 
 def incident(vm: str = "VM42", **known: object) -> Incident:
