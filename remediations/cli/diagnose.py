@@ -23,9 +23,9 @@ from remediations.cli.console import out, print_json
 from remediations.diagnosis import Knowledge, ReportedEvent, SignatureError, event_of, parse_reports
 from remediations.diagnosis import diagnose as ask
 from remediations.diagnosis.decode import decode
-from remediations.diagnosis.names import told_by
 from remediations.diagnosis.within import as_told, codes_in, messages_in
 from remediations.model.diagnosis import Diagnosis, TextVerdict
+from remediations.model.incident import Told
 
 _PATH = re.compile(r"[\w.:~%$@+/\\-]*([/\\][\w.:~%$@+/\\-]*|\.[a-z]{2,5})", re.ASCII | re.IGNORECASE)
 """What is meant as a file's name: no message is one word with slashes, or with an ending."""
@@ -83,14 +83,14 @@ def diagnose(
     except OSError as wrong:
         _stop(f"{wrong.filename or report}: {wrong.strerror or wrong}")
     if as_json:
-        print_json([as_answer(event, answer, known) for event, answer in answers])
+        print_json([as_answer(answer, known) for _, answer in answers])
         return
 
     for event, answer in answers:
         out.print(_for_people(event, answer))
 
 
-def as_line(event: ReportedEvent, answer: Diagnosis, known: Knowledge) -> dict[str, Any]:
+def as_line(answer: Diagnosis, known: Knowledge) -> dict[str, Any]:
     """A diagnosis as one line: `verdict`, `causes` (best first, with `score` and `evidence`) and `incident`.
 
     Beside `unknown` the causes are weak ones: their score is below 0.25, and their evidence says that it is words only.
@@ -100,24 +100,23 @@ def as_line(event: ReportedEvent, answer: Diagnosis, known: Knowledge) -> dict[s
     return {
         "verdict": answer.verdict.value,
         "causes": [{"cause": each.cause.value, "score": each.score, "evidence": list(each.evidence)} for each in answer.named],
-        "incident": {} if answer.verdict is TextVerdict.NOT_A_MIGRATION_FAILURE else _incident(event, answer, known),
+        "incident": {} if answer.told is None else _incident(answer.told, answer.codes, known),
     }
 
 
-def _incident(event: ReportedEvent, answer: Diagnosis, known: Knowledge) -> dict[str, Any]:
-    told = answer.incident or told_by(event)
+def _incident(told: Told, found: frozenset[int], known: Knowledge) -> dict[str, Any]:
     names = vars(told) if told.occurred_at is None else told.model_dump(mode="json")  # but for a time they are JSON already
     return {
         **names,
         "what": told.what.value,
-        "codes": [as_told(code, known) for code in codes_in(told.message, answer.codes)],
+        "codes": [as_told(code, known) for code in codes_in(told.message, found)],
         "messages": messages_in(told.message),
     }
 
 
-def as_answer(event: ReportedEvent, answer: Diagnosis, known: Knowledge) -> dict[str, Any]:
+def as_answer(answer: Diagnosis, known: Knowledge) -> dict[str, Any]:
     """The same, and with each cause which facts would decide."""
-    line = as_line(event, answer, known)
+    line = as_line(answer, known)
     for cause, each in zip(line["causes"], answer.named, strict=True):
         cause["decided_by"] = list(each.against)
     return line
@@ -136,8 +135,7 @@ def answers_to(lines: Iterable[bytes], known: Knowledge, *, only_ascii: bool = F
         value = _value_of(line)
         if not isinstance(value, dict):
             return None
-        event = event_of(value)
-        return written(as_line(event, ask(event, known), known))
+        return written(as_line(ask(event_of(value), known), known))
 
     again = lru_cache(maxsize=_REMEMBERED)(answer_to)  # a log says the same again and again
     for number, line in enumerate(lines, 1):

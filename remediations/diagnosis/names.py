@@ -7,7 +7,7 @@ counts first. What does not validate as a name of that kind is left out; nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -101,16 +101,27 @@ _RESOURCES = (
 
 def incident_of(event: ReportedEvent, *, drained: bool) -> Incident | None:
     """The incident that an event tells of; None where it names neither a virtual machine nor, if `drained`, a node."""
-    names = _names(event, drained=drained)
-    if _VM not in names and _ROLE not in names and not (drained and _SOURCE in names):
-        return None
-    told = _validated(_values(event, names, drained=drained))
+    told = told_by(event, drained=drained)
     return told if isinstance(told, Incident) else None
 
 
-def told_by(event: ReportedEvent) -> Told:
-    """What an event tells of an incident, also where that is not enough for one: it may name a host only, or nobody."""
-    return _validated(_values(event, _names(event, drained=False), drained=False))
+def told_by(event: ReportedEvent, *, drained: bool = False) -> Told:
+    """What an event tells of who would not move: an `Incident` where that is enough for one, else a host or nobody."""
+    names = _names(event, drained=drained)
+    return _validated(
+        {
+            "what": What.DRAIN if drained and _SOURCE in names else What.MIGRATION,
+            "vm": names.get(_VM) or names.get(_ROLE),
+            "source": names.get(_SOURCE),
+            "destination": names.get(_DESTINATION),
+            "cluster": names.get(_CLUSTER),
+            "event_id": event.event_id if event.event_id is not None and event.event_id <= 0xFFFF else None,
+            "channel": (event.channel or "")[:200] or None,
+            "provider": (event.provider or "")[:200] or None,
+            "message": event.text[:_MESSAGE],
+            "occurred_at": event.time,
+        }
+    )
 
 
 def _names(event: ReportedEvent, *, drained: bool) -> dict[str, str]:
@@ -127,21 +138,6 @@ def _names(event: ReportedEvent, *, drained: bool) -> dict[str, str]:
         elif at_destination:
             names.setdefault(_DESTINATION, short)
     return names
-
-
-def _values(event: ReportedEvent, names: Mapping[str, str], *, drained: bool) -> dict[str, Any]:
-    return {
-        "what": What.DRAIN if drained and _SOURCE in names else What.MIGRATION,
-        "vm": names.get(_VM) or names.get(_ROLE),
-        "source": names.get(_SOURCE),
-        "destination": names.get(_DESTINATION),
-        "cluster": names.get(_CLUSTER),
-        "event_id": event.event_id if event.event_id is not None and event.event_id <= 0xFFFF else None,
-        "channel": (event.channel or "")[:200] or None,
-        "provider": (event.provider or "")[:200] or None,
-        "message": event.text[:_MESSAGE],
-        "occurred_at": event.time,
-    }
 
 
 def _validated(values: dict[str, Any]) -> Told:

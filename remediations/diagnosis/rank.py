@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from remediations.diagnosis.names import incident_of
+from remediations.diagnosis.names import told_by
 from remediations.diagnosis.parse import parse_text
 from remediations.diagnosis.reading import Reading
 from remediations.diagnosis.report import ReportedEvent
@@ -13,7 +13,7 @@ from remediations.diagnosis.signatures import Knowledge
 from remediations.diagnosis.weighing import Weighed, Weights, score_of, verdict_of
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Diagnosis, Hypothesis, TextVerdict
-from remediations.model.incident import Incident, What
+from remediations.model.incident import Incident, Told, What
 
 _SHOWN = 5  # hypotheses
 _RELATED = 0.85  # what an event beside the reported one counts
@@ -52,12 +52,15 @@ def diagnose(report: ReportedEvent | Incident | str, knowledge: Knowledge | None
     if given is not None and given.what is What.DRAIN and verdict is TextVerdict.UNKNOWN:
         hypotheses = _hypotheses({Cause.NODE_DRAIN_FAILED: [(_REPORTED, "reported as the failed drain of a node", "")]})
         verdict = TextVerdict.CAUSES
+    told: Told | None = given
+    if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE:
+        drained = bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED
+        told = told_by(event, drained=drained)
     incident = given
-    if verdict is not TextVerdict.NOT_A_MIGRATION_FAILURE and not reading.of_files:
-        told = incident_of(event, drained=bool(hypotheses) and hypotheses[0].cause is Cause.NODE_DRAIN_FAILED)
+    if isinstance(told, Incident) and not reading.of_files:
         incident = told if given is None else _completed(given, told)
     weak = reading.words_only() if verdict is TextVerdict.UNKNOWN else ()
-    return Diagnosis(verdict=verdict, hypotheses=hypotheses, weak=weak, incident=incident, codes=reading.codes)
+    return Diagnosis(verdict=verdict, hypotheses=hypotheses, weak=weak, incident=incident, told=told, codes=reading.codes)
 
 
 def of_files(incident: Incident) -> bool:
@@ -65,10 +68,8 @@ def of_files(incident: Incident) -> bool:
     return Reading(ReportedEvent(text=incident.message), Knowledge.packaged()).of_files
 
 
-def _completed(given: Incident, told: Incident | None) -> Incident:
+def _completed(given: Incident, told: Incident) -> Incident:
     """The incident as given, with the hosts and the cluster that it left out and its text names."""
-    if told is None:
-        return given
     missing = {
         name: value
         for name in ("source", "destination", "cluster")

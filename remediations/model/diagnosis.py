@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from remediations.model.base import Frozen
 from remediations.model.causes import Cause
-from remediations.model.incident import Incident
+from remediations.model.incident import Incident, Told
 
 
 class TextVerdict(StrEnum):
@@ -41,6 +41,7 @@ class Diagnosis(Frozen):
         description="Causes that words alone point to, best first; only beside `unknown`, and nothing is planned on them",
     )
     incident: Incident | None = None
+    told: Told | None = Field(default=None, description="What the report tells, also where it is too little for an incident")
     codes: frozenset[int] = Field(default=frozenset(), description="Known error codes in it, as unsigned 32-bit numbers")
 
     @property

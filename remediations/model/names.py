@@ -16,7 +16,8 @@ from pydantic import AfterValidator
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_WILDCARDS = frozenset("*?[]`")
+_WILDCARDS = re.compile(r"[*?\[\]`]")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _EVERYTHING = frozenset({"all", "any"})
 
 
@@ -37,9 +38,9 @@ def _cluster(value: str) -> str:
 def _vm(value: str) -> str:
     if not value.strip() or value != value.strip():
         raise ValueError(f"{value!r} is no virtual machine name: it is empty or has spaces around it")
-    if value.casefold() in _EVERYTHING or _WILDCARDS & set(value):
+    if value.casefold() in _EVERYTHING or _WILDCARDS.search(value):
         raise ValueError(f"{value!r} could match more than one virtual machine: give one name without * ? [ ] `")
-    if len(value) > 100 or any(ord(char) < 32 or ord(char) == 127 for char in value):
+    if len(value) > 100 or _CONTROLS.search(value):
         raise ValueError("a virtual machine name has at most 100 characters and no control characters")
     return value
 
