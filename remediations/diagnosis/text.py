@@ -127,10 +127,7 @@ class Phrase:
 
     def stands_in(self, text: str) -> bool:
         """Whether it is in a text that is ready for matching, as `Words.spaced` or, for an Eastern phrase, `Words.squeezed`."""
-        for part in self.parts:
-            if part not in text:
-                return False
-        first, rest = self.parts[0], self.parts[1:]
+        first, *rest = self.parts
         start = text.find(first)
         for _ in range(_TRIES):
             if start < 0:
