@@ -62,7 +62,7 @@ function Get-RemediationClusterMigration {
     param()
     $found = @{}
     FailoverClusters\Get-ClusterResourceType -Name 'Virtual Machine' -ErrorAction Stop |
-        FailoverClusters\Get-ClusterParameter -Name MigrationExcludeNetworks, MigrationNetworkOrder -ErrorAction Stop |
+        FailoverClusters\Get-ClusterParameter -Name 'MigrationExcludeNetworks', 'MigrationNetworkOrder' -ErrorAction Stop |
         ForEach-Object { $found[$_.Name] = [string]$_.Value }
     [pscustomobject]@{ Exclude = [string]$found['MigrationExcludeNetworks']; Order = [string]$found['MigrationNetworkOrder'] }
 }
@@ -79,7 +79,7 @@ function Get-RemediationClusterLog {
     $null = Microsoft.PowerShell.Management\New-Item -ItemType Directory -Path $directory -ErrorAction Stop
     try {
         $file = FailoverClusters\Get-ClusterLog -Node $env:COMPUTERNAME -UseLocalTime -TimeSpan $Minutes -Destination $directory -ErrorAction Stop
-        $most = [int64]$Megabytes * 1MB
+        $most = [int64]$Megabytes * 1024 * 1024
         $reader = [IO.File]::Open($file.FullName, 'Open', 'Read', 'ReadWrite')
         $packed = [IO.MemoryStream]::new()
         try {
@@ -354,10 +354,12 @@ function Get-RemediationVssWriter {
     [pscustomobject]@{ Lines = $lines }
 }
 
-Export-ModuleMember -Function Get-RemediationModule, Get-RemediationTicket, Clear-RemediationTicket,
-    Set-RemediationClusterLimit, Compare-RemediationVM, Get-RemediationClusterMigration, Get-RemediationClusterLog,
-    Get-RemediationShieldedCertificate, Get-RemediationKeyProtector, Export-RemediationShieldedCertificate,
-    Import-RemediationShieldedCertificate, Remove-RemediationShieldedCertificate, Get-RemediationPatchLevel,
-    Get-RemediationSpeculation, Get-RemediationName, Get-RemediationWinRM, Add-RemediationListener,
-    Remove-RemediationListener, Add-RemediationTrustedHost, Remove-RemediationTrustedHost, Set-RemediationProxyBypass,
-    Get-RemediationDiskChain, Get-RemediationVssWriter
+Export-ModuleMember -Function @(
+    'Get-RemediationModule', 'Get-RemediationTicket', 'Clear-RemediationTicket', 'Set-RemediationClusterLimit',
+    'Compare-RemediationVM', 'Get-RemediationClusterMigration', 'Get-RemediationClusterLog',
+    'Get-RemediationShieldedCertificate', 'Get-RemediationKeyProtector', 'Export-RemediationShieldedCertificate',
+    'Import-RemediationShieldedCertificate', 'Remove-RemediationShieldedCertificate', 'Get-RemediationPatchLevel',
+    'Get-RemediationSpeculation', 'Get-RemediationName', 'Get-RemediationWinRM', 'Add-RemediationListener',
+    'Remove-RemediationListener', 'Add-RemediationTrustedHost', 'Remove-RemediationTrustedHost',
+    'Set-RemediationProxyBypass', 'Get-RemediationDiskChain', 'Get-RemediationVssWriter'
+)

@@ -69,8 +69,7 @@ def _shared(machine: Machine, disks: Disks, to: str) -> Manual:
             f"Remove-VMHardDiskDrive for {paths}. The file stays",
             f"Move {machine.name} to {to}",
             f"Attach each disk again where {to} reaches its file: Add-VMHardDiskDrive -VMName {quoted(machine.name)} "
-            f"-Path <path> "
-            "-SupportPersistentReservations; start it, and look at its cluster",
+            "-Path 'ITS PATH' -SupportPersistentReservations; start it, and look at its cluster",
         ),
     )
 

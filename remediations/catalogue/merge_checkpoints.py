@@ -90,7 +90,7 @@ def _by_hand(machine: Machine, found: Checkpoints) -> Manual:
             "happens; wait until its status is empty",
             "If a file stands in the way of that (an .avhdx of the same name that no chain has), move it to another folder; "
             "it is not deleted",
-            "If the file is still there: Merge-VHD -Path <child> -DestinationPath <parent>, while it is off, after a backup",
+            "If it is still there: Merge-VHD -Path 'THE CHILD' -DestinationPath 'ITS PARENT', while it is off, after a backup",
             "Delete no .avhdx file: it holds what was written since the checkpoint",
         ),
     )

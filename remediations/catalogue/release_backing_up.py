@@ -95,7 +95,7 @@ class ReleaseBackingUp(OfMachine):
             yield Manual(
                 why=f"a backup holds {machine.name}{age}, and several backup programs run on {machine.host}: {named}",
                 instructions=(
-                    "End the backup in the program that runs it; else restart that one's service: Restart-Service <name>",
+                    "End the backup in the program that runs it; else restart its service: Restart-Service -Name 'ITS NAME'",
                 ),
             )
         elif hold.services and not self.management:

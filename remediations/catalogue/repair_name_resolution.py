@@ -26,7 +26,7 @@ from remediations.model.plan import Item, Manual, Satisfied, Step
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
-HOSTS_FILE = "%SystemRoot%\\System32\\drivers\\etc\\hosts"
+HOSTS_FILE = "$env:SystemRoot\\System32\\drivers\\etc\\hosts"
 
 
 class RepairNameResolution(OfPeer):

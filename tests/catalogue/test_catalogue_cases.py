@@ -245,6 +245,13 @@ def test_what_a_person_is_told_to_paste_keeps_a_hostile_name_within_its_quotes(c
             assert not re.search(r"-(Name|VMName|-vm) \S*VM42", bare), line
 
 
+@every_case
+def test_what_a_person_is_told_to_paste_is_meant_for_powershell(case: Case) -> None:
+    """PowerShell leaves cmd.exe's %NAME% as it is, and takes <name> for a redirection."""
+    for item in case.plan.items:
+        assert not re.search(r"%\w+%|<\w+>", told(item))
+
+
 def _renamed(value: Any) -> Any:
     if isinstance(value, list):
         return [_renamed(each) for each in value]

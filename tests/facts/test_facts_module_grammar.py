@@ -1,0 +1,56 @@
+"""The PowerShell that we hand out parses by a grammar of the language, and its module says whose each command is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tree_sitter_powershell
+from tree_sitter import Language, Node, Parser
+
+import remediations
+
+FOLDER = Path(remediations.__file__).parents[1] / "configs" / "HyperVRemediation"
+FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in {".psm1", ".psd1", ".psrc", ".pssc", ".ps1"})
+MODULE = FOLDER / "HyperVRemediation.psm1"
+
+OF_THE_LANGUAGE = {"Set-StrictMode", "Export-ModuleMember", "ForEach-Object", "Where-Object", "Write-Verbose"}
+"""Of PowerShell's core; every other command could be another module's of that name, or a person's alias."""
+
+
+def parsed(source: bytes) -> Node:
+    return Parser(Language(tree_sitter_powershell.language())).parse(source).root_node
+
+
+def every(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children:
+        yield from every(child)
+
+
+def wrong(source: bytes) -> list[str]:
+    """Each place that is no PowerShell: its line, and what stands there."""
+    found = [each for each in every(parsed(source)) if each.is_error or each.is_missing]
+    return [f"line {each.start_point[0] + 1}: {source[each.start_byte : each.end_byte][:60]!r}" for each in found]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_file_parses(path: Path) -> None:
+    assert wrong(path.read_bytes()) == []
+
+
+@pytest.mark.parametrize("cut", [b"}", b")", b"'", b'"', b"]"])
+def test_a_file_that_lost_a_character_does_not(cut: bytes) -> None:
+    before, _, after = MODULE.read_bytes().rpartition(cut)
+    assert wrong(before + after) != []
+
+
+def test_the_module_says_whose_each_command_is() -> None:
+    source = MODULE.read_bytes()
+    named = [each.child_by_field_name("command_name") for each in every(parsed(source)) if each.type == "command"]
+    commands = {source[each.start_byte : each.end_byte].decode() for each in named if each is not None}
+    assert len(commands) > 30
+    system = {each for each in commands if each.startswith('"$env:SystemRoot\\System32\\') and each.endswith('.exe"')}
+    assert {each for each in commands if "\\" not in each} == OF_THE_LANGUAGE
+    assert [each for each in commands - system - OF_THE_LANGUAGE if each.count("\\") != 1] == []
