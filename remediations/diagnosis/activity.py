@@ -13,7 +13,7 @@ import re
 _ATTEMPT = re.compile(
     r" (?:failed to|fails to|fail to|could not|can not|unable to|not able to|attempting to|attempted to|trying to|tried to|"
     r"error while|encountered while|occurred while|failed while|problem while|error(?= [a-z]+ing )) "
-    r"(?:attempting to |trying to )?(?:be )?(?:successfully )?([a-z]+)"
+    r"(?:attempting to |trying to )?(?:be )?(?:successfully )?([a-z]+)(?! (?:live |quick )?(?:move|migration|migrations) )"
 )
 # Verbs of what is done to machines, hosts and clusters other than moving; those that a move's own steps have are not here.
 _OTHERS = """
@@ -85,7 +85,7 @@ referenceerror iptables ipset corosync pve ceph xcp hpvmmigrate cutover mongodb 
 """
 _FOREIGN_WORDS = frozenset(_FOREIGN_NOUNS.split())
 # With these a domain is a directory's, and not what libvirt calls a machine.
-_DIRECTORY_WORDS = frozenset({"spn", "spns", "dc", "kerberos", "kdc", "credentials", "controller", "ldap"})
+_DIRECTORY_WORDS = frozenset({"spn", "spns", "dc", "dns", "nslookup", "kerberos", "kdc", "credentials", "controller", "ldap"})
 
 
 def other_attempt(spaced: str, words: set[str]) -> str | None:

@@ -32,6 +32,7 @@ from remediations.model.diagnosis import Hypothesis, TextVerdict
 
 _TELLING = 0.9  # the weight from which a code is seldom seen elsewhere
 _BARE = 8  # words; so short a text with a code in it is a code that someone pasted
+_BARE_EAST = 16  # characters of Chinese, Japanese or Korean, which stand for half as many words
 
 _SENTENCE_EAST = 10  # characters of Chinese, Japanese or Korean
 _READ = 16_384  # characters of which sentences are read one by one
@@ -49,6 +50,7 @@ _EVENT = re.compile(
 _NO_EVENT: frozenset[int] = frozenset()
 # In quotes, one word with a digit or a hyphen in it, and no code.
 _QUOTED_NAME = re.compile(r"(?<=['\"‘“„«「])(?!0x)(?=[A-Za-z._]{0,62}[0-9-])[A-Za-z][A-Za-z0-9._-]{1,62}(?=['\"’”“»」])")
+_SHARE = re.compile(r"\\\\(?![.?])[^\s\\'\"]{1,255}\\[^\s\\]")  # and not \\.\PHYSICALDRIVE2
 _IN_NAMES = re.compile(r"[._-]+")
 _MACHINES = (
     " vm ", " vms ", "virtual", "virtuel", "hyper v", "cluster", "failover", "仮想", "虚拟", "虛擬", "クラスタ", "群集", "叢集",
@@ -76,8 +78,10 @@ class Reading:
         origins = origins_of(event.provider, event.channel)
         if ("ove-" in self.text or "OVE-" in self.text) and mover(self.text):
             origins |= {"move-vm"}
-        outline = outline_of(known, self.hits, self.codes, self._events(event.event_id), origins)
         self.logged = event.event_id is not None and bool(origins)
+        if "\\\\" in self.text and _SHARE.search(self.text[:_READ]):
+            origins |= {"share"}
+        outline = outline_of(known, self.hits, self.codes, self._events(event.event_id), origins)
         self.weighed = weigh(known, outline, self._build(outline))
         self.marks, self.weights = self.weighed.marks, self.weighed.weights
 
@@ -160,7 +164,7 @@ class Reading:
             and MOVES in outline.marks
             and OURS.isdisjoint(outline.marks)
             and foreign(self.text[:_READ], words.spaced, words.unique),
-            bare=len(words.tokens) <= _BARE,
+            bare=len(words.tokens) <= _BARE and self._beside_a_code() <= _BARE_EAST,
             only_a_code=bool(self.codes) and self._only_a_code(),
             together=self._together(asks, outline.wanted),
         )
@@ -183,7 +187,14 @@ class Reading:
             return False
         codes = self.known.code_phrases & self.hits
         longest = max((len("".join(self.known.phrases[hit].parts).split()) for hit in codes), default=0)
-        return len(self.words.tokens) - longest <= _BARE // 2
+        return len(self.words.tokens) - longest <= _BARE // 2 and self._beside_a_code() <= _BARE_EAST // 2
+
+    def _beside_a_code(self) -> int:
+        """How many characters of Chinese, Japanese or Korean stand beside Windows' sentence for a code."""
+        if not self.words.squeezed:
+            return 0
+        phrases = (self.known.phrases[hit] for hit in self.known.code_phrases & self.hits)
+        return self.words.eastern - max((len("".join(each.parts)) for each in phrases if each.eastern), default=0)
 
     def _by_default(self) -> TextVerdict:
         if MIGRATION in self.marks:

@@ -54,11 +54,15 @@ def words_of(text: str) -> list[str]:
     """
     if text.isascii():
         if "'" in text:
-            text = text.lower().replace("can't", "can not").replace("n't ", " not ")
+            text = _without_contractions(text.lower())
         folded = text.encode("ascii").translate(_ASCII).decode("ascii")
         return folded.replace("cannot", "can not").split()
-    folded = text.casefold().replace("\u2019", "'").replace("can't", "can not").replace("n't ", " not ")
+    folded = _without_contractions(text.casefold().replace("\u2019", "'"))
     return unicodedata.normalize("NFKD", folded.replace("cannot", "can not")).translate(_FOLD).split()
+
+
+def _without_contractions(text: str) -> str:
+    return text.replace("can't", "can not").replace("won't", "will not").replace("n't", " not")
 
 
 class Words:
@@ -79,6 +83,11 @@ class Words:
         self.spaced = _spaced(self.tokens)
         self.squeezed = "" if text.isascii() or not _EAST.search(text) else "".join(self.tokens)
         self._unique: set[str] | None = None
+
+    @property
+    def eastern(self) -> int:
+        """How many characters of Chinese, Japanese or Korean it has."""
+        return len(_EAST.findall(self.squeezed))
 
     @property
     def unique(self) -> set[str]:

@@ -34,6 +34,7 @@ LEAST = 0.25  # below this, nothing is known
 _DEFINITE = 0.72  # the weight from which a cause needs no help from the words around it
 _BY_BUILD = 0.8  # what the build of a sentence says against a migration
 _AGREES = 0.25  # how much a second, independent sign of the same cause adds
+_MOVED = frozenset({MIGRATION, MOVING})
 
 Sign: TypeAlias = tuple[float, str, str]
 """How much it says, the evidence for people, and which fact would decide."""
@@ -59,6 +60,8 @@ class Outline:
     plain: tuple[Known, ...]
     others: tuple[Known, ...]
     """Those that tell of something else than a migration, where the text does not say that one failed."""
+    headers: tuple[Known, ...]
+    """Those that tell of a machine that would not move, where the text is about something of the kind."""
     conditional: tuple[Known, ...]
     hints: tuple[Known, ...]
     """Those that count where nothing else said a cause."""
@@ -127,11 +130,13 @@ def outline_of(
         marks -= {OTHER}
         asks = [each for each in asks if each.says]  # what failed is known already, what it says of the cause is not
     rest = [each for each in at_once if not each.free and OPEN not in each.needs]
+    headers = tuple(each for each in rest if not _MOVED.isdisjoint(each.signature.marks))
     outline = Outline(
         codes=codes,
         plain=tuple(free),
         others=tuple(each for each in rest if OTHER in each.signature.marks),
-        conditional=tuple(each for each in rest if OTHER not in each.signature.marks),
+        headers=headers,
+        conditional=tuple(each for each in rest if OTHER not in each.signature.marks and each not in headers),
         hints=tuple(each for each in at_once if OPEN in each.needs),
         asks=(),
         wanted=frozenset(),
@@ -141,7 +146,7 @@ def outline_of(
     )
     if MIGRATION in marks and _definite(weigh(known, outline, NOTHING_TO_ASK).weights):
         asks = []
-    elif not marks.isdisjoint({MIGRATION, MOVING}) or any(MOVING in each.signature.marks for each in asks):
+    elif headers or not marks.isdisjoint(_MOVED) or any(MOVING in each.signature.marks for each in asks):
         asks += dict.fromkeys(each for hit in hits for each in known.topics.get(hit, ()))
     if outline.other:  # then only what would make the others not hold still matters
         against: frozenset[str] = frozenset().union(*(each.unless for each in outline.others)) - {MIGRATION}
@@ -185,7 +190,7 @@ def weigh(known: Knowledge, outline: Outline, build: Build) -> Weighed:
         take(each)
     if MIGRATION in marks:
         marks.discard(OTHER)
-        take_where_they_apply(outline.others)
+        take_where_they_apply((*outline.others, *outline.headers))
     else:
         for each in build.together:
             if each.free:
@@ -197,6 +202,7 @@ def weigh(known: Knowledge, outline: Outline, build: Build) -> Weighed:
             weights.setdefault(TextVerdict.NOT_A_MIGRATION_FAILURE, []).append((_BY_BUILD, told, ""))
         of_others = (each for each in build.together if not each.free and OTHER in each.signature.marks)
         take_where_they_apply((*outline.others, *of_others))
+        take_where_they_apply(outline.headers)
         if MOVING in marks and OTHER not in marks:
             marks.add(MIGRATION)
     take_where_they_apply(outline.conditional)

@@ -322,4 +322,8 @@ def test_nothing_is_done_without_a_valid_set_of_approvals() -> None:
 @pytest.mark.long
 def test_nothing_is_done_without_a_valid_set_of_approvals_however_long_one_tries() -> None:
     run_machine(100)
-    assert Approving.went_on == {Tier.LOCAL, Tier.DIRECTORY, Tier.WORKLOAD, Tier.IRREVERSIBLE}, "each was approved at times"
+    every = {Tier.LOCAL, Tier.DIRECTORY, Tier.WORKLOAD, Tier.IRREVERSIBLE}
+    for _ in range(10):  # Hypothesis leaves out some of what can happen by chance, and with it a tier's every approval
+        if Approving.went_on != every:
+            run_machine(20)
+    assert Approving.went_on == every, "each was approved at times"
