@@ -191,11 +191,9 @@ class Remoting:
         except CancelledError:
             raise Unreachable(host, text, "this program is ending", "Nothing is asked of hosts any more.") from None
         except TimeoutError:
-            if future.done():
-                raise  # what before_send raised
             if future.cancel():
                 raise DeadlinePassed(host, text, "the host was busy with earlier commands for all its time") from None
-            return future.result()  # it is in hand, and knows its deadline
+            return future.result()  # it is in hand, and knows its deadline; or has just ended, perhaps by such an error itself
         except BaseException:
             future.cancel()  # whoever interrupts the caller must not have the command sent later
             raise

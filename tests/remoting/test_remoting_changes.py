@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -208,6 +208,26 @@ def test_nothing_is_sent_when_before_send_took_all_the_time(rig: Any) -> None:
     assert not caught.value.may_have_run
     assert rig.read(GET)[0].ok
     assert rig.executed == 0
+
+
+@pytest.mark.parametrize("host_said_no", [False, True])
+def test_a_change_that_ends_right_when_its_caller_s_patience_does_is_told_as_it_ended(
+    rig: Any, monkeypatch: pytest.MonkeyPatch, host_said_no: bool
+) -> None:
+    class Ended(Future[Any]):
+        def result(self, timeout: float | None = None) -> Any:
+            if timeout is None:
+                return super().result()
+            self.exception()  # it ends between the end of the wait and the next look at it
+            raise TimeoutError
+
+    monkeypatch.setattr("remediations.remoting.worker.Future", Ended)
+    if host_said_no:
+        with pytest.raises(CommandFailed):
+            rig.change(limit(13))
+    else:
+        assert rig.change().ok
+    assert rig.executed == 1
 
 
 def test_before_send_runs_in_the_callers_context(rig: Any) -> None:
