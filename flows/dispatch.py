@@ -44,6 +44,9 @@ TRIES = 5
 BATCH = 500
 """Incidents that one transaction decides on at most: nobody else can write to the ledger meanwhile."""
 
+OF_ONE = frozenset({400, 409, 413, 422, 500})
+"""What Prefect answers to a request that it cannot take, where it may well take the next."""
+
 AWAY = (httpx.HTTPError, PrefectHTTPStatusError, Refused, OSError)
 """As Prefect or the ledger that cannot be reached is told of; anything else is logged with where it came from."""
 
@@ -110,7 +113,10 @@ class Dispatcher:
         return over(self.over(incident, ended.how, ended.words(incident)), ended)
 
     def dispatch(self) -> None:
-        """Decide, and start what has a run coming to it. Raises what Prefect's client raises; what was started stays so."""
+        """Decide, and start what has a run coming to it. Raises what Prefect's client raises; what was started stays so.
+
+        One whose flow run is refused keeps no other from its own: its error is raised once all were tried.
+        """
         while self._arranged() >= BATCH:
             pass
         if self._needless.is_set():
@@ -119,11 +125,21 @@ class Dispatcher:
         due = self.ledger.to_start()
         if not due:
             return
+        refused: Exception | None = None
         with self.client() as client:
             for each in due:
-                run = self._started(client, each)
+                try:
+                    run = self._started(client, each)
+                except (PrefectHTTPStatusError, ValueError) as error:
+                    if isinstance(error, PrefectHTTPStatusError) and error.response.status_code not in OF_ONE:
+                        raise
+                    log.warning("an incident's flow run is refused, and asked for again later", incident=each.id)
+                    refused = refused or error
+                    continue
                 self.ledger.started_as(each.id, str(run.id))
                 log.info("incident dispatched", incident=each.id, run=str(run.id))
+        if refused is not None:
+            raise refused
 
     def replace_stillborn(self) -> Iterator[Recovered]:
         """Ask for another flow run where one ended before it took its incident over: nobody has looked at that failure yet.
