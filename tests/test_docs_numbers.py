@@ -15,7 +15,7 @@ from flows.readiness import MOST
 from remediations import ledger
 from remediations.alerts import senders
 from remediations.alerts.edge import Limits
-from remediations.cli.serve import SWEEP_SECONDS
+from remediations.cli.sweep import SECONDS as SWEEP_SECONDS
 from remediations.diagnosis import Knowledge
 from remediations.engine.asking import MISTAKES
 from remediations.engine.bundle import KEPT

@@ -21,6 +21,7 @@ from remediations.cli.children import Child, ChildFailed, until_told
 from remediations.cli.console import Exit, err, fail, progress
 from remediations.cli.prefect_server import client_environment, start_server, start_worker, wait_ready
 from remediations.cli.receiving import application, in_background, listener
+from remediations.cli.sweep import sweeping
 from remediations.settings import ConfigError, Configuration, Problem, Settings
 from remediations.settings.environment import SERVING
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from flows.dispatch import Dispatcher
     from remediations.ledger import Ledger
     from remediations.model.site import Site
-
-SWEEP_SECONDS = 60.0
-"""How often what ended runs left open is looked for."""
 
 T = TypeVar("T")
 Observe = Callable[[str, Callable[[], Any]], Any]
@@ -141,7 +139,7 @@ def serving(
         receiver = stack.enter_context(in_background(found, app, listening))
         dispatcher.start()
         stack.callback(dispatcher.stop)
-        stack.enter_context(_sweep(ledger, dispatcher, api))
+        stack.enter_context(sweeping(ledger, dispatcher, api))
         stack.enter_context(_watch(found.watch_seconds))
         note = state / SERVING
         note.write_text(json.dumps({"api": api, "receiver": receiver, "pid": os.getpid()}))
@@ -241,27 +239,6 @@ def _dispatcher(ledger: Ledger, api: str, deployment: Any, configuration: Config
 
 
 @contextlib.contextmanager
-def _sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> Iterator[None]:
-    """Recover what ended runs left open, every minute."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(SWEEP_SECONDS):
-            try:
-                sweep(ledger, dispatcher, api)
-            except Exception as error:  # the next sweep may succeed, and none may end the others
-                log.warning("recovery sweep failed", error=str(error), again_in_seconds=SWEEP_SECONDS)
-
-    thread = threading.Thread(target=work, name="recovery", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(timeout=15)
-
-
-@contextlib.contextmanager
 def _watch(every: float) -> Iterator[None]:
     """Look at the hosts' event logs, every so many seconds; not at all for 0."""
     from flows.runtime import engine
@@ -289,32 +266,3 @@ def _watch(every: float) -> Iterator[None]:
         stop.set()
         if every:
             thread.join(timeout=15)
-
-
-def sweep(ledger: Ledger, dispatcher: Dispatcher, api: str) -> None:
-    """One look at what ended runs left open (brackets, half-done plans, incidents) and at runs that a worker lost."""
-    from flows.approvals import client_for, wake_answered
-    from flows.deployments import POOL
-    from flows.fate import fate, start_lost, tell
-    from flows.notify import tell_recovered
-    from flows.runtime import engine
-
-    for each in dispatcher.replace_stillborn():
-        # As this process knew them at its start: files that nobody can read now may be why no run began.
-        tell(each)
-        tell_recovered(dispatcher.site.notify, each)
-    dispatcher.end_needless()
-    with client_for(api) as client:
-        for run in start_lost(client, POOL):
-            log.warning("a run that its worker lost is started again", run=str(run.id), name=run.name)
-        for asked in wake_answered(client, ledger):
-            log.warning("a run whose answer was in the ledger is woken", run=str(asked.run), name=asked.run_name)
-    waiting = ledger.unfinished_runs() or ledger.open_brackets() or ledger.undecided() or ledger.to_read_again(1)
-    if not waiting:
-        return
-    with client_for(api) as client, engine() as built:
-        dispatcher.read_again(built)
-        for each in built.recover(lambda run: fate(client, run)):
-            log.warning("recovered", run=each.run, incident=each.incident_id, why=each.what, now=each.outcome.summary)
-            tell(each)
-            tell_recovered(built.site.notify, each)
