@@ -70,11 +70,12 @@ class Back(Sending):
         flight = self.flying(entry.intended_at, step.deadline)
         facts = self.settled(partial(after, step), settles=0, flight=flight)
         if after(step, facts):
-            self.result(entry.index, ok=True, detail="found done", how="read again")
+            self.result(entry.index, entry.command_id, ok=True, detail="found done", how="read again")
             return True
         if not before(step, facts):
             raise Stopped(drift(step, facts), Reason.DRIFT)
-        self.result(entry.index, ok=False, detail="found not done, and nothing can be in flight", how="read again")
+        detail = "found not done, and nothing can be in flight"
+        self.result(entry.index, entry.command_id, ok=False, detail=detail, how="read again")
         return False
 
     def _undo_decided(self, entry: Entry, step: Step) -> bool:
@@ -104,9 +105,10 @@ class Back(Sending):
                 return False
         return True
 
-    def result(self, index: int, *, ok: bool, detail: str, how: How) -> None:
-        """Write down what became of a step."""
-        self.ledger.result(run=self.run, digest=self.plan.digest, index=index, ok=ok, detail=detail, how=how)
+    def result(self, index: int, command_id: UUID, *, ok: bool, detail: str, how: How) -> None:
+        """Write down what became of a step, by its command."""
+        step = {"run": self.run, "digest": self.plan.digest}
+        self.ledger.result(**step, index=index, command_id=command_id, ok=ok, detail=detail, how=how)
 
     # ---- taking back -------------------------------------------------------------------------------------------------
 

@@ -181,12 +181,12 @@ class Work(Back):
             patience=step.patience,
         )
         if after(step, facts):
-            self.result(index, ok=True, detail=answer.said, how=answer.how)
+            self.result(index, command_id, ok=True, detail=answer.said, how=answer.how)
             return
         unread = any(change.fact not in facts for change in step.changes)
         said = answer.said or (NOT_READ if unread else NOT_SHOWN)
         if before(step, facts) or (answer.how == "answered" and not (unread and answer.error is None)):
-            self.result(index, ok=False, detail=said, how=answer.how)
+            self.result(index, command_id, ok=False, detail=said, how=answer.how)
         # Else nobody knows what the host shows, or why it shows neither before nor after: no result, so that nothing is sent
         # there again blindly.
         late = f". {step.late}" if step.late else ""

@@ -90,18 +90,22 @@ class Journal(Store):
             )
             _open_bracket(writing, run, digest, index, step=step, lease=lease)
 
-    def result(self, *, run: str, digest: str, index: int, ok: bool, detail: str, how: How) -> None:
-        """Write down what became of a step; if it worked, the bracket that it closes is closed.
+    def result(self, *, run: str, digest: str, index: int, command_id: UUID, ok: bool, detail: str, how: How) -> None:
+        """Write down what became of a step by its command; if it worked, the bracket that it closes is closed.
 
-        The same result again changes nothing. Refused (DuplicateInProgress) if another one was written before: the first
-        stands, the other is in the audit trail. `ok` false with how `asked` or `read again` says that the command is proven
+        The same result again changes nothing. Refused (DuplicateInProgress) if another one was written before, or of an
+        earlier command than the step's last, as a process tells that was stopped meanwhile: what is written stands, the other
+        is in the audit trail. `ok` false with how `asked` or `read again` says that the command is proven
         not to have changed anything: the step may be sent again. Raises `LookupError` for a step that was never intended.
         """
         with self._writing() as writing:
             row = _known(writing.conn, run, digest, index)
             told = {"digest": digest, "index": index, "ok": ok, "detail": detail, "how": how}
             before = None if row.result is None else parsed(Result, row.result, "a result")
-            if before is None:
+            late = row.command_id != str(command_id)
+            if late:
+                writing.note(run, "step result late", {**told, "command_id": str(command_id)})
+            elif before is None:
                 value = Result(ok=ok, detail=detail, how=how, at=writing.now).model_dump(mode="json")
                 changed = update(_step).where(_key(run, digest, index))
                 writing.conn.execute(changed.values(result=value, decided_at=writing.now))
@@ -111,6 +115,11 @@ class Journal(Store):
                     _close(writing, run, digest, closes, f"item {index} closed it")
             elif before.ok is not ok:
                 writing.note(run, "step result contradicted", told)
+        if late:
+            detail = (
+                f"item {index} of plan {digest[:8]} was sent again meanwhile: what became of the command before says nothing"
+            )
+            raise Refused(Reason.DUPLICATE_IN_PROGRESS, detail)
         if before is not None and before.ok is not ok:
             word = "done" if before.ok else "failed"
             when = f"{before.at:%Y-%m-%d %H:%M:%S} UTC"

@@ -75,8 +75,8 @@ class Run:
         """The mend is under way: it counts for the caps, and as the last one of its target."""
         self.answered(retry=False)
         lease = self.ledger.lease(["host:hv01"], holder="run-1", seconds=600)
-        step = {"run": "run-1", "digest": MEND.digest, "index": 0}
-        self.ledger.intend(**step, step=MEND.steps[0], command_id=uuid4(), lease=lease, deadline=60, margin=15)
+        step = {"run": "run-1", "digest": MEND.digest, "index": 0, "command_id": uuid4()}
+        self.ledger.intend(**step, step=MEND.steps[0], lease=lease, deadline=60, margin=15)
         self.ledger.result(**step, ok=True, detail="", how="answered")
 
 

@@ -70,8 +70,8 @@ def half_way(ledger: Ledger, run: str = "run-1", *, opens: bool = False) -> None
     ledger.decide(sealed, decision="approve", approver="bert", comment="", proof="name")
     ledger.use_approval(sealed)
     lease = ledger.lease([f"host:{run}"], holder=run, seconds=600)
-    step = {"run": run, "digest": sealed.digest, "index": 0}
-    ledger.intend(**step, step=wanted.steps[0], command_id=uuid4(), lease=lease, deadline=60, margin=15)
+    step = {"run": run, "digest": sealed.digest, "index": 0, "command_id": uuid4()}
+    ledger.intend(**step, step=wanted.steps[0], lease=lease, deadline=60, margin=15)
     if opens:
         ledger.result(**step, ok=True, detail="", how="answered")
 

@@ -181,5 +181,17 @@ def intend_close(ledger: Ledger, which: Sealed, lease: Lease, *, deadline: float
     return command_id
 
 
-def result(ledger: Ledger, which: Sealed, index: int = 1, *, ok: bool = True, how: str = "answered", detail: str = "") -> None:
-    ledger.result(run=which.run, digest=which.digest, index=index, ok=ok, detail=detail, how=how)
+def result(
+    ledger: Ledger,
+    which: Sealed,
+    index: int = 1,
+    *,
+    of: UUID | None = None,
+    ok: bool = True,
+    how: str = "answered",
+    detail: str = "",
+) -> None:
+    """What became of a step, by the last command that was sent for it, or by another one."""
+    step = {"run": which.run, "digest": which.digest, "index": index}
+    last = next((each.command_id for each in ledger.journal(which.run, which.digest) if each.index == index), uuid4())
+    ledger.result(**step, command_id=of or last, ok=ok, detail=detail, how=how)

@@ -155,6 +155,25 @@ def test_a_result_stands(ledger: Ledger) -> None:
     assert ledger.trail("run-1")[-1].data["detail"] == "the old process woke up"
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_what_became_of_an_earlier_command_is_no_result_of_the_last(ledger: Ledger, clock: FakeClock, known: bool) -> None:
+    """As a process tells that was frozen while another one went on with its run."""
+    which, lease = under_way(ledger, plan())
+    first = intend(ledger, which, lease)
+    clock.tick(60)
+    result(ledger, which, ok=False, how="read again", detail="before still holds")
+    second = intend(ledger, which, lease)
+    if known:
+        result(ledger, which, of=second)
+    for ok in (False, True):
+        with refused(Reason.DUPLICATE_IN_PROGRESS, "was sent again meanwhile"):
+            result(ledger, which, of=first, ok=ok, how="read again", detail="the old process woke up")
+        assert ledger.journal("run-1", which.digest)[0].result is (True if known else None)
+        assert ledger.trail("run-1")[-1].data["command_id"] == str(first)
+    result(ledger, which, of=second)
+    assert ledger.journal("run-1", which.digest)[0].result is True
+
+
 def test_what_was_taken_back_is_not_done_again(ledger: Ledger, clock: FakeClock) -> None:
     which, lease = under_way(ledger, plan())
     intend(ledger, which, lease)

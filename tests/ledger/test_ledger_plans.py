@@ -14,6 +14,7 @@ from ledger_examples import (
     on_sqlite,
     plan,
     refused,
+    result,
     sealed,
     started,
     under_way,
@@ -162,7 +163,7 @@ def test_half_a_surrogate_pair_from_a_host_is_kept(ledger: Ledger) -> None:
     which, lease = under_way(ledger, FOUR, run="run-2")
     intend(ledger, which, lease)
     said = "Zugriff verweigert \ud83d \x00 ü"
-    ledger.result(run="run-2", digest=which.digest, index=1, ok=False, detail=said, how="answered")
+    result(ledger, which, ok=False, detail=said)
     assert ledger.journal("run-2", which.digest)[0].detail == said
     assert ledger.trail("run-2")[-1].data["detail"] == said
     ledger.verify()
