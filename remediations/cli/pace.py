@@ -7,6 +7,7 @@ a token; enough of them take every file that a process may open, and then neithe
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 SECONDS = 30.0
@@ -14,6 +15,28 @@ SECONDS = 30.0
 
 CONNECTIONS = 256
 """Open at once in one process: a quarter of the files that Linux lets a process open by default. Others are hung up on."""
+
+
+class Doorway(socket.socket):
+    """A listening socket, taken over from its owner, for TLS: it hangs up on who is one too many as soon as they come.
+
+    Nothing later could: nobody hears of a connection before hands are shaken, for which a minute is waited. It is asyncio's own
+    event loop that asks here; uvloop accepts by itself.
+    """
+
+    def __init__(self, listening: socket.socket) -> None:
+        super().__init__(listening.family, listening.type, listening.proto, fileno=listening.detach())
+        self._within: list[socket.socket] = []
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection. Raises `ConnectionAbortedError`, as for one that is gone already, where it is one too many."""
+        connection, address = super().accept()
+        self._within = [each for each in self._within if each.fileno() >= 0]
+        if len(self._within) >= CONNECTIONS:
+            connection.close()
+            raise ConnectionAbortedError
+        self._within.append(connection)
+        return connection, address
 
 
 def paced(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:

@@ -17,7 +17,7 @@ import structlog
 
 from remediations.cli.children import Child, until_told
 from remediations.cli.console import Exit, err
-from remediations.cli.pace import paced
+from remediations.cli.pace import Doorway, paced
 from remediations.settings import ConfigError, Configuration, Problem, SecretUnavailable, Settings, this_machine
 
 if TYPE_CHECKING:
@@ -158,12 +158,19 @@ def server(found: Settings, app: FastAPI) -> uvicorn.Server:
     if found.receiver_proxy is not None:
         proxies = {"proxy_headers": True, "forwarded_allow_ips": found.receiver_proxy}
     options: dict[str, Any] = {**proxies, **_tls(found)}
+    if "ssl_certfile" in options:
+        options["loop"] = "asyncio"  # see `Doorway`
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5, ws="none", **options
     )
     config.load()
     config.http_protocol_class = paced(config.http_protocol_class)
     return uvicorn.Server(config)
+
+
+def run(serving: uvicorn.Server, listening: socket.socket) -> None:
+    """Serve at a socket until told to end; the socket is closed then."""
+    serving.run([Doorway(listening) if serving.config.is_ssl else listening])
 
 
 def url(found: Settings, listening: socket.socket) -> str:
@@ -176,11 +183,11 @@ def url(found: Settings, listening: socket.socket) -> str:
 @contextlib.contextmanager
 def in_background(found: Settings, app: FastAPI, listening: socket.socket) -> Iterator[str]:
     """The receiver in a thread of its own, on a socket that `listener` made; its URL."""
-    serving = server(found, app)
-    thread = threading.Thread(target=serving.run, args=([listening],), name="receiver", daemon=True)
+    serving, where = server(found, app), url(found, listening)
+    thread = threading.Thread(target=run, args=(serving, listening), name="receiver", daemon=True)
     thread.start()
     try:
-        yield url(found, listening)
+        yield where
     finally:
         serving.should_exit = True
         thread.join(timeout=10)
@@ -215,7 +222,7 @@ def _one(found: Settings, site: Configuration, listening: socket.socket) -> int:
         serving = server(found, application(found, site, ledger.take_in, settle))
         with contextlib.suppress(KeyboardInterrupt), until_told():
             err.print(f"alerts to  {url(found, listening)}", markup=False)
-            serving.run([listening])
+            run(serving, listening)
     return Exit.DONE
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import trustme
 from fastapi import FastAPI, Request
 
 from remediations.cli import pace
@@ -28,9 +33,16 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     async def echo(request: Request) -> int:
         return len(await request.body())
 
+    with served(app) as where:
+        yield where
+
+
+@contextmanager
+def served(app: FastAPI, **settings: Any) -> Iterator[tuple[str, int]]:
+    """Where a receiver's application listens meanwhile."""
     listening = socket.create_server(("127.0.0.1", 0))
-    with in_background(Settings(receiver_rate=500), app, listening):
-        host, port = listening.getsockname()
+    host, port = listening.getsockname()
+    with in_background(Settings(receiver_rate=500, **settings), app, listening):
         yield host, port
 
 
@@ -86,3 +98,32 @@ def test_one_too_many_is_hung_up_on_and_the_others_go_on(address: tuple[str, int
         assert client.post("/echo", json={}).status_code == 200
         for each in idle:
             each.close()
+
+
+def test_with_tls_one_too_many_is_hung_up_on_before_hands_are_shaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For that everybody has a minute: so many would take every file that the process may open."""
+    monkeypatch.setattr(pace, "CONNECTIONS", 4)
+    authority = trustme.CA()
+    mine = authority.issue_cert("127.0.0.1")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_bytes(b"".join(each.bytes() for each in mine.cert_chain_pems))
+    mine.private_key_pem.write_to_path(key)
+    trusts = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    with served(FastAPI(), receiver_certificate=chain, receiver_key=key) as address:
+        with httpx.Client(base_url=f"https://{address[0]}:{address[1]}", verify=trusts) as client:
+            assert client.get("/").status_code == 404
+            before = len(os.listdir("/proc/self/fd"))
+            silent = [socket.create_connection(address, timeout=20) for _ in range(20)]
+            for each in silent[3:]:
+                hung_up_on(each)
+            assert len(os.listdir("/proc/self/fd")) - before <= len(silent) + 3
+            assert client.get("/").status_code == 404, "who was there before goes on"
+            for each in silent:
+                each.close()
+        deadline = time.monotonic() + 20
+        with httpx.Client(base_url=f"https://{address[0]}:{address[1]}", verify=trusts) as client:
+            while time.monotonic() < deadline:
+                with suppress(httpx.TransportError):
+                    assert client.get("/").status_code == 404
+                    return
+        pytest.fail("nobody else was let in once they had left")
