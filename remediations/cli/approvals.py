@@ -74,7 +74,7 @@ def _told_by_prefect(api: str) -> tuple[str, list[dict[str, Any]]]:
         with approvals.client_for(api) as client:
             return "", [each.model_dump(mode="json", exclude={"fields"}) for each in approvals.waiting(client)]
     except httpx.HTTPError as error:
-        return f"Prefect at {api} does not answer ({error})", []
+        return _silent(api, error), []
 
 
 def show_plan(digest: str, run: str | None, *, as_json: bool) -> None:
@@ -87,7 +87,7 @@ def show_plan(digest: str, run: str | None, *, as_json: bool) -> None:
     api = Settings.load().prefect_api
     with answering.desk(api) as here:
         if here is None:
-            where = f"; it stands on its run's page, {_link(api, digest, run)}" if api else ""
+            where = f"; {_page(api, digest, run)}" if api else ""
             fail(f"the plan itself is in the ledger, and there is none here (REMEDIATE_STATE, REMEDIATE_LEDGER){where}")
         question = here.question(digest, run)
         trail = here.judging.ledger.trail(question.asked.run)
@@ -103,11 +103,19 @@ def show_plan(digest: str, run: str | None, *, as_json: bool) -> None:
         out.print(f"\n{plan_text(plan)}", markup=False, soft_wrap=True)
 
 
-def _link(api: str, digest: str, run: str | None) -> str:
+def _page(api: str, digest: str, run: str | None) -> str:
+    """Where the plan stands in Prefect, in words. Raises `LookupError` if it does not wait there."""
     from flows import approvals
 
-    with approvals.client_for(api) as client:
-        return approvals.find(client, digest, run).link
+    try:
+        with approvals.client_for(api) as client:
+            return f"it stands on its run's page, {approvals.find(client, digest, run).link}"
+    except httpx.HTTPError as error:
+        return _silent(api, error)
+
+
+def _silent(api: str, error: Exception) -> str:
+    return f"Prefect at {api} does not answer ({error})"
 
 
 def _in_ledger(here: Desk, *, told_by_prefect: bool) -> list[dict[str, Any]]:
@@ -249,7 +257,7 @@ def _by_form(words: Words, *, as_json: bool) -> None:
     except approvals.NotTaken as error:
         fail(str(error), Exit.NOT_APPROVED)
     except httpx.HTTPError as error:
-        fail(f"Prefect at {api} does not answer ({error}): is `remediate serve` running?", Exit.FAILED)
+        fail(f"{_silent(api, error)}: is `remediate serve` running?", Exit.FAILED)
     if as_json:
         told = {"decision": words.decision, "approver": words.who}
         print_json({**told, **asked.model_dump(mode="json", exclude={"fields"})})

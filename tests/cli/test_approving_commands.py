@@ -145,6 +145,17 @@ def test_while_prefect_does_not_answer_the_ledger_tells_what_waits(
     assert "An answer by `remediate approve` counts" in shown.stderr
 
 
+def test_a_plan_that_is_nowhere_to_be_had_says_where_it_is_and_who_does_not_answer(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    shown = run("approvals", "3f9a41c0")
+    assert shown.exit_code == 2, shown.exception
+    assert "the plan itself is in the ledger, and there is none here" in shown.stderr
+    assert "Prefect at http://127.0.0.1:9/api does not answer" in shown.stderr
+    assert list(state.iterdir()) == []
+
+
 def test_the_plan_itself_is_shown_before_it_is_approved(ledger: Ledger, question: Ask) -> None:
     assert question.plan is not None
     opened = ledger.open_incident(Incident(vm="VM51", source="HV01"), None)
