@@ -83,7 +83,9 @@ function Get-RemediationClusterLog {
         $reader = [IO.File]::Open($file.FullName, 'Open', 'Read', 'ReadWrite')
         $packed = [IO.MemoryStream]::new()
         try {
-            if ($reader.Length -gt $most) { $null = $reader.Seek(-$most, 'End') }
+            # Now: of a file that is gone no length can be had.
+            $length = [int64]$reader.Length
+            if ($length -gt $most) { $null = $reader.Seek(-$most, 'End') }
             $writer = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionMode]::Compress)
             $reader.CopyTo($writer)
             $writer.Dispose()
@@ -91,8 +93,8 @@ function Get-RemediationClusterLog {
     } finally { Microsoft.PowerShell.Management\Remove-Item -LiteralPath $directory -Recurse -Force -ErrorAction SilentlyContinue }
     [pscustomobject]@{
         Path    = [string]$file.FullName
-        Length  = [int64]$file.Length
-        Cut     = [bool]($file.Length -gt $most)
+        Length  = $length
+        Cut     = [bool]($length -gt $most)
         Content = [byte[]]$packed.ToArray()
         Removed = -not (Microsoft.PowerShell.Management\Test-Path -LiteralPath $directory)
     }

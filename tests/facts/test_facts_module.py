@@ -56,6 +56,13 @@ def test_no_function_runs_text() -> None:
         assert word not in SOURCE
 
 
+def test_what_is_told_of_a_file_was_read_while_it_was_there() -> None:
+    """.NET looks a file's length up when it is first asked for it, and raises for one that is gone by then."""
+    body = SOURCE.split("function Get-RemediationClusterLog {")[1].split("\n}\n")[0]
+    told = body.split("Remove-Item -LiteralPath $directory")[1]
+    assert set(re.findall(r"\$file\.(\w+)", told)) == {"FullName"}
+
+
 @pytest.mark.parametrize(("file", "role"), [("", "host"), ("Directory", "directory"), ("Keys", "keys")])
 def test_a_role_lists_what_may_be_sent_and_nothing_else(file: str, role: str) -> None:
     text = (FOLDER / "RoleCapabilities" / f"HyperVRemediation{file}.psrc").read_text("utf-8")
