@@ -82,7 +82,9 @@ def _spellings(value: str) -> set[str]:
 _SECRET_KEY = re.compile(
     r"passw|passphrase|pwd|secret|token|authorization|credential|cookie|api[_-]?key|private[_-]?key", re.IGNORECASE
 )
-_URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"((?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s/:@]*:)[^\s/@]+@", re.IGNORECASE)
+"""A scheme is looked for where one can begin, and not again at each of its dots: a long text of them would take minutes."""
+
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control and format characters (line breaks, terminal escapes, marks that turn the writing direction), lone surrogates."""
 

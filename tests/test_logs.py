@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import PurePosixPath
@@ -50,6 +51,18 @@ def logged(say: Callable[[Any], None], **options: Any) -> dict[str, Any]:
 
 def raised(message: str) -> None:
     raise RuntimeError(message)
+
+
+@pytest.mark.parametrize("text", ["http://u:pw@h", "see:http://u:pw@h", "--http://u:pw@h", "v1.http://u:pw@h", "A+b://:pw@h"])
+def test_the_password_of_every_url_is_hidden(text: str) -> None:
+    assert hide(text) == text.replace("pw", "***")
+
+
+@pytest.mark.parametrize("again", ["a.", "-a", "a://b:", ":"])
+def test_no_text_takes_long_to_clear(again: str) -> None:
+    text, began = "a://" + again * 20_000, time.process_time()
+    assert len(hide(text)) == len(text), "there is nothing to hide in it"
+    assert time.process_time() - began < 2
 
 
 def test_one_json_object_a_line() -> None:
