@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, SkipValidation
 
 from remediations.alerts.report import BadAlert, Ended, Found, Ignored, Mistake, Report, report
-from remediations.alerts.shape import Shown, path
+from remediations.alerts.shape import Shown, path, shaped
 
 READ = """
 Labels: `vm` (the virtual machine that would not move) or `node` (the node whose drain failed; only looked at where there
@@ -36,7 +36,9 @@ class Group(BaseModel):
 
     receiver: Shown = Field(default="", description="The sender's name for this receiver; only shown")
     truncatedAlerts: int | None = Field(default=None, ge=0, description="Alerts that the sender left out")  # noqa: N815 (as above)
-    alerts: list[Alert] = Field(min_length=1, description="Each is taken by itself: one that is wrong keeps no other out")
+    alerts: list[SkipValidation[Alert]] = Field(
+        min_length=1, description="Each is taken by itself: one that is wrong keeps no other out"
+    )
 
 
 def found(
@@ -56,24 +58,23 @@ def found(
     ignored: list[Ignored] = []
     mistakes: list[Mistake] = []
     reporter = f"{sender} ({group.receiver})" if group.receiver else sender
-    for index, alert in enumerate(group.alerts):
+    raw: list[Any] = list(group.alerts)
+    for index, given in enumerate(raw):
         at = path("alerts", index)
-        why = says_nothing(alert)
-        if why is not None:
-            ignored.append(Ignored(at, why))
-            continue
         try:
-            read = _report(at, alert, reporter)
+            alert = shaped(Alert, given, at)
+            why = says_nothing(alert)
+            if why is not None:
+                ignored.append(Ignored(at, why))
+            elif alert.status == "firing":
+                reports.append(_report(at, alert, reporter))
+            else:
+                ended.append(Ended(_report(at, alert, reporter), alert.status))
         except BadAlert as bad:
-            if alert.status == "firing":
+            if isinstance(given, dict) and given.get("status") == "resolved":
+                ignored.append(Ignored(at, "it is resolved, and names nothing that it could end"))
+            else:
                 mistakes += bad.mistakes
-            else:
-                ignored.append(Ignored(at, f"it is {alert.status}, and names nothing that it could end"))
-        else:
-            if alert.status == "firing":
-                reports.append(read)
-            else:
-                ended.append(Ended(read, alert.status))
     if group.truncatedAlerts:
         ignored.append(Ignored("truncatedAlerts", f"{group.truncatedAlerts} more alerts were left out by the sender; {more}"))
     return Found(tuple(reports), tuple(ended), tuple(ignored), tuple(mistakes))

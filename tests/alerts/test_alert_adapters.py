@@ -81,7 +81,11 @@ CLOUD = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
         (AM, webhook(alert(vm="V", event_id="x")), {"alerts[0].labels.event_id": "integer"}),
         (AM, webhook(alert(vm="V", event_id="70000")), {"alerts[0].labels.event_id": "65535"}),
         (AM, webhook(alert(vm="V", channel=LONG)), {"alerts[0].labels.channel": "at most 200 characters"}),
-        (AM, webhook(alert(vm="*", source="no name", event_id="x"), alert(vm=7)), {"alerts[1].labels.vm": "valid string"}),
+        (
+            AM,
+            webhook(alert(vm="*", source="no name"), alert(vm=7)),
+            {"alerts[0].labels.vm": "match", "alerts[0].labels.source": "host name", "alerts[1].labels.vm": "valid string"},
+        ),
         (
             AM,
             webhook(alert(vm="*", source="no name", event_id="x"), GOOD, alert()),
@@ -184,6 +188,18 @@ def test_an_alert_that_is_wrong_keeps_no_other_of_its_group_out(sender: str) -> 
     assert [each["field"] for each in answer.json()["accepted"]] == ["alerts[0]", "alerts[4]"]
     assert [each["field"] for each in answer.json()["ignored"]] == ["alerts[3]"]
     assert [each.vm for each in intake.incidents] == ["VM1", "VM3"]
+
+
+@pytest.mark.parametrize("sender", [AM, GRAFANA])
+def test_nor_does_one_that_is_no_alert_or_of_another_shape(sender: str) -> None:
+    intake = Intake()
+    over = {"status": "resolved", "labels": None}
+    answer = post(app(intake), sender, webhook(GOOD, alert(vm=None), {**GOOD, "startsAt": "yesterday"}, over, 7, GOOD))
+    assert answer.status_code == 400
+    mistakes = [each["field"] for each in answer.json()["mistakes"]]
+    assert mistakes == ["alerts[1].labels.vm", "alerts[2].startsAt", "alerts[4]"]
+    assert [each["field"] for each in answer.json()["ignored"]] == ["alerts[3]"]
+    assert [each["field"] for each in answer.json()["accepted"]] == ["alerts[0]", "alerts[5]"]
 
 
 def test_an_event_that_is_wrong_keeps_no_other_of_its_batch_out() -> None:
