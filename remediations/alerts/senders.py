@@ -56,7 +56,7 @@ class Senders:
         """Whether it carries a token that counts. Raises whatever keeps the tokens from being read."""
         if self.tokens is None:
             return False
-        expected = _there(self.tokens())
+        expected = _there(tuple(each.strip() for each in self.tokens()))  # no header can have blanks around one
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return _one_of(expected, given.strip())

@@ -71,13 +71,19 @@ def test_a_new_token_counts_at_once() -> None:
     assert post(application, PATH, BODY, token="new-token").status_code == 202
 
 
+def test_blanks_around_a_token_where_it_is_kept_lock_nobody_out() -> None:
+    application = app(Intake(), tokens=lambda: (f" {TOKEN}\t",))
+    assert post(application, PATH, BODY).status_code == 202
+    assert post(application, PATH, BODY, token="").status_code == 401
+
+
 def test_while_a_token_is_changed_the_new_and_the_old_one_count() -> None:
     application = app(Intake(), tokens=lambda: ("new-token", "old-token"))
     answers = {each: post(application, PATH, BODY, token=each).status_code for each in ("new-token", "old-token", "new-", "")}
     assert answers == {"new-token": 202, "old-token": 202, "new-": 401, "": 401}
 
 
-@pytest.mark.parametrize("tokens", [lambda: (), lambda: (TOKEN, ""), lambda: (str(1 / 0),)])
+@pytest.mark.parametrize("tokens", [lambda: (), lambda: (TOKEN, ""), lambda: (" \t",), lambda: (str(1 / 0),)])
 def test_a_token_that_cannot_be_read_lets_nobody_in(tokens: Any) -> None:
     intake = Intake()
     answer = post(app(intake, tokens=tokens), PATH, BODY, token="")
