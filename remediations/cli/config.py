@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from remediations.cli.console import Exit, err, fail, out, print_json
+
+if TYPE_CHECKING:
+    from remediations.settings import Problem
 
 app = typer.Typer(help="The site's configuration.", no_args_is_help=True, add_completion=False)
 
@@ -26,7 +29,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Say everything that is wrong with site.yaml and policy.yaml: file, line, what is wrong, what would be right.
+    """Say everything that is wrong with site.yaml, policy.yaml and the environment: where, what is wrong, what would be right.
 
     No host is asked. Exit code 0 if nothing is wrong, 2 otherwise. Says too, without counting it as wrong, which passwords this
     account cannot read, and where policy asks for approvers that nobody has enrolled.
@@ -44,6 +47,7 @@ def check(
             settings.this_machine(tiers)
     except settings.ConfigError as error:
         directory, policy, problems = config or Path(), None, list(error.problems)
+    problems += _variables()
     warnings = [*_site(directory), *_approvers(policy)] if policy is not None and not problems else []
     if as_json:
         told = {"directory": str(directory), "problems": [problem.to_json() for problem in problems]}
@@ -59,6 +63,17 @@ def check(
         for warning in warnings:
             err.print(f"but: {warning}", markup=False, soft_wrap=True, style="yellow")
     raise typer.Exit(Exit.BAD_INPUT if problems else Exit.DONE)
+
+
+def _variables() -> list[Problem]:
+    """What is wrong with this process's variables."""
+    from remediations.settings import ConfigError, Settings
+
+    try:
+        Settings.load()
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _site(directory: Path) -> list[str]:
@@ -86,6 +101,7 @@ def _site(directory: Path) -> list[str]:
 def _approvers(file: Path) -> list[str]:
     """What policy asks of approvers that this machine's ledger has not, or that proves less than it seems."""
     from remediations.ledger import Ledger, NoLedger
+    from remediations.model.outcome import Refused
     from remediations.model.policy import Gate, Proven, usual
     from remediations.model.tier import Tier
     from remediations.settings import Settings, load_policy
@@ -96,8 +112,12 @@ def _approvers(file: Path) -> list[str]:
     found = []
     if coded:
         there = 0
-        with suppress(NoLedger), Ledger(own.ledger_url, make=False) as ledger:
-            there = len(ledger.approvers())
+        try:
+            with suppress(NoLedger), Ledger(own.ledger_url, make=False) as ledger:
+                there = len(ledger.approvers())
+        except Refused as refused:
+            found.append(f"whether enough approvers are enrolled is not known: {refused.detail}")
+            coded = {}
         short = [str(int(tier)) for tier, people in coded.items() if people > there]
         if short:
             enrolled = f"{there} {'person is' if there == 1 else 'people are'} enrolled"

@@ -34,6 +34,27 @@ def test_what_keeps_much_from_being_looked_at_is_told_and_is_no_mistake(
     assert "the password for HV01, HV02 cannot be read here: environment variable OF_NOBODY is not set" in told
 
 
+def test_a_variable_that_is_wrong_is_a_mistake_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMEDIATE_RECEIVER_PORT", "many")
+    (tmp_path / "site.yaml").write_text("domain: contoso.com\nhosts:\n  - name: HV01\n")
+    result = CliRunner().invoke(app, ["check", "--config", str(tmp_path)])
+    assert result.exit_code == 2, result.exception
+    assert [each.split(": ")[:2] for each in result.stdout.splitlines()] == [
+        [f"{tmp_path}/site.yaml:3", "hosts[0].endpoint"],
+        ["environment", "REMEDIATE_RECEIVER_PORT"],
+    ]
+
+
+def test_a_ledger_that_cannot_be_read_now_is_no_mistake_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMEDIATE_STATE", str(tmp_path))
+    (tmp_path / "ledger.db").write_text("none")
+    result = CliRunner().invoke(app, ["check", "--config", str(packaged("site.yaml").parent)])
+    assert result.exit_code == 0, result.exception
+    told = " ".join(result.stderr.split())
+    assert "but: whether enough approvers are enrolled is not known: the ledger" in told
+    assert "file is not a database" in told
+
+
 def test_the_example_is_right_but_nothing_runs_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REMEDIATE_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
