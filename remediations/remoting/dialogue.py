@@ -170,6 +170,7 @@ class Dialogue:
             if not found.sent:
                 self._drop(session)
                 self._refuse(found, text, error)
+            session.connection.reset()  # what it encrypts by may be out of step, and the next answer would be lost as well
             self._keep(session, pipeline, command_id)
             raise AnswerLost(self.host, text, found.problem, command_id) from error
         try:

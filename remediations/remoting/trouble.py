@@ -56,11 +56,12 @@ def trouble(error: Exception, host: str, endpoint: Endpoint) -> Trouble:
         case requests.exceptions.RequestException():
             return _network(error, endpoint)
         case spnego.exceptions.SpnegoError() | ImportError():
+            # It may be the answer that cannot be decrypted, or that holds the logon's last token: what was asked is done then.
             return Trouble(
                 CredentialsRefused,
-                f"no logon as {who(endpoint)} could be made: {_line(error)}",
+                f"the logon as {who(endpoint)}, or what it encrypts, failed: {_line(error)}",
                 "Check authentication, username and, for kerberos, the ticket (klist) and the realm.",
-                sent=False,
+                sent=not isinstance(error, ImportError),
             )
     what = "an answer that is not XML" if isinstance(error, ParseError) else f"an answer that cannot be read ({_line(error)})"
     return Trouble(

@@ -12,6 +12,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pypsrp.encryption import WinRMEncryption
+from spnego.exceptions import BadMICError
 
 from remediations.lab.protocol import Fault
 from remediations.model.command import Command, command
@@ -111,6 +113,30 @@ def test_a_change_is_sent_once_whatever_happens(  # noqa: PLR0917 - the columns 
     if fault.kind != "die":
         assert rig.read(GET)[0].ok
         assert rig.executed == executed
+
+
+def test_an_answer_that_cannot_be_decrypted_does_not_say_that_nothing_was_done(
+    make_rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that somebody on the way has changed: the command has gone out all the same."""
+    rig, unwrap = make_rig(transport="http"), WinRMEncryption.unwrap_message
+    changed: list[str] = []
+
+    def spoilt(self: WinRMEncryption, message: bytes, boundary: str) -> bytes:
+        if changed == ["sent"]:
+            changed.append("changed")
+            raise BadMICError(context_msg="the message was changed")
+        return bytes(unwrap(self, message, boundary))
+
+    monkeypatch.setattr(WinRMEncryption, "unwrap_message", spoilt)
+    command_id = uuid4()
+    with pytest.raises(AnswerLost) as caught:
+        rig.change(command_id=command_id, before=lambda: changed.append("sent"))
+    assert caught.value.may_have_run
+    answer = rig.remoting.outcome("HV01", command_id, deadline=8)
+    assert answer is not None
+    assert answer.ok
+    assert (changed, rig.executed) == (["sent", "changed"], 1)
 
 
 def test_an_outcome_tells_of_a_failure_as_well(rig: Any) -> None:
