@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Literal
 from uuid import UUID
 
+import structlog
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, StateType
@@ -21,6 +21,8 @@ from remediations.engine.ports import IN_LEDGER, NO_CODE
 from remediations.ledger import Ledger
 from remediations.model.base import Frozen
 from remediations.model.roll import parent
+
+log = structlog.get_logger(__name__)
 
 PAGE = 200
 """Runs that Prefect is asked for at a time."""
@@ -148,9 +150,12 @@ def wake_answered(client: SyncPrefectClient, ledger: Ledger) -> list[Waiting]:
             continue
         decided, given = ledger.decision(sealed), tuple(each.approver for each in ledger.approvals(sealed))
         if decided is not None or given != asked.approved_by:
-            with suppress(NotTaken):
-                last = decided.approver if decided is not None else given[-1]
+            last = decided.approver if decided is not None else given[-1]
+            try:
                 wake(client, asked, decided.decision if decided is not None else "approve", last)
+            except (NotTaken, PrefectHTTPStatusError) as error:  # it keeps no other from being woken
+                log.warning("a run whose answer is in the ledger could not be woken", run=str(asked.run), why=str(error))
+            else:
                 woken.append(asked)
     return woken
 

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectHTTPStatusError
 
 
 @dataclass
@@ -92,6 +94,12 @@ class Served:
         states = [f"{each.timestamp:%H:%M:%S.%f} {each.name} {each.message or ''}" for each in found]
         worker = (self.state / "logs" / "prefect-worker.log").read_text(errors="replace").splitlines()[-60:]
         return "\n".join([*states, *worker])
+
+
+def answered(status: int) -> PrefectHTTPStatusError:
+    """What Prefect's client raises for an answer of this HTTP status."""
+    request = httpx.Request("POST", "http://127.0.0.1:9/api")
+    return PrefectHTTPStatusError(f"HTTP {status}", request=request, response=httpx.Response(status, request=request))
 
 
 def cmdline(pid: int) -> bytes:

@@ -16,9 +16,10 @@ from prefect.client.schemas.objects import State
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Cancelled, Paused, Running, Scheduled
 from pytest_mock import MockerFixture
+from served_prefect import answered
 
 from flows.answering import Desk, hearing
-from flows.approvals import wake
+from flows.approvals import NotTaken, wake, wake_answered
 from flows.gate import Approval
 from remediations.alerts.approvals import Heard, Said
 from remediations.codes import Codes
@@ -108,6 +109,22 @@ def test_a_form_takes_the_name_of_whoever_its_run_is_woken_for(mocker: MockerFix
     wake(client, asked, "approve", " Anna  Berg ")
     given = Approval.model_validate(client.resume_flow_run.call_args.kwargs["run_input"])
     assert same_person(given.approver, "Anna Berg")
+
+
+@pytest.mark.parametrize("refused", [NotTaken("rejected"), answered(409)], ids=["not taken", "an error"])
+def test_a_run_that_cannot_be_woken_keeps_no_other_asleep(tmp_path: Path, mocker: MockerFixture, refused: Exception) -> None:
+    runs = [uuid4(), uuid4()]
+    until = datetime.now(UTC) + timedelta(hours=1)
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        for each in runs:
+            ledger.start_run(str(each), kind="test", incident_id=None, requested_by="carla")
+            sealed = ledger.seal(str(each), round=1, part="repair", plan=PLAN, expires_at=until)
+            ledger.decide(sealed, decision="approve", approver="Bert Clay", comment="", proof="name")
+        asked = [mocker.Mock(run=each, digest=PLAN.digest, approved_by=()) for each in runs]
+        mocker.patch("flows.approvals.waiting", return_value=asked)
+        tried = mocker.patch("flows.approvals.wake", side_effect=[refused, None])
+        assert [each.run for each in wake_answered(mocker.Mock(), ledger)] == runs[1:]
+    assert tried.call_count == 2
 
 
 @pytest.mark.parametrize(

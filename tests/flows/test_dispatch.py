@@ -12,7 +12,8 @@ from uuid import uuid4
 import httpx
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.exceptions import PrefectException, PrefectHTTPStatusError
+from prefect.exceptions import PrefectException
+from served_prefect import answered
 
 from flows.dispatch import Dispatcher
 from remediations.ledger import Ledger
@@ -41,11 +42,6 @@ def test_what_nobody_thought_of_is_tried_again(tmp_path: Path, error: Exception)
             assert again.wait(30), "the dispatcher has ended"
         finally:
             dispatcher.stop()
-
-
-def answered(status: int) -> PrefectHTTPStatusError:
-    request = httpx.Request("POST", "http://prefect/api/deployments/x/create_flow_run")
-    return PrefectHTTPStatusError(f"HTTP {status}", request=request, response=httpx.Response(status, request=request))
 
 
 @pytest.mark.parametrize(
