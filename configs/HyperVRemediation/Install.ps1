@@ -2,10 +2,10 @@
 .SYNOPSIS
     Installs the module HyperVRemediation on this computer and, if a group is named, the session configuration "Remediation".
 .DESCRIPTION
-    Copies the module to Program Files; other versions of it are left where they are. With -Group it registers the restricted
-    (JEA) session configuration "Remediation", which only members of that group may use; that restarts WinRM, so run it at the
-    console, not through a remote session. Run it again to update. To take it back: Unregister-PSSessionConfiguration
-    Remediation, and delete the folder that it prints.
+    Copies the module to Program Files, in place of an earlier one. With -Group it registers the restricted (JEA) session
+    configuration "Remediation", which only members of that group may use; that restarts WinRM, so run it at the console, not
+    through a remote session. Run it again to update. To take it back: Unregister-PSSessionConfiguration Remediation, and delete
+    the folder that it prints.
 .EXAMPLE
     powershell -File .\Install.ps1
 .EXAMPLE
@@ -28,8 +28,11 @@ Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 $version = (Import-PowerShellDataFile -LiteralPath "$PSScriptRoot\HyperVRemediation.psd1").ModuleVersion
-$target = "$env:ProgramFiles\WindowsPowerShell\Modules\HyperVRemediation\$version"
+# Not in a folder of its version: Windows PowerShell 5.1 looks for roles right below the module's folder, nowhere deeper. And
+# what lies in such a folder from before would be loaded instead.
+$target = "$env:ProgramFiles\WindowsPowerShell\Modules\HyperVRemediation"
 New-Item -ItemType Directory -Path "$target\RoleCapabilities" -Force | Out-Null
+Get-ChildItem -LiteralPath $target -Directory | Where-Object { $_.Name -match '^[0-9.]+$' } | Remove-Item -Recurse -Force
 Copy-Item -LiteralPath "$PSScriptRoot\HyperVRemediation.psm1", "$PSScriptRoot\HyperVRemediation.psd1" -Destination $target -Force
 Copy-Item -Path "$PSScriptRoot\RoleCapabilities\*.psrc" -Destination "$target\RoleCapabilities" -Force
 Write-Output "Module HyperVRemediation $version is in $target"

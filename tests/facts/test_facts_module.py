@@ -78,6 +78,13 @@ def test_a_role_lists_what_may_be_sent_and_nothing_else(file: str, role: str) ->
         assert listed == wanted
 
 
+def test_roles_are_installed_where_windows_powershell_looks_for_them() -> None:
+    # Its search is Modules\*\RoleCapabilities\NAME.psrc (GetRoleCapabilityPath); a folder of a version is passed over.
+    text = (FOLDER / "Install.ps1").read_text("utf-8")
+    assert re.search(r'^\$target = "\$env:ProgramFiles\\WindowsPowerShell\\Modules\\HyperVRemediation"$', text, re.MULTILINE)
+    assert '-Destination "$target\\RoleCapabilities"' in text
+
+
 def test_a_session_configuration_has_no_language_and_names_its_role() -> None:
     for name, role in (("Remediation.pssc", "HyperVRemediation"), ("RemediationDirectory.pssc", "HyperVRemediationDirectory")):
         text = (FOLDER / name).read_text("utf-8")
