@@ -49,16 +49,20 @@ class EjectMedia(OfMachine):
             if not drive.local and not suspected:
                 yield Satisfied(why=f"{drive.path} is attached, is on shared storage, and nothing points to it")
                 continue
+            left = loaded.without(drive)
+            others = f"drives of {machine.name} hold other media than when {drive.path} was taken out"
             yield Step(
                 target=machine.target,
                 host=machine.host,
                 command=_put(machine, drive, None),
                 why=f"{drive.path} {_reason(machine, drive)}. If the guest reads from it just now, that ends",
-                changes=changes(loaded, loaded.without(drive)),
+                changes=changes(loaded, left),
                 undo=_put(machine, drive, drive.path),
                 guards=(guard(machine, "host", Test.EQUALS, machine.host),),
+                # What somebody put into the drive since would be taken out by it.
+                undo_guards=(guard(left, "loaded", Test.EQUALS, left.to_json()["loaded"], others),),
             )
-            loaded = loaded.without(drive)
+            loaded = left
 
 
 def _reason(machine: Machine, drive: Drive) -> str:

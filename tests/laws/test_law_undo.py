@@ -86,6 +86,16 @@ def test_what_somebody_added_since_to_a_list_that_is_set_whole_stays_when_it_is_
     assert role.possible == ("HV01",)
 
 
+def test_a_medium_that_somebody_put_in_since_stays_in_its_drive(bench: Bench) -> None:
+    bench.mend(bench.lab.fail(Cause.DVD_OR_ISO_ATTACHED.value))
+    drives = bench.lab.world.machine("VM44").media
+    drives[0, 1] = "C:\\ClusterStorage\\Volume1\\iso\\theirs.iso"
+    report = undone(bench, gate=never)
+    assert report.outcome.ending is Ending.NEEDS_PERSON, report.outcome
+    assert "drives of VM44 hold other media" in report.outcome.summary
+    assert drives[0, 1].endswith("theirs.iso")
+
+
 def test_without_an_approval_nothing_is_taken_back(bench: Bench) -> None:
     bench.mend(bench.lab.fail(SPN))
     mended, sent = bench.lab.world.state_hash(), len(bench.changes())
