@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from remediations.facts.query import Query, Unreadable, asked_often
-from remediations.facts.read import lacks_command, many, one
+from remediations.facts.query import Query, asked_often
+from remediations.facts.read import many, one
+from remediations.facts.vm import the_only
 from remediations.model.base import Frozen
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
@@ -186,10 +187,7 @@ def _paths(cluster: str, replies: Sequence[Reply]) -> VolumePaths | NotApplicabl
 
 
 def _folder(vm: str, host: str, replies: Sequence[Reply]) -> VmFolder | NotApplicable:
-    reply = replies[0]
-    if lacks_command(reply):
-        raise Unreadable(f"{host} does not offer Hyper-V's cmdlets: {reply.errors[0].message}")
-    if reply.errors or not reply.objects:
-        return NotApplicable(reason=f"{host} has no virtual machine {vm}")
-    record = one(reply)
+    record = the_only(vm, host, replies[0])
+    if isinstance(record, NotApplicable):
+        return record
     return VmFolder(subject=str(record["Id"]), name=str(record["Name"]), path=str(record["Path"]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remediations.facts.health import VolumePaths, in_roles, role_machines, volume_paths
+from remediations.facts.health import VolumePaths, in_roles, role_machines, vm_folder, volume_paths
 from remediations.facts.leftovers import planned_machines
 from remediations.facts.managers import Managers, managers
 from remediations.facts.query import Unreadable
@@ -138,3 +138,12 @@ def test_certificates_without_their_key_open_nothing_and_without_the_module_noth
     assert not isinstance(fact, (Unknown, NotApplicable))
     assert (fact.thumbprints, fact.exportable, fact.keyless) == ({"AA11", "CC33"}, {"AA11"}, {"BB22"})
     assert isinstance(certificates("HV01").parse([NO_COMMAND]), Unknown)
+
+
+def test_a_host_that_does_not_say_where_a_machine_lies_is_not_one_without_it() -> None:
+    """What does not apply counts as settled, so that an error must not pass for it."""
+    unknown = Reply(errors=(HostError(message="unable to find", error_id="InvalidParameter", category="InvalidArgument"),))
+    assert isinstance(vm_folder("VM42", "HV01").parse([unknown]), NotApplicable)
+    for reply in (DENIED, NO_COMMAND):
+        with pytest.raises(Unreadable):
+            vm_folder("VM42", "HV01").parse([reply])
