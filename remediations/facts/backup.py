@@ -11,8 +11,8 @@ from functools import partial
 from typing import ClassVar
 
 from remediations.facts.query import Query, Unreadable
-from remediations.facts.read import aware, is_absent, lacks_command, many, one
-from remediations.facts.vm import activity
+from remediations.facts.read import aware, many, one
+from remediations.facts.vm import activity, the_only
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
 from remediations.model.names import VmName
@@ -68,8 +68,9 @@ def backup_hold_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[Backup
 
 def _hold(name: str, host: str, replies: Sequence[Reply]) -> BackupHold | NotApplicable:
     machine, snapshots, services, system = replies
-    if (is_absent(machine) and not lacks_command(machine)) or (machine.ok and not machine.objects):
-        return NotApplicable(reason=f"{host} has no virtual machine {name}")
+    record = the_only(name, host, machine)
+    if isinstance(record, NotApplicable):
+        return record
     for error in services.errors:
         if error.error_id != _NO_SERVICE:
             raise Unreadable(error.message)
@@ -77,7 +78,6 @@ def _hold(name: str, host: str, replies: Sequence[Reply]) -> BackupHold | NotApp
     begun = min(
         (aware(each["CreationTime"]) for each in many(snapshots) if str(each["SnapshotType"]) == "Recovery"), default=None
     )
-    record = many(machine)[0]
     return BackupHold(
         subject=str(record["Id"]),
         held=BACKING_UP in activity(record),

@@ -13,7 +13,8 @@ from typing import ClassVar, Self
 from remediations.facts.media import Drive
 from remediations.facts.module import how_to_install
 from remediations.facts.query import Query, Unreadable
-from remediations.facts.read import is_absent, lacks_command, many
+from remediations.facts.read import lacks_command, many
+from remediations.facts.vm import the_only
 from remediations.model.base import Frozen
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
@@ -82,8 +83,9 @@ def checkpoints_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[Checkp
 
 def _checkpoints(name: str, host: str, replies: Sequence[Reply]) -> Checkpoints | NotApplicable:
     machine, snapshots, chain = replies
-    if (is_absent(machine) and not lacks_command(machine)) or (machine.ok and not machine.objects):
-        return NotApplicable(reason=f"{host} has no virtual machine {name}")
+    record = the_only(name, host, machine)
+    if isinstance(record, NotApplicable):
+        return record
     if lacks_command(chain):
         raise Unreadable(f"{host} has no module that follows a chain of disks. {how_to_install(host)}")
     files = many(chain)
@@ -91,7 +93,7 @@ def _checkpoints(name: str, host: str, replies: Sequence[Reply]) -> Checkpoints 
     to_merge = -(-sum(int(each["FileSize"]) for each in above) // _GIB)
     free = [int(each["Free"]) // _GIB for each in files if not each["ParentPath"] and each["Readable"]]
     return Checkpoints(
-        subject=str(many(machine)[0]["Id"]),
+        subject=str(record["Id"]),
         taken=frozenset(
             Checkpoint(id=str(each["Id"]), name=str(each["Name"]))
             for each in many(snapshots)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from remediations.facts.query import Query
-from remediations.facts.read import is_absent, lacks_command, many
+from remediations.facts.read import many
+from remediations.facts.vm import the_only
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
 from remediations.model.names import VmName
@@ -37,8 +38,9 @@ def disks_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[Disks]]:
 
 def _disks(name: str, host: str, replies: Sequence[Reply]) -> Disks | NotApplicable:
     machine, drives = replies
-    if (is_absent(machine) and not lacks_command(machine)) or (machine.ok and not machine.objects):
-        return NotApplicable(reason=f"{host} has no virtual machine {name}")
+    record = the_only(name, host, machine)
+    if isinstance(record, NotApplicable):
+        return record
     physical, shared, files = set(), set(), set()
     for each in many(drives):
         path = str(each.get("Path") or "")
@@ -48,6 +50,4 @@ def _disks(name: str, host: str, replies: Sequence[Reply]) -> Disks | NotApplica
             shared.add(path)
         elif path:
             files.add(path)
-    return Disks(
-        subject=str(many(machine)[0]["Id"]), files=frozenset(files), shared=frozenset(shared), physical=frozenset(physical)
-    )
+    return Disks(subject=str(record["Id"]), files=frozenset(files), shared=frozenset(shared), physical=frozenset(physical))

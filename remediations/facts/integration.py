@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from remediations.facts.query import Query
-from remediations.facts.read import is_absent, lacks_command, many
+from remediations.facts.read import many
+from remediations.facts.vm import the_only
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
 from remediations.model.names import VmName
@@ -36,12 +37,13 @@ def integration_services_on(name: VmName, hosts: Iterable[str]) -> dict[str, Que
 
 def _services(name: str, host: str, replies: Sequence[Reply]) -> IntegrationServices | NotApplicable:
     machine, services = replies
-    if (is_absent(machine) and not lacks_command(machine)) or (machine.ok and not machine.objects):
-        return NotApplicable(reason=f"{host} has no virtual machine {name}")
+    record = the_only(name, host, machine)
+    if isinstance(record, NotApplicable):
+        return record
     outdated = {
         str(each["Name"])
         for each in many(services)
         if each.get("Enabled")
         and MISMATCH in (str(each.get(f"{which}OperationalStatus")) for which in ("Primary", "Secondary"))
     }
-    return IntegrationServices(subject=str(many(machine)[0]["Id"]), outdated=frozenset(outdated))
+    return IntegrationServices(subject=str(record["Id"]), outdated=frozenset(outdated))

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from remediations.facts.query import Query
-from remediations.facts.read import is_absent, lacks_command, many
+from remediations.facts.read import many
+from remediations.facts.vm import the_only
 from remediations.model.base import Frozen
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
@@ -65,14 +66,15 @@ def media_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[Media]]:
 
 def _media(name: str, host: str, replies: Sequence[Reply]) -> Media | NotApplicable:
     machine, drives = replies
-    if (is_absent(machine) and not lacks_command(machine)) or (machine.ok and not machine.objects):
-        return NotApplicable(reason=f"{host} has no virtual machine {name}")
+    record = the_only(name, host, machine)
+    if isinstance(record, NotApplicable):
+        return record
     loaded = {
         _text(int(each["ControllerNumber"]), int(each["ControllerLocation"]), str(each["Path"]))
         for each in many(drives)
         if each.get("Path")
     }
-    return Media(subject=str(many(machine)[0]["Id"]), loaded=frozenset(loaded))
+    return Media(subject=str(record["Id"]), loaded=frozenset(loaded))
 
 
 def _text(controller: int, location: int, path: str) -> str:

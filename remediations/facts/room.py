@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
-from remediations.facts.query import Query, Unreadable, asked_often
-from remediations.facts.read import flag, is_absent, lacks_command, many, one
+from remediations.facts.query import Query, asked_often
+from remediations.facts.read import flag, many, one
+from remediations.facts.vm import the_only
 from remediations.model.base import Frozen
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable
@@ -72,12 +73,9 @@ def _host(host: str, replies: Sequence[Reply]) -> HostMemory:
 
 
 def _needed(vm: str, host: str, replies: Sequence[Reply]) -> VmMemory | NotApplicable:
-    reply = replies[0]
-    if lacks_command(reply):
-        raise Unreadable(f"{host} does not offer Hyper-V's cmdlets: {reply.errors[0].message}")
-    if is_absent(reply) or (reply.ok and not reply.objects):
-        return NotApplicable(reason=f"{host} has no virtual machine {vm}")
-    record = one(reply)
+    record = the_only(vm, host, replies[0])
+    if isinstance(record, NotApplicable):
+        return record
     assigned = int(record["MemoryAssigned"]) or int(record["MemoryStartup"])
     return VmMemory(
         subject=str(record["Id"]),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from remediations.facts.query import Query, Unreadable, asked_often
+from remediations.facts.query import Query, asked_often
 from remediations.facts.read import flag, is_absent, lacks_command, many, one
+from remediations.facts.vm import the_only
 from remediations.model.command import command
 from remediations.model.fact import Fact, NotApplicable, Unknown
 from remediations.model.names import VmName
@@ -58,12 +59,9 @@ def protector(vm: VmName, host: str) -> Query[Protector]:
 
 
 def _security(vm: str, host: str, replies: Sequence[Reply]) -> Security | NotApplicable:
-    reply = replies[0]
-    if lacks_command(reply):
-        raise Unreadable(f"{host} does not offer Hyper-V's cmdlets: {reply.errors[0].message}")
-    if is_absent(reply) or (reply.ok and not reply.objects):
-        return NotApplicable(reason=f"{host} has no virtual machine {vm}")
-    record = one(reply)
+    record = the_only(vm, host, replies[0])
+    if isinstance(record, NotApplicable):
+        return record
     return Security(
         subject=str(record["VMId"]),
         name=str(record["VMName"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -144,7 +144,7 @@ def _report(name: str, destination: str, host: str, replies: Sequence[Reply]) ->
     )
 
 
-def the_only(name: str, host: str, reply: Reply) -> Mapping[str, object] | NotApplicable:
+def the_only(name: str, host: str, reply: Reply) -> Record | NotApplicable:
     """The one virtual machine of this name in a host's reply; `NotApplicable` for none, `Unreadable` for several."""
     if lacks_command(reply):
         raise Unreadable(f"{host} does not offer Hyper-V's cmdlets: {reply.errors[0].message}")
