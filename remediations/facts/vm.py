@@ -14,7 +14,25 @@ from remediations.model.names import VmName
 from remediations.model.plan import Target
 from remediations.model.reply import Record, Reply
 
-AT_REST = frozenset({"Ok", "InService"})
+_HEALTH = frozenset(
+    {
+        "Degraded",
+        "PredictiveFailure",
+        "SupportingEntityInError",
+        "ApplicationCriticalState",
+        "CommunicationTimedOut",
+        "CommunicationFailed",
+        "NoIommu",
+        "NoIovSupportInNic",
+        "SwitchNotInIovMode",
+        "IovBlockedByPolicy",
+        "IovNoAvailResources",
+        "IovGuestDriversNeeded",
+    }
+)
+"""Operational statuses (VMOperationalStatus) that say how a guest or its devices are: they may last, and hold nothing."""
+
+AT_REST = _HEALTH | {"Ok", "InService"}
 """Operational statuses that hold nothing; every other one (MigratingVirtualMachine, BackingUpVirtualMachine, …) does."""
 
 MIGRATING = "MigratingVirtualMachine"

@@ -54,6 +54,11 @@ def node(name: str, state: str = "Up", drain: str = "NotInitiated", weight: int 
         ({"OperationalStatus": ["InService", "MigratingVirtualMachine"]}, ["MigratingVirtualMachine"]),
         ({"OperationalStatus": "Ok", "SecondaryOperationalStatus": "BackingUpVirtualMachine"}, ["BackingUpVirtualMachine"]),
         ({"OperationalStatus": None, "SecondaryOperationalStatus": ""}, []),
+        # How a guest or its devices are lasts, and is no operation that has to end first.
+        ({"OperationalStatus": ["Degraded", "ApplicationCriticalState"]}, []),
+        ({"OperationalStatus": ["Ok"], "SecondaryOperationalStatus": "CommunicationTimedOut"}, []),
+        ({"OperationalStatus": ["Degraded", "ExportingVirtualMachine"]}, ["ExportingVirtualMachine"]),
+        ({"OperationalStatus": ["InService", "32799"]}, ["32799"]),
     ],
 )
 def test_what_holds_a_virtual_machine_is_its_status_by_name(statuses: dict[str, Any], activity: list[str]) -> None:
