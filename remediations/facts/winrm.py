@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
@@ -27,7 +27,7 @@ class ManagementChannel(Fact):
     transports: frozenset[str]
     """Transports of the listeners that are enabled: HTTP (5985, which Windows uses between hosts), HTTPS."""
     trusted: frozenset[str]
-    """TrustedHosts: names that the host's WinRM client takes without Kerberos."""
+    """TrustedHosts: names that the host's WinRM client takes without Kerberos; patterns, and `<local>`, among them."""
     trusted_by_policy: bool
     """Whether a group policy sets TrustedHosts: the list cannot be changed then."""
     proxy: str
@@ -41,14 +41,12 @@ class ManagementChannel(Fact):
         return Target(kind="host", name=self.subject, id=self.subject.casefold())
 
     def trusts(self, name: str) -> bool:
-        """Whether a host is on the list, by its short or its full name."""
-        return "*" in self.trusted or any(same_host(each, name) for each in self.trusted)
+        """Whether a host is on the list, by its short or its full name, or covered by a pattern of it."""
+        return any(same_host(each, name) for each in self.trusted) or _covered(name, self.trusted)
 
     def goes_past_proxy(self, name: str) -> bool:
         """Whether connections to a name do not go to the proxy."""
-        patterns = [each.casefold() for each in self.bypass]
-        local = _LOCAL in patterns and "." not in name
-        return not self.proxy or local or any(fnmatchcase(name.casefold(), each) for each in patterns if each != _LOCAL)
+        return not self.proxy or _covered(name, self.bypass)
 
 
 @asked_often
@@ -56,6 +54,12 @@ def management_channel(host: str) -> Query[ManagementChannel]:
     """Reads WinRM's settings through the module; `NotApplicable` if the host has none that can."""
     reads = (command("Get-RemediationWinRM"), command("Get-CimInstance", ClassName="Win32_ComputerSystem"))
     return Query(host, reads, partial(_channel, host))
+
+
+def _covered(name: str, patterns: Iterable[str]) -> bool:
+    """Whether one of these patterns covers a name; `<local>` covers those without a dot."""
+    folded = [each.casefold() for each in patterns]
+    return (_LOCAL in folded and "." not in name) or any(fnmatchcase(name.casefold(), each) for each in folded)
 
 
 def _channel(host: str, replies: Sequence[Reply]) -> ManagementChannel | NotApplicable:

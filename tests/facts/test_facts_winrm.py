@@ -104,6 +104,10 @@ def test_only_enabled_listeners_listen(listeners: Any, transports: set[str]) -> 
         ("hv01, HV03.contoso.com", "hv03.contoso.com", True),
         ("HV03", "hv03.contoso.com", True),
         ("hv031,hv030.contoso.com", "hv03.contoso.com", False),
+        ("*.contoso.com", "hv03.contoso.com", True),
+        ("HV*", "hv03.contoso.com", True),
+        ("*.fabrikam.com,<local>", "hv03.contoso.com", False),
+        ("<local>", "hv03", True),
     ],
 )
 def test_who_is_trusted(trusted: str | None, name: str, yes: bool) -> None:
