@@ -48,20 +48,22 @@ class ExplainLeftover(OfWay):
         machines = {host: seen for host, seen in found.items() if isinstance(seen, Machine)}
         dark = {host: seen for host, seen in found.items() if isinstance(seen, Unknown)}
         shown = "; ".join(f"{host} has {each.name} {each.state} ({each.subject})" for host, each in machines.items())
-        ids = {each.subject.casefold() for each in machines.values()}
         at = next((each for host, each in machines.items() if same_host(host, self.destination)), None)
+        # By the id: Hyper-V lets another machine have the same name, and that one is nobody's leftover.
+        ids = {each.subject.casefold() for each in machines.values() if each is not at}
         left = isinstance(planned, Planned) and bool(ids & planned.ids)
         moving = any("MigratingVirtualMachine" in each.activity for each in machines.values())
-        if len(machines) > 1 and at is not None:
+        if at is not None and at.subject.casefold() in ids:
             yield self._told(f"more than one host has a virtual machine {self.vm}: {shown}", dark)
-        elif left and at is None and not moving:
+        elif left and not moving:
             yield self._told(f"{self.destination} holds a planned virtual machine with the id of {self.vm}; {shown}", dark)
         elif dark or not isinstance(planned, Planned):
             yield from (unread(f"{self.vm} on {host}", seen) for host, seen in dark.items())
             if not isinstance(planned, Planned):
                 yield unread(f"planned virtual machines of {self.destination}", planned)
         else:
-            yield Satisfied(why=f"nothing of {self.vm} is left on {self.destination}: {shown or 'no host has it'}")
+            another = f"; that of {self.destination} is another machine" if at is not None and ids else ""
+            yield Satisfied(why=f"nothing of {self.vm} is left on {self.destination}: {shown or 'no host has it'}{another}")
 
     def _told(self, why: str, dark: Mapping[str, Unknown]) -> Manual:
         silent = f"; not answering: {', '.join(dark)}" if dark else ""
