@@ -114,6 +114,11 @@ class MoveVm(Operation):
             if not isinstance(left, NodeRoles):
                 yield unread(f"roles of {self.source}", left)
                 return
+            if group.name not in left.machines:
+                # Its group is of another kind, or on its way while this was read: nobody could tell whether it has left.
+                why = f"{self.source} does not show the role {group.name} among its own"
+                yield Blocked(obstacle=Obstacle.UNKNOWN, why=why)
+                return
             gone = left.model_copy(update={"machines": left.machines - {group.name}})
             away = (guard(group, "owner", Test.NOT, group.owner), guard(machine, "host", Test.NOT, machine.host))
             yield self._step(machine, group, changes(left, gone), {})
