@@ -1,8 +1,9 @@
 """Merge the checkpoints of a virtual machine whose differencing disks keep it from moving.
 
 Checkpoints are a normal state. They count where the evidence points to them, or where a differencing disk lies on the host's
-own disk, which no other host finds. Removing a checkpoint merges its disk into the one below; what it kept is lost, and the
-virtual machine goes on as it is now. A broken chain is never touched, and no file is ever deleted.
+own disk, which no other host finds, and what it stands on does not. Removing a checkpoint merges its disk into the one below;
+what it kept is lost, and the virtual machine goes on as it is now. A broken chain is never touched, and no file is ever
+deleted.
 """
 
 from __future__ import annotations

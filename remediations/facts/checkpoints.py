@@ -6,11 +6,11 @@ machine (on shared storage `Get-VHD` only works there).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar, Self
 
-from remediations.facts.media import Drive
+from remediations.facts.media import is_local
 from remediations.facts.module import how_to_install
 from remediations.facts.query import Query, Unreadable
 from remediations.facts.read import lacks_command, many
@@ -42,6 +42,8 @@ class Checkpoints(Fact):
     """Its checkpoints, without those that a backup or Hyper-V Replica makes and removes itself."""
     differencing: frozenset[str]
     """Disk files that stand on another one."""
+    at_home: frozenset[str] = frozenset()
+    """Those of them whose first disk is on the host's own disk too: nothing of that chain is where another host finds it."""
     broken: frozenset[str]
     """Disk files of a chain that are not there, or cannot be read."""
     to_merge: int
@@ -62,8 +64,8 @@ class Checkpoints(Fact):
 
     @property
     def away(self) -> frozenset[str]:
-        """Differencing disks on a disk of the host itself, where no other host finds them."""
-        return frozenset(each for each in self.differencing if Drive(controller=0, location=0, path=each).local)
+        """Differencing disks on a disk of the host itself, where no other host finds them, of a disk that others do find."""
+        return frozenset(each for each in self.differencing - self.at_home if is_local(each))
 
 
 def checkpoints(name: VmName, host: str) -> Query[Checkpoints]:
@@ -90,6 +92,7 @@ def _checkpoints(name: str, host: str, replies: Sequence[Reply]) -> Checkpoints 
         raise Unreadable(f"{host} has no module that follows a chain of disks. {how_to_install(host)}")
     files = many(chain)
     above = [each for each in files if each["ParentPath"]]
+    below = {str(each["Path"]): str(each["ParentPath"]) for each in above}
     to_merge = -(-sum(int(each["FileSize"]) for each in above) // _GIB)
     free = [int(each["Free"]) // _GIB for each in files if not each["ParentPath"] and each["Readable"]]
     return Checkpoints(
@@ -100,8 +103,16 @@ def _checkpoints(name: str, host: str, replies: Sequence[Reply]) -> Checkpoints 
             if str(each["SnapshotType"]) not in _OF_REPLICA | {"Recovery"}
         ),
         replicated=any(str(each["SnapshotType"]) in _OF_REPLICA for each in many(snapshots)),
-        differencing=frozenset(str(each["Path"]) for each in above),
+        differencing=frozenset(below),
+        at_home=frozenset(each for each in below if is_local(_first(each, below))),
         broken=frozenset(str(each["Path"]) for each in files if not each["Readable"]),
         to_merge=to_merge,
         room=min(free, default=0) - to_merge,
     )
+
+
+def _first(path: str, below: Mapping[str, str]) -> str:
+    """The disk at the other end of a chain."""
+    for _ in below:
+        path = below.get(path, path)
+    return path

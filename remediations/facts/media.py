@@ -16,6 +16,11 @@ from remediations.model.names import VmName
 from remediations.model.reply import Reply
 
 
+def is_local(path: str) -> bool:
+    """Whether a path means a disk of the host itself: another host has another file there, or none."""
+    return bool(re.match(r"[a-z]:(?!\\ClusterStorage\\)", path, re.IGNORECASE))
+
+
 class Drive(Frozen):
     """A drive with a medium in it."""
 
@@ -26,10 +31,8 @@ class Drive(Frozen):
 
     @property
     def local(self) -> bool:
-        """Whether the path means a disk of the host itself: another host has another file there, or none."""
-        return bool(re.match(r"[a-z]:", self.path, re.IGNORECASE)) and not re.match(
-            r"[a-z]:\\ClusterStorage\\", self.path, re.IGNORECASE
-        )
+        """Whether the path means a disk of the host itself."""
+        return is_local(self.path)
 
 
 class Media(Fact):
