@@ -51,7 +51,7 @@ class ExplainClusterHealth(OfClusterWay):
         nodes = ", ".join(f"{each.name} {each.state}" for each in sorted(health.nodes, key=lambda each: each.name))
         for name in (self.destination, self.source):
             node = health.node(name)
-            if node is not None and node.state == "Up" and node.status == "Normal":
+            if node is not None and node.fit:
                 yield Satisfied(why=f"{name} is up in {cluster}")
                 continue
             state = f"{node.state}, {node.status}" if node else "no node of it"
@@ -85,7 +85,7 @@ def _mend(name: str, cluster: str, node: NodeSeen | None) -> tuple[str, ...]:
             f"Then take it back: remediate apply resume-node --node {name}, or "
             f"Resume-ClusterNode -Name {quoted(name)} -Failback NoFailback",
         )
-    start = f"Start-ClusterNode -Name {quoted(name)}" + (" -ClearQuarantine" if node.status == "Quarantined" else "")
+    start = f"Start-ClusterNode -Name {quoted(name)}" + (" -ClearQuarantine" if "quarantined" in node.status.casefold() else "")
     return (
         f"On {name}: Get-Service ClusSvc, and events 1135, 1177, 1672 and 7031 in its System log: why it left",
         f"Test the cluster's network to it, UDP and TCP 3343 both ways: Test-NetConnection -ComputerName {quoted(name)} "

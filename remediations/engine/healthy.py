@@ -23,9 +23,6 @@ from remediations.facts.query import Query
 from remediations.model.fact import NotApplicable
 from remediations.model.site import Cluster, Site
 
-_UNFIT = ("isolated", "quarantined")
-"""What a node that is up may be besides: then it takes no roles, or is about to leave."""
-
 
 def ailing(cluster: str, seen: Mapping[str, Seen]) -> list[str]:
     """Why the cluster is not healthy, from `health`, `roles`, `jobs` and `updating`; nothing once it is.
@@ -38,7 +35,7 @@ def ailing(cluster: str, seen: Mapping[str, Seen]) -> list[str]:
         found += [
             f"{each.name} is {each.state}, {each.status}"
             for each in sorted(health.nodes, key=lambda each: each.name)
-            if each.state != "Up" or any(word in each.status.casefold() for word in _UNFIT)
+            if not each.fit
         ]
         if health.witness and health.witness_state != "Online":
             found.append(f"the witness {health.witness} is {health.witness_state or 'not listed'}")

@@ -163,7 +163,7 @@ def _health(group: Group) -> Test | None:
     if seen is None:
         return None
     nodes = ((host, seen.node(host)) for host in group.hosts)
-    fit = frozenset(host for host, node in nodes if node is not None and node.state == "Up" and node.status == "Normal")
+    fit = frozenset(host for host, node in nodes if node is not None and node.fit)
     return lambda here, there: here in fit and there in fit
 
 

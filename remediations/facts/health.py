@@ -17,6 +17,9 @@ from remediations.model.reply import Reply
 _REACHED = frozenset({"Direct", "FileSystemRedirected", "BlockRedirected"})
 """States of a shared volume in which a node reads and writes it; redirected ones are slower."""
 
+_UNFIT = ("isolated", "quarantined")
+"""What a node that is up may be besides: then it takes no roles, or is about to leave."""
+
 _BEFORE_A_VM = ("Virtual Machine ", "SCVMM ")
 """What the cluster and System Center Virtual Machine Manager put before a virtual machine's name to name its resource."""
 
@@ -28,7 +31,12 @@ class NodeSeen(Frozen):
     state: str
     """Up, Paused, Down or Joining."""
     status: str
-    """StatusInformation: Normal, Isolated, Quarantined."""
+    """StatusInformation: Normal, or what else is so of it, several with commas between (CLUSTER_NODE_STATUS, clusapi.h)."""
+
+    @property
+    def fit(self) -> bool:
+        """Whether it takes roles: up, and neither cut off nor kept out. How its last drain ended may still be told of it."""
+        return self.state == "Up" and not any(word in self.status.casefold() for word in _UNFIT)
 
 
 class ClusterHealth(Fact):
