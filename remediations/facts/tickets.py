@@ -1,10 +1,10 @@
 """LocalSystem's Kerberos tickets on a host (logon id 0x3e7), as klist prints them in the host's language.
 
-klist has no other output than text for people, so it is read by structure, never by words: a ticket begins at `#n>`; its
-client and server are the first two lines; the first line with a date and a time is its start; three lines after the last
-such line stands the domain controller that gave it (Windows Server 2012 and newer). Dates are in the order of the host's
-culture, in its local time; its offset is today's, so in the hours after a change to or from summer time a start may be an
-hour off.
+klist has no other output than text for people, so it is read by structure, never by words: how many tickets there are stands
+in parentheses before the first, and where it failed there is no such line; a ticket begins at `#n>`; its client and server
+are the first two lines; the first line with a date and a time is its start; three lines after the last such line stands the
+domain controller that gave it (Windows Server 2012 and newer). Dates are in the order of the host's culture, in its local
+time; its offset is today's, so in the hours after a change to or from summer time a start may be an hour off.
 """
 
 from __future__ import annotations
@@ -75,11 +75,17 @@ def _tickets(host: str, replies: Sequence[Reply]) -> Tickets | NotApplicable:
 def parse(lines: Sequence[str], dates: _Dates) -> Iterator[Ticket]:
     """The tickets in klist's output. Raises `Unreadable` for one that does not have the structure."""
     blocks: list[list[str]] = []
+    told: int | None = None
     for line in map(str, lines):
         if re.match(r"\s*#\d+>", line):
             blocks.append([])
         if blocks and line.strip():
             blocks[-1].append(line.strip())
+        elif not blocks and (count := _COUNT.search(line)):
+            told = int(count[1])
+    if told != len(blocks) and (told is not None or not blocks):
+        said = " ".join(" ".join(map(str, lines)).split())[:200]
+        raise Unreadable(f"klist tells of {'no number of' if told is None else told} tickets, and lists {len(blocks)}: {said}")
     for block in blocks:
         stamped = [number for number, line in enumerate(block) if number > 1 and _STAMP.search(line)]
         if not stamped:
@@ -97,6 +103,7 @@ def _value(line: str) -> str:
     return re.split(r"[:：]", line, maxsplit=1)[-1].strip()
 
 
+_COUNT = re.compile(r"[(（](\d+)[)）]\s*$")
 _STAMP = re.compile(r"(\d{1,4})\D{1,3}(\d{1,2})\D{1,3}(\d{1,4})(\D{1,12}?)(\d{1,2})[:.](\d{2})[:.](\d{2})([^(]*)")
 _MONTH_FIRST = frozenset({"en-US", "es-US"})
 _DAY_FIRST = re.compile(r"(cs|da|de|el|en|es|fi|fr|it|nb|nl|nn|no|pl|pt|ro|ru|sk|sl|tr|uk)-")

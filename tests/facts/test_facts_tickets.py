@@ -169,9 +169,31 @@ def test_older_windows_does_not_name_the_controller() -> None:
     assert read(lines, "de-DE", zone, ticket.start).tickets == {ticket.model_copy(update={"kdc": ""})}
 
 
-@pytest.mark.parametrize("lines", [[], ["", "Current LogonId is 0:0x3e7", "", "Cached Tickets: (0)", ""]])
-def test_an_empty_cache_is_no_error(lines: list[str]) -> None:
+def test_an_empty_cache_is_no_error() -> None:
+    lines = ["", "Current LogonId is 0:0x3e7", "", "Cached Tickets: (0)", ""]
     assert read(lines, "en-US", UTC, datetime(2026, 3, 2, tzinfo=UTC)).tickets == frozenset()
+
+
+FAILED = [
+    "Current LogonId is 0:0xd50661",
+    "Error calling API LsaCallAuthenticationPackage (ShowTickets substatus): 1312",
+    "",
+    "klist failed with 0xc000005f/-1073741729: A specified logon session does not exist.",
+]
+
+
+@pytest.mark.parametrize("lines", [[], FAILED, ["当前登录 ID 是 0:0x3e7", "", "缓存的票证: (2)", ""]])
+def test_a_klist_that_fails_or_tells_of_more_than_it_lists_has_not_shown_an_empty_cache(lines: list[str]) -> None:
+    with pytest.raises(Unreadable, match="klist tells of"):
+        read(lines, "en-US", UTC, datetime(2026, 3, 2, tzinfo=UTC))
+
+
+def test_one_ticket_of_two_is_not_all_of_them() -> None:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    found = [Ticket(server=each, start=now, kdc="") for each in ("krbtgt/CONTOSO.COM", "cifs/hv04.contoso.com")]
+    lines = printed("de-DE", found, UTC)
+    with pytest.raises(Unreadable, match="klist tells of 2 tickets, and lists 1"):
+        read(lines[: next(place for place, line in enumerate(lines) if line.startswith("#1>"))], "de-DE", UTC, now)
 
 
 def test_a_block_without_dates_is_unreadable() -> None:
