@@ -26,7 +26,8 @@ UNREADABLE = "0xC0370027"
 _SAVED = 18510
 _WORKER, _VMMS = "Microsoft-Windows-Hyper-V-Worker-Admin", "Microsoft-Windows-Hyper-V-VMMS-Admin"
 _ERRORS = 2
-_MIGRATION = re.compile(r"migration", re.IGNORECASE)
+_MIGRATION = re.compile("migr|миграц|移行|マイグレーション|迁移|遷移|移轉|마이그레이션|geçiş", re.IGNORECASE)
+"""How Windows speaks of a migration, in the languages that it speaks."""
 _NOTHING = ("NoMatchingEventsFound", "NoMatchingLogsFound")
 
 
@@ -73,7 +74,7 @@ def _of_unreadable(event: Record) -> bool:
 
 
 def _of_a_move(event: Record) -> bool:
-    """Whether an event tells of a migration, in which the code means something else; German and English say so alike."""
+    """Whether an event tells of a migration, in which the code means something else."""
     return bool(_MIGRATION.search(str(event.get("Message"))))
 
 

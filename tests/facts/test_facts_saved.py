@@ -52,3 +52,26 @@ def test_the_newest_counts_in_whichever_order_they_come() -> None:
 @pytest.mark.parametrize("vm", ["", f"{WEB} of {WEB_2}"])
 def test_an_event_without_an_id_or_with_several_is_nobodys(vm: str) -> None:
     assert told([event(SAVED, 0, name="Web", vm=vm)], []).saved == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Virtual machine migration operation for '{name}' failed at migration destination 'HV02'.",
+        'Fehler bei der Livemigration von "{name}" auf dem Migrationsziel "HV02".',
+        "No se pudo realizar la migración de la máquina virtual '{name}' en el destino 'HV02'.",
+        "Falha na operação de migração da máquina virtual '{name}'.",
+        "Operazione di migrazione della macchina virtuale '{name}' non riuscita.",
+        "仮想マシン '{name}' の移行操作が移行先 'HV02' で失敗しました。",
+        "'{name}' のライブ マイグレーションに失敗しました。",
+        "虚拟机“{name}”迁移到目标“HV02”失败。",
+        "虛擬機器 '{name}' 的移轉作業失敗。",
+        "가상 컴퓨터 '{name}'의 마이그레이션 작업이 실패했습니다.",
+        "Сбой операции миграции виртуальной машины '{name}'.",
+        "'{name}' sanal makinesinin geçiş işlemi başarısız oldu.",
+    ],
+)
+def test_a_move_that_could_not_read_a_state_is_no_start_in_any_language(words: str) -> None:
+    """A state that a start had read since would be deleted for it."""
+    move = f"{words} (Virtual machine ID {{id}})\r\n\r\n(0xC0370027)"
+    assert told([event(SAVED, 0, name="Web", vm=WEB)], [event(move, 5, name="Web", vm=WEB)]).unreadable == {}
