@@ -7,11 +7,11 @@ the destination does not support yet cannot move there at all: no upgrade helps,
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from remediations.catalogue.places import homes
-from remediations.catalogue.remediation import Reads
+from remediations.catalogue.remediation import Reads, Seen, unread
 from remediations.catalogue.subjects import OfWay
 from remediations.catalogue.upgrade_vm_version import UpgradeVmVersion
 from remediations.facts.version import SupportedVersions, number, supported_versions
@@ -36,7 +36,7 @@ class ExplainVersionMismatch(OfWay):
     needs_vm_off: ClassVar[bool] = True
 
     def reads(self, site: Site, evidence: Evidence) -> Reads:
-        """The virtual machine's version, and those that either end supports."""
+        """The virtual machine's version, and those that the destination supports, and wherever it may be by now."""
         del evidence
         source, destination = site.host(self.source).name, site.host(self.destination).name
         hosts = tuple(dict.fromkeys([*homes(source, site), destination]))
@@ -44,14 +44,15 @@ class ExplainVersionMismatch(OfWay):
         return Reads(
             given,
             machine=virtual_machine_on(self.vm, hosts),
-            here=supported_versions(source),
+            here={host: supported_versions(host) for host in hosts},
             there=supported_versions(destination),
         )
 
     def plan(
-        self, *, alone: bool, to: str, machine: Machine, here: SupportedVersions, there: SupportedVersions
+        self, *, alone: bool, to: str, machine: Machine, here: Mapping[str, Seen], there: SupportedVersions
     ) -> Iterator[Item]:
         """One item."""
+        own = here[machine.host]
         known = f"{to} supports {', '.join(sorted(there.versions, key=number))}"
         if machine.version in there.versions:
             yield Satisfied(why=f"{to} runs configuration version {machine.version}, which {machine.name} has")
@@ -65,10 +66,12 @@ class ExplainVersionMismatch(OfWay):
                     f"{max(there.versions, key=number)} and attach copies of its disks, without checkpoints",
                 ),
             )
-        elif here.default not in there.versions:
+        elif not isinstance(own, SupportedVersions):
+            yield unread(f"versions that {machine.host} supports", own)
+        elif own.default not in there.versions:
             yield Manual(
                 why=f"{machine.name} has configuration version {machine.version}, which {to} no longer runs ({known}), and "
-                f"{machine.host} would raise it to {here.default}, which {to} does not run either",
+                f"{machine.host} would raise it to {own.default}, which {to} does not run either",
                 instructions=(f"Shut {machine.name} down, export it, and import it on a host between these releases first",),
             )
         else:
@@ -76,7 +79,7 @@ class ExplainVersionMismatch(OfWay):
             asked = f"remediate apply {UpgradeVmVersion.id} --vm {shlex.quote(machine.name)} --host {machine.host}{also}"
             yield Manual(
                 why=f"{machine.name} has configuration version {machine.version}, which {to} no longer runs ({known}); "
-                f"{machine.host} can raise it to {here.default}, for good",
+                f"{machine.host} can raise it to {own.default}, for good",
                 instructions=(
                     f"Decide whether {machine.name} may never run on an older host again; take a backup: there is no way back",
                     f"Then ask for the upgrade, which shuts it down, and needs two approvals: {asked}",
