@@ -31,8 +31,12 @@ ABSENT = frozenset({"ObjectNotFound", "InvalidParameter"})
 
 
 def is_absent(reply: Reply) -> bool:
-    """Whether the host says that what was asked for does not exist there. Judged by category and id, never by words."""
-    return bool(reply.errors) and all(error.category == "ObjectNotFound" or error.error_id in ABSENT for error in reply.errors)
+    """Whether the host says that what was asked for does not exist there. Judged by category and id, never by words.
+
+    A command that does not exist there is of the same category, and says nothing of what it was asked for.
+    """
+    gone = all(error.category == "ObjectNotFound" or error.error_id in ABSENT for error in reply.errors)
+    return bool(reply.errors) and gone and not lacks_command(reply)
 
 
 def lacks_command(reply: Reply) -> bool:

@@ -152,7 +152,7 @@ def _processor(name: str, host: str, replies: Sequence[Reply]) -> VirtualProcess
 
 
 def _report(name: str, destination: str, host: str, replies: Sequence[Reply]) -> CompatibilityReport | NotApplicable:
-    if is_absent(replies[0]):
+    if is_absent(replies[0]) or lacks_command(replies[0]):
         return NotApplicable(reason=f"{host} has no virtual machine {name}, or no module that compares it")
     found = many(replies[0])
     return CompatibilityReport(

@@ -84,6 +84,13 @@ def test_an_account_that_is_no_user_has_nothing_to_say() -> None:
     assert isinstance(mover("gmsa-remediate$", SITE).parse(failed(missing)), NotApplicable)
 
 
+def test_a_controller_that_does_not_offer_the_command_has_not_said_that_there_is_no_such_user() -> None:
+    """As at a JEA endpoint whose role lists computers alone."""
+    unlisted = HostError(message="not recognized", error_id="CommandNotFoundException", category="ObjectNotFound")
+    with pytest.raises(Unreadable, match="not recognized"):
+        mover("svc-remediate", SITE).parse([Reply(errors=(unlisted,))])
+
+
 def test_groups_that_are_not_shown_are_not_taken_for_none() -> None:
     with pytest.raises(Unreadable, match="tokenGroups"):
         mover("svc-remediate", SITE).parse(answered(userAccountControl=0x200, tokenGroups=None))
