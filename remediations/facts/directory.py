@@ -108,8 +108,8 @@ class SpnHolders(Fact):
     """SPN (lower case) → names of the accounts that hold it."""
 
     def others(self, spn: str, account: ComputerAccount) -> tuple[str, ...]:
-        """Accounts other than `account` that hold `spn`."""
-        return tuple(name for name in self.holders.get(spn.casefold(), ()) if not same_name(name.rstrip("$"), account.name))
+        """Accounts other than `account` that hold `spn`; a user may be called like the host, without its $."""
+        return tuple(name for name in self.holders.get(spn.casefold(), ()) if not same_name(name, f"{account.name}$"))
 
 
 def migration_spns(host: str, site: Site) -> tuple[str, str]:
