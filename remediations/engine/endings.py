@@ -90,7 +90,7 @@ def _brief(why: str) -> str:
 
 def stands(plan: Plan) -> Outcome | None:
     """Why a plan cannot be carried out by us, or None if it can (or only waits)."""
-    if plan.appliable or (plan.waits and not plan.blocks and not plan.steps and not plan.manuals):
+    if plan.appliable or plan.comes_by_itself:
         return None
     obstacles = {block.obstacle for block in plan.blocks}
     managed, lacks = Obstacle.MANAGED_ELSEWHERE in obstacles, Obstacle.ENDPOINT_LACKS in obstacles

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+LOOKS = 3
+"""How often what was applied is looked at again where only what others have under way is left to wait for."""
 
 _OF_A_HOST = (None, Reason.GUARD_FAILED)
 """Why a plan was not carried to its end, where a host or what it waited for is why."""
@@ -311,7 +313,14 @@ class Run(Looking):
         applied = self.phase(name, lambda: applier.apply(self.run, sealed))
         if not applied.ok:
             return applied, None
-        again = self.phase("verify", partial(self.watch, "verify", partial(applier.again, sealed.plan)))
+        verify = partial(self.phase, "verify", partial(self.watch, "verify", partial(applier.again, sealed.plan)))
+        again: Plan = verify()
+        for _ in range(LOOKS):
+            if not again.comes_by_itself:
+                break
+            # It did what it was for; what others have under way since is no failure of it.
+            self._wait_out(evidence, again)
+            again = verify()
         told = {"round": number, "part": part, "verdict": again.verdict.value, "why": [item.why for item in again.items]}
         self.ledger.note(self.run, "verified", told)
         return applied, again

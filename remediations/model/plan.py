@@ -208,6 +208,11 @@ class Plan(Frozen):
         return bool(self.manuals and self.waits) and not self.steps and not self.blocks
 
     @property
+    def comes_by_itself(self) -> bool:
+        """Whether it has nothing but what is waited for: no step, nothing in the way, nothing for a person."""
+        return bool(self.waits) and not self.steps and not self.blocks and not self.manuals
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         """Everything the steps do to facts, in order."""
         return tuple(change for step in self.steps for change in step.changes)

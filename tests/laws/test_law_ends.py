@@ -232,6 +232,39 @@ def test_a_request_that_is_only_to_wait_waits(bench: Bench) -> None:
     assert bench.changes() == []
 
 
+class Queue(list[str]):
+    """Moves that waited for a slot: they take every one that there is as soon as there are more of them."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__()
+        self.world = bench.lab.world
+
+    def append(self, name: str) -> None:
+        """The name of a piece of work; those moves come before `verify`, and have ended before the next."""
+        super().append(name)
+        with self.world.lock:
+            for move in self.world.active_migrations():
+                move.done = self.world.now if move.machine == "VM44" else None
+            if self.count("verify") == 1 and name == "verify":
+                moves = (migration.Migration("VM44", "HV01", "HV02", self.world.now, 60) for _ in range(3))
+                self.world.migrations.extend(moves)
+
+
+@pytest.mark.parametrize("mends", [True, False], ids=["a mend", "asked for by name"])
+def test_what_takes_the_new_slots_at_once_does_not_make_the_raised_limit_a_failure(bench: Bench, mends: bool) -> None:
+    failure = bench.lab.fail(LIMIT)
+    bench.pieces = Queue(bench)
+    if mends:
+        report = bench.mend(failure)
+        assert report.retried, report.outcome
+    else:
+        request = SetMigrationLimits(cluster="CLUSTER1")
+        report = bench.engine().carry_out("run-1", request, dry_run=False, gate=bench.approving, requested_by="ben")
+    assert (report.outcome.ending, report.verified) == (Ending.MENDED, True), report.outcome
+    assert any(name.startswith("wait: HV") for name in bench.pieces)
+    assert [each.verified for each in bench.ledger.trials(["set-migration-limits"])] == [True]
+
+
 def test_a_report_that_names_its_cluster_another_way_is_the_same_incident(bench: Bench) -> None:
     failure = bench.lab.fail(CPU)
     told = incident_of(failure)
