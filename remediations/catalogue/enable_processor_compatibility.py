@@ -26,7 +26,7 @@ from remediations.facts.vm import (
     virtual_processor_on,
 )
 from remediations.model.causes import Cause
-from remediations.model.command import Command, command
+from remediations.model.command import Command, command, quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Test, Unknown, changes, guard
 from remediations.model.names import same_host
@@ -99,11 +99,46 @@ class EnableProcessorCompatibility(OfWay):
         if unknown:
             yield from unknown
         elif isinstance(here, HostProcessor) and isinstance(there, HostProcessor):
-            differ = (here.model, here.revision) != (there.model, there.revision) and not same_host(machine.host, to)
-            if differ and not suspected and isinstance(report, CompatibilityReport) and not report.messages:
-                yield Satisfied(why=f"the processors differ, but Compare-VM finds nothing that keeps {machine.name} from {to}")
-                return
-            yield from _between(machine, processor, group, (here, there), pointed_to=suspected or differ)
+            if suspected:
+                yield from _between(machine, processor, group, (here, there))
+            else:
+                yield from _unasked(machine, processor, group, (here, there), report)
+
+
+def _alike(here: HostProcessor, there: HostProcessor) -> bool:
+    """Whether two processors offer the same: of one family, model and stepping, whatever their number of cores and clock."""
+    if here.revision and there.revision:
+        return here.revision == there.revision
+    return here.model == there.model
+
+
+def _unasked(
+    machine: Machine,
+    processor: VirtualProcessor,
+    group: Role | Unknown | NotApplicable,
+    processors: tuple[HostProcessor, HostProcessor],
+    report: CompatibilityReport | Unknown | NotApplicable,
+) -> Iterator[Item]:
+    """Where nothing points to processors: different ones are no fault as such, for moves the other way go well."""
+    here, there = processors
+    if _alike(here, there) or same_host(machine.host, there.subject):
+        yield Satisfied(
+            why=f"{here.subject} and {there.subject} have the same processor ({here.revision or here.model}); off is normal"
+        )
+    elif machine.state == "Off":
+        yield Satisfied(why=f"the processors differ, and {machine.name} is off: it uses no feature that could be missing")
+    elif here.manufacturer != there.manufacturer or (isinstance(report, CompatibilityReport) and report.messages):
+        yield from _between(machine, processor, group, processors)
+    elif isinstance(report, CompatibilityReport):
+        why = f"the processors differ, but Compare-VM finds nothing that keeps {machine.name} from {there.subject}"
+        yield Satisfied(why=why)
+    else:
+        why = (
+            f"{here.subject} has {here.model}, {there.subject} {there.model}, and compatibility of {machine.name} is off: "
+            f"whether it uses features that {there.subject} lacks is not known. On {machine.host}: Compare-VM "
+            f"-Name {quoted(machine.name)} -DestinationHost {there.subject}"
+        )
+        yield Blocked(obstacle=Obstacle.UNKNOWN, why=why)
 
 
 def _between(
@@ -111,8 +146,6 @@ def _between(
     processor: VirtualProcessor,
     group: Role | Unknown | NotApplicable,
     processors: tuple[HostProcessor, HostProcessor],
-    *,
-    pointed_to: bool,
 ) -> Iterator[Item]:
     """What to do where compatibility is off, between these two hosts' processors."""
     here, there = processors
@@ -122,8 +155,6 @@ def _between(
             f"virtual machine move between vendors",
             instructions=(f"Shut {machine.name} down, move it while it is off, start it on {there.subject}",),
         )
-    elif not pointed_to:
-        yield Satisfied(why=f"{here.subject} and {there.subject} have the same processor ({here.model}); off is normal")
     elif machine.clustered and not isinstance(group, Role):
         yield unread(f"role of {machine.name}, which is clustered,", group)
     elif isinstance(group, Role) and (other := strange(machine, group)):

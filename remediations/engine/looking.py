@@ -138,8 +138,8 @@ class Looking(Account):
         small = plan is not None and stands(plan) is None and (plan.tier < Tier.WORKLOAD or not plan.steps)
         if small or proposal.over or proposal.gone:
             return proposal
-        seen = partial(elsewhere, failed=found.destination, clock=self.engine.clock)
-        look = partial(seen, self.engine.hosts, self.site, found.vm, found.source)
+        failed, cause, clock = found.destination, proposal.cause, self.engine.clock
+        look = partial(elsewhere, self.engine.hosts, self.site, found.vm, found.source, failed, cause, clock)
         try:
             nodes = self.phase("read and plan", partial(self.watch, f"read: where else {found.vm} could go", look))
         except (RemotingError, TimeoutError, LookupError, ValueError) as error:

@@ -76,16 +76,19 @@ def whereabouts(hosts: Reading, site: Site, node: str, roles: Iterable[str], clo
     )
 
 
-def elsewhere(hosts: Reading, site: Site, vm: str, node: str, *, failed: str | None, clock: Clock) -> tuple[str, ...]:
+def elsewhere(  # noqa: PLR0917 - who moves, and what is known of why it did not
+    hosts: Reading, site: Site, vm: str, node: str, failed: str | None, cause: Cause | None, clock: Clock
+) -> tuple[str, ...]:
     """The other nodes of its cluster that nothing keeps a virtual machine of `node` from, by reads only.
 
     Empty if the look does not see what keeps it from `failed`, or without that from any node: then it may miss the same of the
-    others. Raises `LookupError` if `node` is no node of a cluster in site.yaml.
+    others. Of the `cause` that is proven a doubt is enough: nodes without even that are other than the one that failed.
+    Raises `LookupError` if `node` is no node of a cluster in site.yaml.
     """
     cluster, node = home(node, site)
     ahead = assess(hosts, site, Scope((), (cluster.name,), (vm,), lenient=True), clock=clock, now=time.monotonic)
     mine = [way for each in ahead.vms if same_name(each.name, vm) and same_host(each.host, node) for way in each.ways]
-    shut = [way.destination for way in mine if any(_shut(ahead.by_id[each]) for each in way.findings)]
+    shut = [way.destination for way in mine if any(_tells(ahead.by_id[each], cause) for each in way.findings)]
     explained = any(failed is None or same_host(each, failed) for each in shut)
     return tuple(way.destination for way in mine if explained and way.level is Level.READY)
 
@@ -129,6 +132,11 @@ def _shut(finding: Finding) -> bool:
     """Whether nothing can move past it now. Memory may come free one day, and a drain does not wait for it."""
     lacks_memory = Cause.INSUFFICIENT_MEMORY in finding.causes and finding.verdict is Verdict.PRESENT
     return finding.level is Level.FAILS or lacks_memory
+
+
+def _tells(finding: Finding, cause: Cause | None) -> bool:
+    """Whether it is what keeps a machine from where it would not move for a cause that is proven."""
+    return _shut(finding) or (_against(finding) and cause in finding.causes)
 
 
 def _against(finding: Finding) -> bool:

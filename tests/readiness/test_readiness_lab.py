@@ -151,6 +151,20 @@ def test_what_blocks_one_virtual_machine_is_its_own(lab: Lab, look: Look) -> Non
 
 
 @pytest.mark.long
+def test_different_processors_are_no_fault_as_such(lab: Lab, look: Look) -> None:
+    """HV02's is older: what was started there moves to HV01, whatever the facts of the two look like."""
+    lab.inject("cpu_incompatible")
+    report = look(vms=("VM42", "VM43"))
+    there = {vm.name: way for vm in report.vms for way in vm.ways if {way.source, way.destination} == {"HV01", "HV02"}}
+    assert {name: way.level for name, way in there.items()} == dict.fromkeys(("VM42", "VM43"), Level.UNKNOWN)
+    assert all(
+        report.by_id[each].remediation == "enable-processor-compatibility" for way in there.values() for each in way.findings
+    )
+    assert lab.move("VM43", "HV01").refusal is None
+    assert lab.move("VM42", "HV02").refusal is not None
+
+
+@pytest.mark.long
 def test_a_switch_that_the_site_expects_is_missed_before_a_machine_needs_it(lab: Lab, look: Look) -> None:
     lab.inject("switch_missing")
     report = look()
