@@ -6,11 +6,11 @@ Everything that came from an alert or a host is escaped: markdown of ours is dra
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from remediations.engine.ports import Considered, Report
-from remediations.model.fact import Change
+from remediations.model.fact import Change, in_words
 from remediations.model.outcome import Ending
 from remediations.model.plan import Blocked, Carried, Item, Manual, Plan, Satisfied, Step, Verdict, Wait
 from remediations.model.tier import Proof, Reversal
@@ -63,26 +63,11 @@ def short_digest(digest: str) -> str:
 def change_words(change: Change) -> tuple[str, str]:
     """Before and after of one field, in words."""
     if change.members:
-        gone, come = _listed(change.before), _listed(change.after)
-        before = f"has {gone}" if gone else f"without {come}"
-        after = f"with {come}" if come else f"without {gone}"
+        gone, come = in_words(change.before), in_words(change.after)
+        before = f"has {gone}" if change.before else f"without {come}"
+        after = f"with {come}" if change.after else f"without {gone}"
         return before, after
-    return _words(change.before), _words(change.after)
-
-
-def _listed(values: Iterable[Any]) -> str:
-    return ", ".join(map(_words, values))
-
-
-def _words(value: Any) -> str:
-    """A value as people write it; of a record its fields: (server krbtgt/CONTOSO.COM, start 2026-03-01T10:00:00Z)."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return f"({', '.join(f'{name} {_words(each)}' for name, each in value.items())})"
-    if isinstance(value, (list, tuple)):
-        return _listed(value) or "nothing"
-    return "nothing" if value is None or value == "" else str(value)
+    return in_words(change.before), in_words(change.after)
 
 
 def _steps_first(plan: Plan) -> list[Item]:

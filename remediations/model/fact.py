@@ -166,13 +166,13 @@ class Guard(Frozen):
     def seen(self, facts: Mapping[str, Fact]) -> str:
         """What the field shows now, for people, as `Node drain: InProgress`."""
         fact = facts.get(self.fact)
-        shown = "not readable" if fact is None else fact.to_json()[self.field]
+        shown = "not readable" if fact is None else in_words(fact.to_json()[self.field])
         return f"{self.fact.partition(':')[0]} {self.field.replace('_', ' ')}: {shown}"
 
     @property
     def text(self) -> str:
         """The condition for people, as `Vm state is Off`."""
-        return f"{self.fact.partition(':')[0]} {self.field.replace('_', ' ')} {self.test.value} {self.bound}"
+        return f"{self.fact.partition(':')[0]} {self.field.replace('_', ' ')} {self.test.value} {in_words(self.bound)}"
 
 
 def unmet(guards: Iterable[Guard], facts: Mapping[str, Fact]) -> str | None:
@@ -187,6 +187,17 @@ def guard(fact: Fact, field: str, test: Test, bound: Any, why: str = "") -> Guar
     """A guard on a fact that was read. Raises `KeyError` for a field that the fact does not have."""
     fact.to_json()[field]
     return Guard(fact=fact.key, field=field, test=test, bound=bound, why=why)
+
+
+def in_words(value: Json) -> str:
+    """A value as people write it; of a record its fields: (server krbtgt/CONTOSO.COM, start 2026-03-01T10:00:00Z)."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return f"({', '.join(f'{name} {in_words(each)}' for name, each in value.items())})"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(in_words, value)) or "nothing"
+    return "nothing" if value is None or value == "" else str(value)
 
 
 def _fold(value: Json) -> Json:

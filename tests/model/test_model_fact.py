@@ -113,7 +113,8 @@ def test_a_guard_holds_within_its_bound(field: str, test: By, bound: Json, facts
     assert guard.holds(facts) is holds
     assert (unmet([guard], facts) is None) is holds
     assert guard.holds({}) is False, "a fact that is not there satisfies nothing"
-    assert unmet([guard], {}) == f"Shelf {field} {test.value} {bound} does not hold: so it was said"
+    words = ", ".join(bound) if isinstance(bound, list) else bound
+    assert unmet([guard], {}) == f"Shelf {field} {test.value} {words} does not hold: so it was said"
 
 
 def test_what_a_guard_sees_is_shown() -> None:
@@ -121,3 +122,19 @@ def test_what_a_guard_sees_is_shown() -> None:
     assert guard.seen(shelf(label="Saved")) == "Shelf label: Saved"
     assert guard.seen({}) == "Shelf label: not readable"
     assert unmet([guard], {}) == "Shelf label is Off does not hold"
+
+
+@pytest.mark.parametrize(
+    ("bound", "words"),
+    [
+        ([], "nothing"),
+        (None, "nothing"),
+        (False, "no"),
+        (["VM42", "VM43"], "VM42, VM43"),
+        ([{"id": "7d2c", "name": "before update"}], "(id 7d2c, name before update)"),
+    ],
+)
+def test_a_bound_is_told_as_people_write_it(bound: Json, words: str) -> None:
+    """It stands in the form on which somebody approves."""
+    guard = Guard(fact="Shelf:hv07", field="books", test=By.EQUALS, bound=bound)
+    assert guard.text == f"Shelf books is {words}"
