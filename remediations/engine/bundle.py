@@ -26,7 +26,7 @@ from remediations.model.base import Json
 from remediations.model.diagnosis import Sighting
 from remediations.model.incident import Incident
 from remediations.model.maintenance import Maintenance
-from remediations.model.site import Authentication, Endpoint, Host, Site
+from remediations.model.site import Authentication, Endpoint, Expectation, Host, Site
 
 FORMAT = 1
 """Version of the file's layout; a later program reads earlier ones."""
@@ -134,7 +134,7 @@ class Bundle:
             return cls(
                 incident=Incident.model_validate(situation["incident"]),
                 now=datetime.fromisoformat(situation["now"]),
-                site=Site.model_validate(site).held_to(maintenance),
+                site=Site.model_validate(_without_gone(site)).held_to(maintenance),
                 said={host: tuple(_heard(line) for line in content.splitlines()) for host, content in hosts.items()},
                 identities=situation["identities"],
                 sightings=tuple(Sighting.model_validate(each) for each in situation["sightings"]),
@@ -227,6 +227,13 @@ def about(bundle: Bundle) -> str:
             "",
         ]
     )
+
+
+def _without_gone(site: Json) -> Json:
+    """A site's record without the expectations that earlier programs took, and no rule goes by."""
+    for each in (*site["hosts"], *site["clusters"], *site["controllers"]):
+        each["expect"] = {name: each["expect"][name] for name in Expectation.model_fields if name in each["expect"]}
+    return site
 
 
 def _spoken(each: Spoken) -> Json:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, PrivateAttr, StringConstraints, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from remediations.model.base import Frozen
 from remediations.model.maintenance import Maintenance, Spare
@@ -95,7 +95,6 @@ CARRIES_KEYS = "transport: https, or authentication: kerberos"
 """What an endpoint needs for `carries_keys`, for people."""
 
 SwitchKind = Literal["External", "Internal", "Private"]
-Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
 
 
 class Expectation(Frozen):
@@ -105,10 +104,11 @@ class Expectation(Frozen):
     storage_migrations: int | None = Field(default=None, ge=0, le=64, description="Storage migrations at a time")
     authentication: Literal["Kerberos", "CredSSP"] | None = None
     performance: Literal["TCPIP", "Compression", "SMB"] | None = None
-    migration_networks: tuple[str, ...] | None = Field(default=None, description="Subnets or cluster networks, in order")
+    migration_networks: tuple[str, ...] | None = Field(
+        default=None, description="Subnets that a standalone host takes migrations on; a cluster has settings of its own"
+    )
     switches: Mapping[str, SwitchKind] | None = Field(default=None, description="Virtual switch names and types")
     possible_owners: tuple[HostName, ...] | None = None
-    lowest_vm_version: Version | None = Field(default=None, description='Lowest configuration version, as "9.0", in quotes')
 
 
 class Host(Frozen):

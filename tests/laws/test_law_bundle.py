@@ -79,9 +79,13 @@ def test_a_bundle_that_does_not_tell_the_policy_is_held_to_the_defaults(bench: B
         parts = {name: packed.read(name) for name in packed.namelist()}
     situation, manifest = json.loads(parts["situation.json"]), json.loads(parts["manifest.json"])
     del situation["maintenance"]
-    parts["situation.json"] = json.dumps(situation).encode()
-    (listed,) = (each for each in manifest["files"] if each["name"] == "situation.json")
-    listed["sha256"] = hashlib.sha256(parts["situation.json"]).hexdigest()
+    site = json.loads(parts["site.json"])
+    for each in (*site["hosts"], *site["clusters"], *site["controllers"]):
+        each["expect"]["lowest_vm_version"] = "9.0"  # an expectation of earlier programs, which did nothing
+    for name, content in (("situation.json", situation), ("site.json", site)):
+        parts[name] = json.dumps(content).encode()
+        (listed,) = (each for each in manifest["files"] if each["name"] == name)
+        listed["sha256"] = hashlib.sha256(parts[name]).hexdigest()
     with zipfile.ZipFile(tmp_path / "earlier.zip", "w") as packed:
         for name, content in (parts | {"manifest.json": json.dumps(manifest).encode()}).items():
             packed.writestr(name, content)
