@@ -80,7 +80,8 @@ class MatchVirtualSwitches(OfKnownWay):
         use: SwitchUse | Unknown | NotApplicable,
     ) -> Iterator[Item]:
         """One item for each switch that the virtual machine uses; and what Compare-VM finds beside, where it may be asked."""
-        del use  # an undo goes by it
+        # An undo goes by it, too.
+        connected = use.used if isinstance(use, SwitchUse) else frozenset()
         here, there = (
             next(seen for host, seen in switches.items() if same_host(host, end)) for end in (self.source, self.destination)
         )
@@ -106,13 +107,22 @@ class MatchVirtualSwitches(OfKnownWay):
                     why=why, instructions=(f"On {self.destination}: Get-VMSwitch -Name {quoted(name)}; rename all but one",)
                 )
             elif match is None:
-                item = self._missing(name, own, there, None if expected is None else dict(expected), lacks)
+                item = self._missing(
+                    name, own, there, None if expected is None else dict(expected), lacks=lacks, connected=connected
+                )
                 yield left_to_others(item, managed, "virtual switches")
             else:
                 yield Satisfied(why=f"{self.destination} has the {match.kind} switch {match.name}{also}")
 
     def _missing(
-        self, name: str, own: Switch | None, there: HostSwitches, expected: Mapping[str, SwitchKind] | None, lacks: bool
+        self,
+        name: str,
+        own: Switch | None,
+        there: HostSwitches,
+        expected: Mapping[str, SwitchKind] | None,
+        *,
+        lacks: bool,
+        connected: frozenset[str],
     ) -> Item:
         """What to do about a switch that the destination does not have."""
         says = "; Compare-VM finds the same (33012)" if lacks else ""
@@ -147,12 +157,17 @@ class MatchVirtualSwitches(OfKnownWay):
         alike = len(strangers) == 1 and (own is None or own.teaming == strangers[0].teaming)
         if alike and strangers[0].name not in there.doubled:
             renamed = strangers[0].model_copy(update={"name": name})
+            others = (
+                f". Machines of {self.destination} are connected to it: they stay so, and from then on need {name} wherever "
+                "they are to go"
+            )
+            also = others if any(same_name(each, strangers[0].name) for each in connected) else ""
             return self._step(
                 there,
                 (there.switches - {strangers[0]}) | {renamed},
                 sent=command("Rename-VMSwitch", Name=strangers[0].name, NewName=name),
                 back=command("Rename-VMSwitch", Name=name, NewName=strangers[0].name),
-                why=f"{state}; its only {kind} switch that site.yaml does not know is {strangers[0].name}",
+                why=f"{state}; its only {kind} switch that site.yaml does not know is {strangers[0].name}{also}",
             )
         if kind != "External" and not strangers:
             made = Switch(name=name, kind=kind, teaming="none", uplinks=frozenset())
