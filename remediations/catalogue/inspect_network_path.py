@@ -17,7 +17,7 @@ from remediations.model.causes import Cause
 from remediations.model.command import quoted
 from remediations.model.diagnosis import Evidence
 from remediations.model.fact import NotApplicable, Unknown
-from remediations.model.plan import Item, Manual, Satisfied
+from remediations.model.plan import Blocked, Item, Manual, Obstacle, Satisfied
 from remediations.model.site import Site
 from remediations.model.tier import Proof, Reversal, Tier
 
@@ -78,17 +78,24 @@ class InspectNetworkPath(OfHosts):
         ways = list(_ways(here, there))
         open_ways = [(own, its) for own, its in ways if own.up and its.up]
         ended = [f"{code}: the connection was {_CODES[code]}" for code in codes]
+        reached = isinstance(connection, Reach) and connection.connected
         wrong: list[Manual] = []
-        if not open_ways or (suspected and len(open_ways) < len(ways)):
+        if (ways and not open_ways) or (suspected and len(open_ways) < len(ways)):
             wrong += _down(here, there, ways, ended)
+        elif not ways and suspected and not reached:
+            wrong.append(_apart(here, there, ended))
         if suspected:
             wrong += [_frames(here, there, own, its) for own, its in open_ways if own.mtu and its.mtu and own.mtu != its.mtu]
-        failed = isinstance(connection, Reach) and not connection.connected and listener.enabled and listener.any_network
+        failed = not reached and listener.enabled and listener.any_network
         if failed and isinstance(connection, Reach) and connection.address in there.ips and not wrong:
             wrong.append(_unanswered(here, there, connection, ended))
         yield from wrong
         if isinstance(connection, Unknown) and not wrong:
             yield unread(f"connection from {here.subject} to {there.subject}", connection)
+        elif not ways and not suspected:
+            yield Blocked(obstacle=Obstacle.UNKNOWN, why=f"{_own(here, there)}; whether a router joins them was not looked at")
+        elif not ways and not wrong:
+            yield Satisfied(why=f"{_own(here, there)}, and {here.subject} gets a connection all the same: a router joins them")
         elif not wrong:
             names = ", ".join(sorted({f"{own.name} to {its.name}" for own, its in open_ways}))
             yield Satisfied(why=f"{here.subject} and {there.subject} are joined by adapters that are up ({names})")
@@ -119,16 +126,24 @@ def _down(here: Interfaces, there: Interfaces, ways: list[tuple[Interface, Inter
                         f"Then, on {here.subject}: Test-NetConnection {there.subject} -Port {PORT}",
                     ),
                 )
-    if not ways:
-        yield Manual(
-            why=f"{here.subject} ({', '.join(sorted(here.subnets))}) and {there.subject} ({', '.join(sorted(there.subnets))}) "
-            f"have no network in common",
-            instructions=(
-                *ended,
-                f"If a router joins them, on {here.subject}: Test-NetConnection {there.subject} -Port {PORT}",
-                "Else give both an address in one network",
-            ),
-        )
+
+
+def _own(here: Interfaces, there: Interfaces) -> str:
+    return (
+        f"{here.subject} ({', '.join(sorted(here.subnets))}) and {there.subject} ({', '.join(sorted(there.subnets))}) have no "
+        "network in common"
+    )
+
+
+def _apart(here: Interfaces, there: Interfaces, ended: list[str]) -> Manual:
+    return Manual(
+        why=_own(here, there),
+        instructions=(
+            *ended,
+            f"If a router joins them, on {here.subject}: Test-NetConnection {there.subject} -Port {PORT}",
+            "Else give both an address in one network",
+        ),
+    )
 
 
 def _frames(here: Interfaces, there: Interfaces, own: Interface, its: Interface) -> Manual:
