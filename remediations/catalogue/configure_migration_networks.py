@@ -118,7 +118,7 @@ class ConfigureMigrationNetworks(OfPeer):
             else:
                 yield from (unread(f"networks of {end}", each) for each in seen if isinstance(each, (Unknown, NotApplicable)))
         if len(every) == len(ends):
-            yield from _alone(every[0], every[1], expect)
+            yield from _alone(every[0], every[1], expect, suspected=suspected)
 
 
 class _End:
@@ -140,7 +140,7 @@ def _overlap(one: Iterable[str], other: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(str(each) for each, its in pairs if each.version == its.version and each.overlaps(its)))
 
 
-def _alone(own: _End, peer: _End, expect: Expectation) -> Iterator[Item]:
+def _alone(own: _End, peer: _End, expect: Expectation, *, suspected: bool) -> Iterator[Item]:
     """Between hosts that are not nodes of one cluster."""
     common = _overlap(own.takes, peer.takes)
     if common:
@@ -149,6 +149,9 @@ def _alone(own: _End, peer: _End, expect: Expectation) -> Iterator[Item]:
     listed = "any network" if own.settings.any_network else ", ".join(sorted(own.listed.subnets)) or "no network"
     state = f"{own.name} takes migrations on {listed}, and has none in common with {peer.name}"
     wanted = [str(ip_network(each, strict=False)) for each in expect.migration_networks or () if _is_subnet(each)]
+    if own.settings.any_network and peer.settings.any_network and not wanted and not suspected:
+        yield Satisfied(why=f"{own.name} and {peer.name} take migrations on any network: no list keeps them apart")
+        return
     usable = [each for each in wanted if own.adapters.has(each) and peer.adapters.has(each)]
     missing = [each for each in usable if not own.settings.any_network and each not in own.listed.subnets]
     grown = own.listed
@@ -216,6 +219,11 @@ def _in_cluster(cluster: ClusterNetworks, ends: tuple[str, str], *, suspected: b
                 "Failover Cluster Manager, Networks, Live Migration Settings: select the networks that may carry migrations",
                 f"Or on {own}, to see what is excluded (ids of Get-ClusterNetwork): {_EXCLUDED}",
             ),
+        )
+    if not suspected and all(any(each.used and joins(each, end, end) for each in cluster.networks) for end in ends):
+        return Blocked(
+            obstacle=Obstacle.UNKNOWN,
+            why=f"{own} and {peer} are up in different networks of {cluster.subject}; whether a router joins them is not known",
         )
     told = "; ".join(
         f"{each.name} ({each.subnet}): {'up at ' + ', '.join(sorted(each.up_at)) if each.up_at else 'down'}"
