@@ -10,7 +10,7 @@ from uuid import UUID
 
 from remediations.ledger import How, Lease, Sealed
 from remediations.model.command import Command
-from remediations.model.fact import Change, Fact
+from remediations.model.fact import Change, Fact, in_words
 from remediations.model.outcome import Reason, Refused
 from remediations.model.plan import Carried, Step
 from remediations.model.reply import HostError, Reply
@@ -191,5 +191,5 @@ def drift(step: Step, facts: Facts) -> str:
 
 
 def _neither(change: Change, fact: Fact) -> str:
-    wanted = f"as approved ({change.before!r}) nor as wanted ({change.after!r})"
-    return f"{change.fact} {change.field} is {fact.to_json()[change.field]!r}, neither {wanted}"
+    is_now, approved, wanted = map(in_words, (fact.to_json()[change.field], change.before, change.after))
+    return f"{change.field.replace('_', ' ')} of {change.fact} is {is_now}; approved is its change from {approved} to {wanted}"

@@ -16,7 +16,7 @@ from remediations.engine.parts import UNDO, requests_of
 from remediations.engine.sending import SHOWS, Facts, after, before
 from remediations.ledger import Bracket
 from remediations.model.command import Command
-from remediations.model.fact import Change, Guard, Test, predict, unmet
+from remediations.model.fact import Change, Guard, Test, in_words, predict, unmet
 from remediations.model.plan import Blocked, Close, Item, Manual, Obstacle, Plan, Satisfied, Step
 from remediations.model.tier import Reversal, Tier
 
@@ -111,8 +111,8 @@ def _neither(step: Step, facts: Facts) -> str:
         if change.fact not in facts:
             return f"{change.fact} cannot be read any more"
         if not change.holds_after(facts):
-            value = facts[change.fact].to_json()[change.field]
-            return f"{change.field.replace('_', ' ')} is {value!r}, neither {change.before!r} nor {change.after!r}"
+            is_now, was, left = map(in_words, (facts[change.fact].to_json()[change.field], change.before, change.after))
+            return f"{change.field.replace('_', ' ')} is {is_now}; it was {was} before the run, and {left} after it"
     return "not all of it is as it was left"
 
 

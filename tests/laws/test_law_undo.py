@@ -11,6 +11,7 @@ from law_bench import Bench, never
 from remediations.engine import Answer, Report
 from remediations.engine.done import Did
 from remediations.engine.render import plan_markdown, plan_text
+from remediations.engine.sending import drift
 from remediations.engine.undo import guards_of_undo, undo_plan
 from remediations.lab.protocol import Fault
 from remediations.ledger import Entry
@@ -242,7 +243,8 @@ def test_an_irreversible_step_is_a_persons_and_nothing_is_shut_down_for_it() -> 
 def test_what_is_neither_as_before_nor_as_made_blocks() -> None:
     (item,) = undo_plan("run-1", did(UP), [], facts(state="Broken")).items
     assert isinstance(item, Blocked)
-    assert "state is 'Broken', neither 'Off' nor 'On'" in item.why
+    assert "state is Broken; it was Off before the run, and On after it" in item.why
+    assert drift(UP, facts(state="Broken")) == "state of Lamp:vm42 is Broken; approved is its change from Off to On"
 
 
 def test_what_nobody_knows_blocks() -> None:
