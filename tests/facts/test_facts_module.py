@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -63,19 +64,47 @@ def test_what_is_told_of_a_file_was_read_while_it_was_there() -> None:
     assert set(re.findall(r"\$file\.(\w+)", told)) == {"FullName"}
 
 
-@pytest.mark.parametrize(("file", "role"), [("", "host"), ("Directory", "directory"), ("Keys", "keys")])
+ENGINE = {"Microsoft.PowerShell.Diagnostics", "Microsoft.PowerShell.Management", "Microsoft.PowerShell.Utility"}
+"""Their cmdlets are in every restricted session; what else a role shows has to be imported by it."""
+EVERYWHERE = {"Storage", "HyperVRemediation", "ActiveDirectory"}
+"""Modules of which a host has one wherever the role makes sense."""
+ROLES = pytest.mark.parametrize(("file", "role"), [("", "host"), ("Directory", "directory"), ("Keys", "keys")])
+
+
+def role_file(file: str) -> str:
+    return (FOLDER / "RoleCapabilities" / f"HyperVRemediation{file}.psrc").read_text("utf-8")
+
+
+@ROLES
 def test_a_role_lists_what_may_be_sent_and_nothing_else(file: str, role: str) -> None:
-    text = (FOLDER / "RoleCapabilities" / f"HyperVRemediation{file}.psrc").read_text("utf-8")
+    text = role_file(file)
     for kind in ("cmdlet", "function"):
         block = text.split(f"Visible{kind.capitalize()}s")[1].split("\n    )")[0].split("@()")[0]
-        entries = re.findall(r"'([\w.-]+)\\([\w-]+)'(?:; Parameters = (.*) })?", block)
-        listed = {name: (home, frozenset(re.findall(r"Name = '(\w+)'", parameters))) for home, name, parameters in entries}
+        listed = {
+            line.strip(): frozenset(re.findall(r"Name = '(\w+)'", line.partition("Parameters")[2]))
+            for line in block.splitlines()[1:]
+        }
         wanted = {
-            name: (each.module, frozenset(each.allowed))
+            _entry(each.module, name, each.allowed): frozenset(() if each.module == "HyperVRemediation" else each.allowed)
             for name, each in contracts().items()
             if each.kind == kind and (each.role == role or (name == "Write-Output" and role != "keys"))
         }
-        assert listed == wanted
+        assert {re.sub(r"(; Parameters = ).*", r"\1", line): names for line, names in listed.items()} == wanted
+
+
+def _entry(home: str, name: str, allowed: Sequence[str]) -> str:
+    """How a command stands in a role. With parameters its name is bare: with its module before it, no client would find it."""
+    if allowed and home != "HyperVRemediation":
+        return f"@{{ Name = '{name}'; Parameters = "
+    return f"'{name}'" if home in ENGINE else f"'{home}\\{name}'"
+
+
+@ROLES
+def test_a_role_imports_what_it_shows(file: str, role: str) -> None:
+    imported = re.findall(r"'([\w.-]+)'", role_file(file).split("ModulesToImport")[1].split("VisibleCmdlets")[0])
+    shown = {each.module for each in contracts().values() if each.role == role}
+    assert set(imported) == shown - ENGINE
+    assert imported[-1] in EVERYWHERE  # no session opens if the last one cannot be imported
 
 
 def test_roles_are_installed_where_windows_powershell_looks_for_them() -> None:
