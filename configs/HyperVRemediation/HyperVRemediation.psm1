@@ -4,12 +4,14 @@
 Set-StrictMode -Version Latest
 
 function Get-RemediationModule {
-    # Which module this is: its version, and the SHA-256 of this very file.
+    # Which module this is: its version, and the SHA-256 of this very file. Get-FileHash is a function of a module, which no
+    # restricted session loads.
     [CmdletBinding()]
     param()
+    $hash = [Security.Cryptography.SHA256CryptoServiceProvider]::new().ComputeHash([IO.File]::ReadAllBytes($PSCommandPath))
     [pscustomobject]@{
         Version = [string]$MyInvocation.MyCommand.Module.Version
-        Hash    = (Microsoft.PowerShell.Utility\Get-FileHash -LiteralPath $PSCommandPath -Algorithm SHA256).Hash
+        Hash    = [BitConverter]::ToString($hash).Replace('-', '')
     }
 }
 
@@ -135,6 +137,7 @@ function Get-RemediationKeyProtector {
     $bytes = [byte[]](Hyper-V\Get-VMKeyProtector -VMName $Name -ErrorAction Stop)
     # Without a protector a few bytes come back.
     if ($null -eq $bytes -or $bytes.Length -lt 16) { return }
+    Microsoft.PowerShell.Core\Import-Module -Name HgsClient -ErrorAction Stop
     $owner = (HgsClient\ConvertTo-HgsKeyProtector -Bytes $bytes -ErrorAction Stop).Owner
     [pscustomobject]@{
         Signing    = [string]([Security.Cryptography.X509Certificates.X509Certificate2]$owner.SigningCertificate).Thumbprint
@@ -198,11 +201,12 @@ function Remove-RemediationShieldedCertificate {
     # is sealed to it, as its owner's or another guardian's: that one would never start here again.
     [CmdletBinding()]
     param([Parameter(Mandatory)] [ValidatePattern('^[0-9A-Fa-f]{40}$')] [string] $Thumbprint)
+    Microsoft.PowerShell.Core\Import-Module -Name HgsClient -ErrorAction Stop
     foreach ($machine in Hyper-V\Get-VM -ErrorAction Stop) {
         $bytes = [byte[]](Hyper-V\Get-VMKeyProtector -VM $machine -ErrorAction Stop)
         if ($null -eq $bytes -or $bytes.Length -lt 16) { continue }
         $protector = HgsClient\ConvertTo-HgsKeyProtector -Bytes $bytes -ErrorAction Stop
-        foreach ($guardian in @($protector.Owner) + @($protector.Guardians)) {
+        foreach ($guardian in @($protector.Owner) + @($protector.Guardians | Where-Object { $_ })) {
             foreach ($each in $guardian.SigningCertificate, $guardian.EncryptionCertificate) {
                 if (([Security.Cryptography.X509Certificates.X509Certificate2]$each).Thumbprint -eq $Thumbprint) {
                     throw "The virtual machine $($machine.Name) of this host is sealed to the certificate $Thumbprint and needs it."

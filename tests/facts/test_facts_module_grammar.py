@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,16 @@ MODULE = FOLDER / "HyperVRemediation.psm1"
 
 OF_THE_LANGUAGE = {"Set-StrictMode", "Export-ModuleMember", "ForEach-Object", "Where-Object", "Write-Verbose"}
 """Of PowerShell's core; every other command could be another module's of that name, or a person's alias."""
+
+SNAP_INS = {
+    "Microsoft.PowerShell.Core",
+    "Microsoft.PowerShell.Management",
+    "Microsoft.PowerShell.Utility",
+    "Microsoft.WSMan.Management",
+}
+"""Whose cmdlets are in every session of Windows PowerShell, restricted ones among them."""
+ONLY_IN_THE_MODULE = {"Get-FileHash", "New-Guid", "New-TemporaryFile", "Format-Hex", "Import-PowerShellDataFile"}
+"""What Microsoft.PowerShell.Utility has as functions: they come with the module, not with the snap-in."""
 
 
 def parsed(source: bytes) -> Node:
@@ -54,3 +65,16 @@ def test_the_module_says_whose_each_command_is() -> None:
     system = {each for each in commands if each.startswith('"$env:SystemRoot\\System32\\') and each.endswith('.exe"')}
     assert {each for each in commands if "\\" not in each} == OF_THE_LANGUAGE
     assert [each for each in commands - system - OF_THE_LANGUAGE if each.count("\\") != 1] == []
+
+
+def test_a_restricted_session_has_what_the_module_calls() -> None:
+    # It loads no module by itself (PSModuleAutoLoadingPreference is None there): the role imports it, or the function does.
+    role = (FOLDER / "RoleCapabilities" / "HyperVRemediation.psrc").read_text("utf-8")
+    imported = set(re.findall(r"'([\w.-]+)'", role.split("ModulesToImport")[1].split("VisibleCmdlets")[0]))
+    lacking = []
+    for function in MODULE.read_text("utf-8").split("\nfunction ")[1:]:
+        own = set(re.findall(r"Microsoft\.PowerShell\.Core\\Import-Module -Name (\w+)", function))
+        for home, name in re.findall(r"([\w.-]+)\\(\w+-\w+)", function):
+            if home not in imported | own | SNAP_INS or name in ONLY_IN_THE_MODULE:
+                lacking.append(f"{function.split()[0]}: {home}\\{name}")
+    assert lacking == []
