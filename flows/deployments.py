@@ -17,6 +17,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
+from flows.alive import SILENT
 from flows.catalogue import FLOWS
 from flows.forms import form
 from flows.pause import ensure_variable
@@ -148,7 +149,7 @@ def end_zombies(
         ),
         actions=[
             ChangeFlowRunState(
-                state=StateType.CRASHED, message=f"no heartbeat for {silence.total_seconds():.0f} s: worker or process died"
+                state=StateType.CRASHED, message=f"{SILENT} {silence.total_seconds():.0f} s: worker or process died"
             )
         ],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Crashed
 
+from flows.alive import may_go_on
 from flows.approvals import waiting
 from flows.running import state_of
 from remediations.alerts import Ended
@@ -258,7 +260,7 @@ def _last_state(client: SyncPrefectClient, run: UUID) -> State[Any] | None:
         state = client.read_flow_run(run).state
     except ObjectNotFound:
         return Crashed(message="it was deleted in Prefect")
-    return state if state is not None and state.is_final() else None
+    return state if state is not None and state.is_final() and not may_go_on(state, datetime.now(UTC)) else None
 
 
 def _given_up(each: Queued, cancelled: bool, why: str) -> Outcome | None:

@@ -21,6 +21,7 @@ from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
+from flows.alive import may_go_on
 from remediations.engine import Over, Recovered
 from remediations.model.outcome import Reason
 from remediations.model.roll import parent
@@ -49,7 +50,7 @@ def fate(client: SyncPrefectClient | None, run: str) -> Over | None:
     except ObjectNotFound:
         return Over(reason=None, words="Its flow run was deleted in Prefect")
     state = flow_run.state
-    if state is None or not state.is_final():
+    if state is None or not state.is_final() or may_go_on(state, datetime.now(UTC)):
         return None
     message = state.message or ""
     if state.type is StateType.CANCELLED:

@@ -18,6 +18,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows import notify
+from flows.alive import staying
 from flows.artifacts import publish_report
 from flows.gate import prefect_gate
 from flows.runtime import configure_logs, engine
@@ -96,16 +97,17 @@ def conclude(work: Callable[[Engine, str, Gate], Report]) -> State[Any]:
     # Nothing is begun before `go`, so a signal until then has nothing to wait for.
     threading.Thread(target=engine_thread, name="engine", daemon=True).start()
     stopped: TerminationSignal | None = None
-    while True:
-        try:
-            go.set()
-            state = future.result()
-            break
-        except TerminationSignal as signal:
-            stopped = signal
-            tasks.cancel()
-        except Cancelled:
-            break
+    with staying(_run_id()):
+        while True:
+            try:
+                go.set()
+                state = future.result()
+                break
+            except TerminationSignal as signal:
+                stopped = signal
+                tasks.cancel()
+            except Cancelled:
+                break
     if stopped is not None:
         raise stopped
     return state

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "configs"
 
 
-OWN_FLOWS = "gated.gated, gated.proven"
+OWN_FLOWS = "gated.gated, gated.proven, gated.lasting"
 """The tests' own, which a worker runs beside ours."""
 
 

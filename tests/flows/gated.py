@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -150,3 +151,21 @@ def proven(host: str, vm: str | None = None) -> State[Any]:
         vm: The virtual machine whose incident the run owns, if it owns one.
     """
     return running.conclude(lambda engine, run, gate: LedgerEngine(engine).remediate(run, host, vm, gate))
+
+
+@flow(name="lasting", persist_result=False)
+def lasting(seconds: float) -> State[Any]:
+    """Work for a while, as a run that the ledger knows.
+
+    Args:
+        seconds: For how long.
+    """
+
+    def work(engine: Engine, run: str, _gate: Gate) -> Report:
+        engine.ledger.start_run(run, kind="lasting", incident_id=None, requested_by="alerting")
+        engine.observe("work", lambda: time.sleep(seconds))
+        outcome = Outcome(ending=Ending.MENDED, summary="It has lasted.")
+        engine.ledger.finish_run(run, outcome)
+        return Report(run=run, incident_id=None, title="lasting", outcome=outcome, markdown="# Report\n")
+
+    return running.conclude(work)

@@ -114,6 +114,7 @@ def test_what_the_engine_refuses_outright_ends_the_run_in_words(monkeypatch: pyt
 
     monkeypatch.setattr(running, "engine", engine)
     monkeypatch.setattr(running, "configure_logs", lambda: None)
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "5e6f0a5a-0000-4000-8000-000000000000")
     state = running.conclude(lambda engine, run, gate: pytest.fail("never called"))
     assert state.message == "refused (LedgerUnavailable): its database is locked"
 

@@ -17,6 +17,7 @@ from prefect.states import Crashed, Failed, Running, State
 from proving import asked, enrolled
 from served_prefect import Served, eventually
 
+from flows.alive import SILENT
 from flows.deployments import POOL, deploy, end_zombies, ensure_pool
 from flows.remediate_migration import remediate_migration
 from remediations.ledger import Ledger
@@ -129,6 +130,21 @@ def test_a_run_that_cannot_be_seen_is_named_until_somebody_says_that_it_is_gone(
     said = json.loads(served.cli("recover", "--json", "--gone", elsewhere).stdout)
     assert [each["run"] for each in said["recovered"]] == [elsewhere]
     assert elsewhere not in [each["run"] for each in said["left"]]
+
+
+def test_a_run_that_goes_on_while_prefect_hears_nothing_of_it_is_put_right_and_not_recovered(served: Served) -> None:
+    """As after an outage of Prefect's: the first that it does then is to end whatever could show no heartbeat meanwhile."""
+    with served.client() as client, Ledger(f"sqlite:///{served.state / 'ledger.db'}") as ledger:
+        deployment = deploy(client, gated.lasting, pool=POOL)
+        run = client.create_flow_run_from_deployment(deployment, parameters={"seconds": 100}).id
+        eventually(lambda: ledger.run(str(run)), 120, "its beginning", served.log.read_text)
+        client.set_flow_run_state(run, Crashed(message=f"{SILENT} 90 s: worker or process died"), force=True)
+        served.until(run, "Running", seconds=45)
+        served.until(run, "Completed", "Failed", "Crashed", seconds=200)
+        record = ledger.run(str(run))
+    assert record is not None
+    assert record.outcome is not None
+    assert record.outcome.summary == "It has lasted."
 
 
 def test_a_run_without_a_heartbeat_is_ended_if_it_is_ours_and_no_other_team_s(served: Served) -> None:
