@@ -16,13 +16,15 @@ function Get-RemediationModule {
 }
 
 function Get-RemediationTicket {
-    # The Kerberos tickets of LocalSystem (logon id 0x3e7) as klist prints them, with what its dates are written in.
+    # The Kerberos tickets of LocalSystem (logon id 0x3e7) as klist prints them, with what its dates are written in: the account's
+    # culture, as programs have it. That of a remote session is the caller's.
     [CmdletBinding()]
     param()
     $now = [DateTimeOffset]::Now
+    $account = 'HKEY_CURRENT_USER\Control Panel\International'
     [pscustomobject]@{
         Lines            = [string[]]@(& "$env:SystemRoot\System32\klist.exe" -li 0x3e7)
-        Culture          = [cultureinfo]::CurrentCulture.Name
+        Culture          = [string][Microsoft.Win32.Registry]::GetValue($account, 'LocaleName', '')
         UtcOffsetMinutes = [int]$now.Offset.TotalMinutes
         Now              = $now.UtcDateTime
     }

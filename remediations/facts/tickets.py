@@ -3,14 +3,16 @@
 klist has no other output than text for people, so it is read by structure, never by words: how many tickets there are stands
 in parentheses before the first, and where it failed there is no such line; a ticket begins at `#n>`; its client and server
 are the first two lines; the first line with a date and a time is its start; three lines after the last such line stands the
-domain controller that gave it (Windows Server 2012 and newer). Dates are in the order of the host's culture, in its local
-time; its offset is today's, so in the hours after a change to or from summer time a start may be an hour off.
+domain controller that gave it (Windows Server 2012 and newer). Whether a date begins with its day or its month, a start tells
+itself: no ticket is older than its renewal; only where neither reading is recent, the culture decides. Times are the host's
+local ones; its offset is today's, so in the hours after a change to or from summer time a start may be an hour off.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -111,7 +113,7 @@ _AFTERNOON = re.compile(r"p\.?\s?m|下午|午後|오후", re.IGNORECASE)
 _MORNING = re.compile(r"a\.?\s?m|上午|午前|오전", re.IGNORECASE)
 _SKEW = timedelta(minutes=10)
 _OLDEST = timedelta(days=8)
-"""Older than a renewed ticket of the default policy can be; only used to tell day from month in a culture we do not know."""
+"""Older than a renewed ticket of the default policy can be. A day and month that are swapped lie further apart."""
 
 
 class _Dates:
@@ -131,15 +133,13 @@ class _Dates:
             hours = hours % 12 + 12
         elif _MORNING.search(between + after):
             hours %= 12
-        moments = set()
-        for year, month, day in self._orders(first, second, third):
-            try:
-                local = datetime(year + 2000 * (year < 100), month, day, hours, int(minute), int(second_), tzinfo=UTC)
-            except ValueError:
-                continue
-            moments.add(local - self.offset)
-        if len(moments) > 1:
-            moments = {each for each in moments if self.now - _OLDEST <= each <= self.now + _SKEW}
+        clock = (hours, int(minute), int(second_))
+        recent = {
+            each
+            for each in self._moments(_orders(first, second, third), clock)
+            if self.now - _OLDEST <= each <= self.now + _SKEW
+        }
+        moments = recent if len(recent) == 1 else self._moments(_orders(first, second, third, self.culture), clock)
         if len(moments) != 1:
             raise Unreadable(f"{line!r}: which of these numbers is the day is not known for culture {self.culture}")
         (moment,) = moments
@@ -147,10 +147,20 @@ class _Dates:
             raise Unreadable(f"{line!r} lies in the future of a host whose clock says {self.now:%Y-%m-%d %H:%M} UTC")
         return moment
 
-    def _orders(self, first: str, second: str, third: str) -> list[tuple[int, int, int]]:
-        if len(first) == 4:
-            return [(int(first), int(second), int(third))]
-        month_first, day_first = (int(third), int(first), int(second)), (int(third), int(second), int(first))
-        if self.culture in _MONTH_FIRST:
-            return [month_first]
-        return [day_first] if _DAY_FIRST.match(self.culture) else [month_first, day_first]
+    def _moments(self, orders: list[tuple[int, int, int]], clock: tuple[int, int, int]) -> set[datetime]:
+        """What a date may mean, of (year, month, day) each; one that is no day is none."""
+        moments = set()
+        for year, month, day in orders:
+            with suppress(ValueError):
+                moments.add(datetime(year + 2000 * (year < 100), month, day, *clock, tzinfo=UTC) - self.offset)
+        return moments
+
+
+def _orders(first: str, second: str, third: str, culture: str = "") -> list[tuple[int, int, int]]:
+    """The orders that a date may be in, as (year, month, day); those of a culture if it is known."""
+    if len(first) == 4:
+        return [(int(first), int(second), int(third))]
+    month_first, day_first = (int(third), int(first), int(second)), (int(third), int(second), int(first))
+    if culture in _MONTH_FIRST:
+        return [month_first]
+    return [day_first] if _DAY_FIRST.match(culture) else [month_first, day_first]

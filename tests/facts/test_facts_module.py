@@ -64,6 +64,13 @@ def test_what_is_told_of_a_file_was_read_while_it_was_there() -> None:
     assert set(re.findall(r"\$file\.(\w+)", told)) == {"FullName"}
 
 
+def test_a_tickets_culture_is_the_accounts() -> None:
+    # [cultureinfo]::CurrentCulture is what the client of a session asks for: en-US, whoever the host is.
+    body = SOURCE.split("function Get-RemediationTicket {")[1].split("\n}\n")[0]
+    assert "CurrentCulture" not in SOURCE
+    assert "HKEY_CURRENT_USER\\Control Panel\\International" in body
+
+
 ENGINE = {"Microsoft.PowerShell.Diagnostics", "Microsoft.PowerShell.Management", "Microsoft.PowerShell.Utility"}
 """Their cmdlets are in every restricted session; what else a role shows has to be imported by it."""
 EVERYWHERE = {"Storage", "HyperVRemediation", "ActiveDirectory"}

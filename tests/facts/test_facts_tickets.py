@@ -124,20 +124,27 @@ SERVERS = (
 @pytest.mark.parametrize("culture", CULTURES)
 @settings(max_examples=25)
 @given(
-    starts=st.lists(
-        st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(lambda moment: moment.replace(microsecond=0, tzinfo=UTC)),  # noqa: DTZ001 the zone is added here
-        min_size=1,
-        max_size=3,
-    ),
+    now=st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(lambda moment: moment.replace(microsecond=0, tzinfo=UTC)),  # noqa: DTZ001 the zone is added here
+    ages=st.lists(st.integers(0, 7 * 86400), min_size=1, max_size=3),
     offset=st.sampled_from((-480, -300, 0, 60, 330, 540)),
     server=st.sampled_from(SERVERS),
     kdc=st.sampled_from(("DC1.contoso.com", "")),
+    told=st.sampled_from(("", "en-US", "de-DE", "xx-XX")),
 )
-def test_what_is_printed_is_read(culture: str, starts: list[datetime], offset: int, server: str, kdc: str) -> None:
+def test_what_is_printed_is_read_whatever_culture_is_told(  # noqa: PLR0917 hypothesis gives them
+    culture: str, now: datetime, ages: list[int], offset: int, server: str, kdc: str, told: str
+) -> None:
     zone = timezone(timedelta(minutes=offset))
-    found = [Ticket(server=server, start=start, kdc=kdc) for start in starts]
-    fact = read(printed(culture, found, zone), culture.removesuffix(" 12 h"), zone, max(starts))
+    found = [Ticket(server=server, start=now - timedelta(seconds=age), kdc=kdc) for age in ages]
+    fact = read(printed(culture, found, zone), told or culture.removesuffix(" 12 h"), zone, now)
     assert fact.tickets == frozenset(found)
+
+
+@pytest.mark.parametrize("culture", CULTURES)
+def test_an_older_ticket_is_read_as_its_culture_writes_it(culture: str) -> None:
+    ticket = Ticket(server="krbtgt/CONTOSO.COM", start=datetime(2026, 2, 3, 9, tzinfo=UTC), kdc="")
+    fact = read(printed(culture, [ticket], UTC), culture.removesuffix(" 12 h"), UTC, datetime(2026, 6, 9, tzinfo=UTC))
+    assert fact.tickets == {ticket}
 
 
 def test_an_unknown_culture_is_read_where_only_one_reading_is_possible() -> None:
@@ -159,7 +166,9 @@ def test_a_date_that_could_mean_two_days_is_not_guessed() -> None:
 def test_a_start_in_the_future_means_that_the_date_was_misread() -> None:
     ticket = Ticket(server="krbtgt/CONTOSO.COM", start=datetime(2026, 9, 3, 9, tzinfo=UTC), kdc="")
     with pytest.raises(Unreadable, match="future"):
-        read(printed("en-GB", [ticket], UTC), "en-GB", UTC, datetime(2026, 3, 9, 12, tzinfo=UTC))
+        read(printed("en-GB", [ticket], UTC), "en-GB", UTC, datetime(2026, 5, 9, 12, tzinfo=UTC))
+    written = ticket.model_copy(update={"start": datetime(2026, 3, 9, 9, tzinfo=UTC)})
+    assert read(printed("en-GB", [ticket], UTC), "en-GB", UTC, datetime(2026, 3, 9, 12, tzinfo=UTC)).tickets == {written}
 
 
 def test_older_windows_does_not_name_the_controller() -> None:
