@@ -127,7 +127,7 @@ class ShareKeyProtectors(OfWay):
                 "Export both certificates of its UntrustedGuardian, signing and encryption, with private key, each to a PFX "
                 "file with a long password: Export-PfxCertificate with -Password",
                 f"On {self.destination}, as administrator: Import-PfxCertificate -FilePath 'THE FILE' "
-                "-CertStoreLocation 'Cert:/LocalMachine/Shielded VM Local Certificates' -Password (Read-Host "
+                "-CertStoreLocation 'Cert:\\LocalMachine\\Shielded VM Local Certificates' -Password (Read-Host "
                 "-AsSecureString); -Exportable only if they are to go on from there",
                 "Delete the PFX files, and note who has the keys. To take it back, remove these two from the store again",
                 "Never make a new key protector for it (Set-VMKeyProtector -NewLocalKeyProtector): the TPM's contents are lost",

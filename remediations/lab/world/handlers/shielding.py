@@ -49,7 +49,7 @@ def export(world: World, call: Call) -> None:
     if not held.pfx:
         raise _thrown(call, f"The certificate {held.thumbprint} has no private key here.")
     if not held.exportable:
-        text = 'Exception calling "Export" with "1" argument(s): "Key not valid for use in specified state.\r\n"'
+        text = 'Exception calling "Export" with "2" argument(s): "Key not valid for use in specified state.\r\n"'
         raise CommandError(
             text, "CryptographicException", exception=_CRYPTOGRAPHY, command_type=call.name, hresult=_NOT_EXPORTABLE
         )
