@@ -1,5 +1,7 @@
 # What Hyper-V remediation needs and no cmdlet does. Constant source, parameters only, a few lines each: read it before you
 # install it. Functions of a module run in full language also where the session that calls them may not (JEA).
+# Many reads are sent in one pipeline, which -ErrorAction Stop would end for those behind it as well: a read has none, and whoever
+# asked takes no answer that an error came with.
 
 Set-StrictMode -Version Latest
 
@@ -53,7 +55,8 @@ function Compare-RemediationVM {
         [Parameter(Mandatory)] [ValidatePattern('^[^*?\[\]`]+$')] [string] $Name,
         [Parameter(Mandatory)] [ValidatePattern('^[A-Za-z0-9.-]+$')] [string] $DestinationHost
     )
-    $report = Hyper-V\Compare-VM -Name $Name -DestinationHost $DestinationHost -ErrorAction Stop
+    $report = Hyper-V\Compare-VM -Name $Name -DestinationHost $DestinationHost
+    if ($null -eq $report) { return }
     foreach ($each in $report.Incompatibilities) {
         [pscustomobject]@{ MessageId = [long]$each.MessageId; Message = [string]$each.Message; Source = [string]$each.Source }
     }
@@ -65,8 +68,8 @@ function Get-RemediationClusterMigration {
     [CmdletBinding()]
     param()
     $found = @{}
-    FailoverClusters\Get-ClusterResourceType -Name 'Virtual Machine' -ErrorAction Stop |
-        FailoverClusters\Get-ClusterParameter -Name 'MigrationExcludeNetworks', 'MigrationNetworkOrder' -ErrorAction Stop |
+    FailoverClusters\Get-ClusterResourceType -Name 'Virtual Machine' |
+        FailoverClusters\Get-ClusterParameter -Name 'MigrationExcludeNetworks', 'MigrationNetworkOrder' |
         ForEach-Object { $found[$_.Name] = [string]$_.Value }
     [pscustomobject]@{ Exclude = [string]$found['MigrationExcludeNetworks']; Order = [string]$found['MigrationNetworkOrder'] }
 }
@@ -110,7 +113,7 @@ function Get-RemediationShieldedCertificate {
     param()
     $store = 'Cert:\LocalMachine\Shielded VM Local Certificates'
     if (-not (Microsoft.PowerShell.Management\Test-Path -LiteralPath $store)) { return }
-    foreach ($each in Microsoft.PowerShell.Management\Get-ChildItem -LiteralPath $store -ErrorAction Stop) {
+    foreach ($each in Microsoft.PowerShell.Management\Get-ChildItem -LiteralPath $store) {
         $exportable = $false
         try {
             $key = [Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($each)
@@ -136,11 +139,11 @@ function Get-RemediationKeyProtector {
     # Who owns the key protector of a virtual machine: the thumbprints of the owner's signing and encryption certificate.
     [CmdletBinding()]
     param([Parameter(Mandatory)] [ValidatePattern('^[^*?\[\]`]+$')] [string] $Name)
-    $bytes = [byte[]](Hyper-V\Get-VMKeyProtector -VMName $Name -ErrorAction Stop)
+    $bytes = [byte[]](Hyper-V\Get-VMKeyProtector -VMName $Name)
     # Without a protector a few bytes come back.
     if ($null -eq $bytes -or $bytes.Length -lt 16) { return }
-    Microsoft.PowerShell.Core\Import-Module -Name HgsClient -ErrorAction Stop
-    $owner = (HgsClient\ConvertTo-HgsKeyProtector -Bytes $bytes -ErrorAction Stop).Owner
+    if (-not (Microsoft.PowerShell.Core\Import-Module -Name HgsClient -PassThru)) { return }
+    $owner = (HgsClient\ConvertTo-HgsKeyProtector -Bytes $bytes).Owner
     [pscustomobject]@{
         Signing    = [string]([Security.Cryptography.X509Certificates.X509Certificate2]$owner.SigningCertificate).Thumbprint
         Encryption = [string]([Security.Cryptography.X509Certificates.X509Certificate2]$owner.EncryptionCertificate).Thumbprint
@@ -149,9 +152,11 @@ function Get-RemediationKeyProtector {
 
 function Export-RemediationShieldedCertificate {
     # One certificate of that store with its private key, as a PFX in a SecureString. No file is written, and no text comes back.
-    # The thumbprint is the PFX's password: no secret, but Windows tells none from an empty one, so that there has to be one.
+    # The thumbprint is the PFX's password: no secret, but Windows tells none from an empty one, so that there has to be one. What
+    # fails ends it: a failed call of .NET alone would go on, to an empty SecureString.
     [CmdletBinding()]
     param([Parameter(Mandatory)] [ValidatePattern('^[0-9A-Fa-f]{40}$')] [string] $Thumbprint)
+    $ErrorActionPreference = 'Stop'
     $path = "Cert:\LocalMachine\Shielded VM Local Certificates\$Thumbprint"
     $certificate = Microsoft.PowerShell.Management\Get-Item -LiteralPath $path -ErrorAction Stop
     if (-not $certificate.HasPrivateKey) { throw "The certificate $Thumbprint has no private key here." }
@@ -224,8 +229,8 @@ function Get-RemediationPatchLevel {
     # Windows' build and update revision, and the processor's microcode: only the registry has them.
     [CmdletBinding()]
     param()
-    $windows = Microsoft.PowerShell.Management\Get-Item -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion' -ErrorAction Stop
-    $processor = Microsoft.PowerShell.Management\Get-Item -LiteralPath 'HKLM:\HARDWARE\DESCRIPTION\System\CentralProcessor\0' -ErrorAction Stop
+    $windows = Microsoft.PowerShell.Management\Get-Item -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
+    $processor = Microsoft.PowerShell.Management\Get-Item -LiteralPath 'HKLM:\HARDWARE\DESCRIPTION\System\CentralProcessor\0'
     [pscustomobject]@{
         Build     = [string]$windows.GetValue('CurrentBuildNumber')
         Revision  = [int]$windows.GetValue('UBR')
@@ -238,7 +243,7 @@ function Get-RemediationSpeculation {
     [CmdletBinding()]
     param()
     if (-not (Microsoft.PowerShell.Core\Get-Module -ListAvailable -Name SpeculationControl)) { return }
-    Microsoft.PowerShell.Core\Import-Module -Name SpeculationControl -ErrorAction Stop
+    if (-not (Microsoft.PowerShell.Core\Import-Module -Name SpeculationControl -PassThru)) { return }
     $settings = SpeculationControl\Get-SpeculationControlSettings -Quiet
     [pscustomobject]@{ Settings = [string[]]@($settings.PSObject.Properties | ForEach-Object { "$($_.Name) $($_.Value)" }) }
 }
@@ -267,9 +272,9 @@ function Get-RemediationWinRM {
     $listeners = foreach ($each in Microsoft.WSMan.Management\Get-WSManInstance -ResourceURI winrm/config/Listener -Enumerate) {
         "$($each.Transport) $($each.Enabled)"
     }
-    $trusted = Microsoft.PowerShell.Management\Get-Item -Path WSMan:\localhost\Client\TrustedHosts -ErrorAction Stop
-    $key = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
-    $settings = (Microsoft.PowerShell.Management\Get-Item -LiteralPath $key -ErrorAction Stop).GetValue('WinHttpSettings')
+    $trusted = Microsoft.PowerShell.Management\Get-Item -Path WSMan:\localhost\Client\TrustedHosts
+    $key = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
+    $settings = [Microsoft.Win32.Registry]::GetValue($key, 'WinHttpSettings', $null)
     [pscustomobject]@{
         Listeners            = [string[]]@($listeners)
         TrustedHosts         = [string]$trusted.Value
@@ -334,7 +339,7 @@ function Get-RemediationDiskChain {
     # Every disk file of a virtual machine and those below it: Get-VHD by ParentPath, which no cmdlet follows. Reads only.
     [CmdletBinding()]
     param([Parameter(Mandatory)] [ValidatePattern('^[^*?\[\]`]+$')] [string] $Name)
-    foreach ($drive in Hyper-V\Get-VMHardDiskDrive -VMName $Name -ErrorAction Stop) {
+    foreach ($drive in Hyper-V\Get-VMHardDiskDrive -VMName $Name) {
         if ($null -ne $drive.DiskNumber) { continue }
         $path = [string]$drive.Path
         for ($depth = 0; $path -and $depth -lt 64; $depth++) {

@@ -11,6 +11,7 @@ import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
 import remediations
+from remediations.model.contract import Effect, contract
 
 FOLDER = Path(remediations.__file__).parents[1] / "configs" / "HyperVRemediation"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in {".psm1", ".psd1", ".psrc", ".pssc", ".ps1"})
@@ -78,3 +79,12 @@ def test_a_restricted_session_has_what_the_module_calls() -> None:
             if home not in imported | own | SNAP_INS or name in ONLY_IN_THE_MODULE:
                 lacking.append(f"{function.split()[0]}: {home}\\{name}")
     assert lacking == []
+
+
+def test_a_read_that_fails_ends_no_other_reads() -> None:
+    # Statements of one pipeline go on after a terminating error, but not after ActionPreferenceStopException
+    # (BatchInvocationWorkItem in PowerShell.cs).
+    functions = {each.split()[0]: each for each in MODULE.read_text("utf-8").split("\nfunction ")[1:]}
+    reads = {name: each for name, each in functions.items() if contract(name).effect is Effect.READ}
+    assert len(reads) > 10
+    assert [name for name, each in reads.items() if re.search(r"ErrorAction(Preference =)? '?Stop", each)] == []
