@@ -60,7 +60,10 @@ class BypassProxy(OfPeer):
             yield unread(f"proxy of {self.host}", channel)
         elif isinstance(channel, NotApplicable):
             missing = lacking(self.host, installed, "reading WinHTTP's proxy")
-            yield unseen(missing) if suspected and missing else Satisfied(why=f"nothing points to a proxy of {self.host}")
+            if not suspected:
+                yield Satisfied(why=f"nothing points to a proxy of {self.host}")
+            else:
+                yield unseen(missing) if missing else unread(f"proxy of {self.host}", channel)
         elif not channel.proxy:
             yield Satisfied(why=f"{self.host} uses no proxy")
         elif all(channel.goes_past_proxy(name) for name in names):

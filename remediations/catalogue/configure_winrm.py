@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from remediations.catalogue.remediation import Reads, Repair
+from remediations.catalogue.remediation import Reads, Repair, unread
 from remediations.facts.module import Module, lacking, module, unseen
 from remediations.facts.winrm import ManagementChannel, management_channel
 from remediations.model.causes import Cause
@@ -70,9 +70,11 @@ class ConfigureWinRm(Repair):
             yield Blocked(obstacle=Obstacle.UNKNOWN, why=f"WinRM of {host_name} could not be read: {channel.reason}. {console}")
         elif not suspected:
             yield Satisfied(why=f"nothing points to WinRM of {host_name}")
+        elif not isinstance(channel, ManagementChannel):
+            yield unseen(missing) if missing else unread(f"WinRM of {host_name}", channel)
         elif missing:
-            yield missing if isinstance(channel, ManagementChannel) else unseen(missing)
-        elif isinstance(channel, ManagementChannel):
+            yield missing
+        else:
             yield Step(
                 target=channel.target,
                 host=host_name,

@@ -71,8 +71,11 @@ class ExplainPatchLevel(OfWay):
             yield Satisfied(why=f"{told}: normal while hosts are updated one by one, and nothing points to it")
         elif here.revision is None or there.revision is None:
             needed = "reading Windows' update revision and the microcode"
-            absent = (lacking(host, modules[host], needed) for host in ends)
-            yield from (unseen(each) for each in absent if each)
+            for level in (here, there):
+                if missing := lacking(level.subject, modules[level.subject], needed):
+                    yield unseen(missing)
+                elif level.revision is None:
+                    yield unread(needed, NotApplicable(reason=f"{level.subject} does not offer Get-RemediationPatchLevel"))
         else:
             told = f"{here.subject} and {there.subject} run the same Windows ({here.windows})"
             yield Satisfied(why=f"{told}, and no part that can be compared differs")

@@ -56,13 +56,21 @@ class TrustHosts(OfPeer):
         installed: Module | Unknown | NotApplicable,
     ) -> Iterator[Item]:
         """One item."""
-        for host, channel in ((self.host, own), (self.peer, its)):
+        both = ((self.host, own), (self.peer, its))
+        for host, channel in both:
             if isinstance(channel, Unknown):
                 yield unread(f"WinRM of {host}", channel)
                 return
         if not isinstance(own, ManagementChannel) or not isinstance(its, ManagementChannel):
             missing = lacking(self.host, installed, "reading TrustedHosts")
-            yield unseen(missing) if suspected and missing else Satisfied(why=f"nothing points to TrustedHosts of {self.host}")
+            if not suspected:
+                yield Satisfied(why=f"nothing points to TrustedHosts of {self.host}")
+            elif missing:
+                yield unseen(missing)
+            elif isinstance(own, ManagementChannel) and own.trusts(name):
+                yield Satisfied(why=f"WinRM of {self.host} trusts {name}")
+            else:
+                yield from (unread(f"WinRM of {host}", each) for host, each in both if isinstance(each, NotApplicable))
         elif own.joined and its.joined:
             yield Satisfied(why=f"{self.host} and {self.peer} belong to the domain: Kerberos proves who they are")
         elif own.trusts(name):

@@ -68,7 +68,7 @@ def tickets(host: str) -> Query[Tickets]:
 
 def _tickets(host: str, replies: Sequence[Reply]) -> Tickets | NotApplicable:
     if lacks_command(replies[0]):
-        return NotApplicable(reason=f"{host} has no module that reads its tickets")
+        return NotApplicable(reason=f"{host} does not offer Get-RemediationTicket, a function of our module")
     record = one(replies[0])
     dates = _Dates(str(record["Culture"]), timedelta(minutes=int(record["UtcOffsetMinutes"])), aware(record["Now"]))
     return Tickets(subject=host, tickets=frozenset(parse(record["Lines"] or (), dates)))

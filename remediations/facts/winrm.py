@@ -64,7 +64,7 @@ def _covered(name: str, patterns: Iterable[str]) -> bool:
 
 def _channel(host: str, replies: Sequence[Reply]) -> ManagementChannel | NotApplicable:
     if lacks_command(replies[0]):
-        return NotApplicable(reason=f"{host} has no module that reads WinRM's settings")
+        return NotApplicable(reason=f"{host} does not offer Get-RemediationWinRM, a function of our module")
     record = one(replies[0])
     proxy, bypass = _winhttp(record["WinHttp"])
     listeners = [each.split() for each in texts(record["Listeners"])]
