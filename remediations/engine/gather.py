@@ -9,8 +9,6 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
-
 from remediations.catalogue.remediation import Reads, Remediation, Seen, anywhere, at_home
 from remediations.engine.ports import Reading
 from remediations.facts.query import Query, Unreadable
@@ -172,7 +170,7 @@ class _Job:
             return found
         except Unreadable as reason:
             return Unknown(reason=str(reason))
-        except (KeyError, ValueError, TypeError, ValidationError) as error:
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
             said = f"{query.host} answered something unexpected to {query.commands[0].name}: {error!r}"
             return Unknown(reason=said)
 
