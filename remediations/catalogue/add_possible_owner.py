@@ -85,7 +85,7 @@ class AddPossibleOwner(Repair):
             return unread(f"possible owners of {self.vm}", seen)
         if seen.may_own(self.node):
             return Satisfied(why=f"{self.node} is a possible owner of {seen.name}")
-        listed = ", ".join(sorted(seen.owners)) or "no node"
+        listed = ", ".join(sorted(seen.owners))
         state = f"{self.node} is not a possible owner of {seen.name} ({listed})"
         if expect.possible_owners is None:
             why = f"{state}; site.yaml does not say who should be"

@@ -55,5 +55,7 @@ def _owners(resource: str, via: str, replies: Sequence[Reply]) -> PossibleOwners
     if absent or (found.ok and not found.objects):
         return NotApplicable(reason=f"the cluster has no resource {resource}")
     record = one(found)
-    owners = frozenset(texts(one(listed)["OwnerNodes"]))
+    owners = frozenset(texts(one(listed)["OwnerNodes"])) - {""}
+    if not owners:
+        raise Unreadable(f"no node is shown that may own {resource}, and one of them does")
     return PossibleOwners(subject=str(record["Id"]), name=str(record["Name"]), owners=owners, seen_from=via)

@@ -9,6 +9,7 @@ import pytest
 from remediations.facts.health import VolumePaths, in_roles, role_machines, vm_folder, volume_paths
 from remediations.facts.leftovers import planned_machines
 from remediations.facts.managers import Managers, managers
+from remediations.facts.owners import possible_owners
 from remediations.facts.query import Unreadable
 from remediations.facts.shielding import certificates
 from remediations.facts.switches import HostSwitches, host_switches
@@ -17,6 +18,14 @@ from remediations.model.reply import HostError, Reply
 
 NO_COMMAND = Reply(errors=(HostError(message="not recognized", error_id="CommandNotFoundException"),))
 DENIED = Reply(errors=(HostError(message="Access denied", error_id="AccessDenied", category="PermissionDenied"),))
+
+
+@pytest.mark.parametrize("shown", [None, "", []], ids=repr)
+def test_an_empty_list_of_possible_owners_is_no_list_to_build_on(shown: object) -> None:
+    """The whole list is set: one that was not shown would be replaced by a single node, and could not be put back."""
+    resource = Reply(objects=({"Id": "1", "Name": "Virtual Machine VM42"},))
+    with pytest.raises(Unreadable, match="may own Virtual Machine VM42"):
+        possible_owners("Virtual Machine VM42", "HV01").parse([resource, Reply(objects=({"OwnerNodes": shown},))])
 
 
 def switch(name: str, *uplinks: str, kind: str = "External", embedded: bool = False) -> dict[str, Any]:
