@@ -4,7 +4,7 @@ Five files of messages, each row with its source. `corpus.jsonl`, `field.jsonl` 
 written with; the latter two hold every batch that was once held out and then learned from, each row with the `first_answer`
 that it got before (80 rows of `field.jsonl` are older than the batches and have none), `later.jsonl` the harder batches since
 the fifth, the eleventh to the thirteenth with bounds of their own. `held_out.jsonl` holds three batches from sources, held
-out until they were measured; `recalled.jsonl` holds ten batches that were written down without a source at hand. docs/diagnosis.md
+out until they were measured; `recalled.jsonl` holds eleven batches that were written down without a source at hand. docs/diagnosis.md
 tells the numbers of each batch at first sight.
 """
 
@@ -38,7 +38,7 @@ KNOWN_LABELS = {cause.value for cause in Cause} | {"unknown_escalate", NEGATIVE}
         ("held_out", "14", (), 0.89, 0.9),
         ("held_out", "17", (), 0.93, 0.94),
         ("held_out", "21", (), 0.77, 0.78),
-        ("recalled", None, ("18", "19", "20", "22", "23", "24", "25", "26"), 0.9, 0.91),
+        ("recalled", None, ("18", "19", "20", "22", "23", "24", "25", "26", "27"), 0.9, 0.91),
         ("recalled", "18", (), 0.75, 0.81),
         ("recalled", "19", (), 0.91, 0.94),
         ("recalled", "20", (), 0.83, 0.85),
@@ -46,7 +46,8 @@ KNOWN_LABELS = {cause.value for cause in Cause} | {"unknown_escalate", NEGATIVE}
         ("recalled", "23", (), 0.84, 0.91),
         ("recalled", "24", (), 0.8, 0.9),
         ("recalled", "25", (), 0.92, 0.95),
-        ("recalled", "26", (), 0.88, 0.9),
+        ("recalled", "26", (), 0.89, 0.9),
+        ("recalled", "27", (), 0.88, 0.92),
     ],
 )
 def test_it_is_as_right_as_published(name: str, batch: str | None, but: tuple[str, ...], first: float, in_three: float) -> None:
