@@ -140,19 +140,26 @@ class Remediation(BaseModel):
 
         Raises `ValueError` if it would send a command that it does not declare (`sends`): that is a defect of its own.
         """
-        plan = Plan(
-            remediation=self.id,
-            request=self.model_dump(mode="json"),
-            title=self.summary,
-            tier=self.risk(inputs),
-            reversal=self.reversal,
-            proof=self.proof if isinstance(self, Repair) else None,
-            items=tuple(self.items(inputs)),
-        )
+        plan = self._plan(self.risk(inputs), self.items(inputs))
         undeclared = {each.name for step in plan.steps for each in step.commands} - self.sends
         if undeclared:
             raise ValueError(f"{self.id} would send {', '.join(sorted(undeclared))}, which its `sends` does not declare")
         return plan
+
+    def blind(self, why: str) -> Plan:
+        """The plan where what it stands on cannot even be asked for."""
+        return self._plan(self.tier, [Blocked(obstacle=Obstacle.UNKNOWN, why=why)])
+
+    def _plan(self, tier: Tier, items: Iterable[Item]) -> Plan:
+        return Plan(
+            remediation=self.id,
+            request=self.model_dump(mode="json"),
+            title=self.summary,
+            tier=tier,
+            reversal=self.reversal,
+            proof=self.proof if isinstance(self, Repair) else None,
+            items=tuple(items),
+        )
 
     def risk(self, inputs: Mapping[str, Any]) -> Tier:
         """The tier of this request; the class's, unless a request reaches further than others of its kind."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from remediations.catalogue import CATALOGUE
-from remediations.catalogue.remediation import Repair
+from remediations.catalogue.remediation import Reads, Repair
 from remediations.engine.bundle import Bundle
-from remediations.engine.gather import gather, queries_of
+from remediations.engine.gather import gather, queries_of, reads_of
 from remediations.engine.ports import Reading
 from remediations.engine.propose import Proposal, propose
 from remediations.engine.recording import Recording
@@ -84,7 +84,8 @@ def completed(
     everything = [
         each for entry in CATALOGUE.values() if issubclass(entry, Repair) for each in entry.for_incident(incident, site)
     ]
-    gather(recording, site, queries_of(each.reads(site, proposal.evidence) for each in everything))
+    wanted = [reads_of(each, site, proposal.evidence) for each in everything]
+    gather(recording, site, queries_of(each for each in wanted if isinstance(each, Reads)))
     asked = [recording.submit(node, commands_for(incident, since), deadline=DEADLINE) for node in nodes]
     for each in asked:
         each.exception(DEADLINE + 30)

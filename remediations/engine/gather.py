@@ -197,6 +197,14 @@ def _done(hosts: Reading, jobs: Iterable[_Job]) -> Iterator[_Job]:
                 yield job
 
 
+def reads_of(remediation: Remediation, site: Site, evidence: Evidence) -> Reads | Unknown:
+    """What a remediation reads; `Unknown` where site.yaml lacks what it would ask, as a domain controller."""
+    try:
+        return remediation.reads(site, evidence)
+    except LookupError as error:
+        return Unknown(reason=str(error))
+
+
 def read_for(hosts: Reading, site: Site, evidence: Evidence, remediations: Iterable[Remediation]) -> list[dict[str, Any]]:
     """The inputs of each remediation's plan, from one sweep. Raises `LookupError` for a name that the site does not know."""
     reads = [each.reads(site, evidence) for each in remediations]

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from remediations.catalogue import CATALOGUE, repairs_for
-from remediations.catalogue.remediation import Remediation, Repair, anywhere
+from remediations.catalogue.remediation import Reads, Remediation, Repair, anywhere
 from remediations.diagnosis import ReportedEvent, diagnose
-from remediations.engine.gather import as_changed, gather, queries_of
+from remediations.engine.gather import as_changed, gather, queries_of, reads_of
 from remediations.engine.parts import fold
 from remediations.engine.ports import Considered, Reading
 from remediations.engine.symptom import BEFORE, failed_operation, nodes_of, nowhere, succeeded_since
@@ -128,10 +128,13 @@ def propose(
     everything: list[Remediation] = [*(repair for _, repair in candidates), *unasked, *looked, *([failed] if failed else [])]
     # What only words point to is asked as if it were suspected, and shown; nothing else is planned any different for it.
     doubted = evidence.model_copy(update={"hypotheses": evidence.weak, "weak": ()})
-    reads = [each.reads(site, doubted if each in looked else evidence) for each in everything]
-    found = gather(hosts, site, queries_of(reads))
-    inputs = [found.inputs(each) for each in reads]
-    plans = [each.planned(own) for each, own in zip(everything, inputs, strict=True)]
+    reads = [reads_of(each, site, doubted if each in looked else evidence) for each in everything]
+    found = gather(hosts, site, queries_of(each for each in reads if isinstance(each, Reads)))
+    inputs = [found.inputs(each) if isinstance(each, Reads) else {} for each in reads]
+    plans = [
+        each.planned(own) if isinstance(asked, Reads) else each.blind(asked.reason)
+        for each, asked, own in zip(everything, reads, inputs, strict=True)
+    ]
     by_candidate = list(zip(candidates, plans, inputs, strict=False))
 
     considered = tuple(

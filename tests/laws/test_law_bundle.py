@@ -13,6 +13,7 @@ import pytest
 import yaml
 from law_bench import Bench, incident_of
 from law_faults import FAULTS
+from pytest_mock import MockerFixture
 
 from remediations.engine.bundle import Bundle, BundleError
 from remediations.engine.collect import CHANNELS, collect
@@ -51,6 +52,16 @@ def test_a_bundle_played_again_finds_the_same(bench: Bench, cause: str, tmp_path
         made.findings[name] for name in ("cause", "presumed", "over")
     ]
     assert [each["verdict"] for each in today["considered"]] == [each["verdict"] for each in made.findings["considered"]]
+
+
+def test_a_site_without_controllers_is_looked_at_and_mended_all_the_same(bench: Bench, mocker: MockerFixture) -> None:
+    mocker.patch.object(bench.lab, "site", return_value=bench.lab.site().model_copy(update={"controllers": ()}))
+    found = collected(bench, "spn_missing").findings
+    (spns,) = [each for each in found["considered"] if each["cause"] == "spn_missing"]
+    assert spns["verdict"] == "unknown"
+    assert "site.yaml names no domain controller" in str(spns)
+    report = bench.mend(bench.lab.fail("migration_limit_reached"))
+    assert report.outcome.ending is Ending.MENDED, report.markdown
 
 
 def test_a_drain_is_played_again_under_the_policy_of_then(bench: Bench, tmp_path: Path) -> None:
