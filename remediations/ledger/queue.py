@@ -171,12 +171,6 @@ class Queue(Store):
                 finish(writing, found.run, outcome)
             return found.model_copy(update={"closed_at": writing.now, "outcome": outcome})
 
-    def said_over(self, incident_id: str) -> str | None:
-        """Why an open incident needs nobody any more, as it was reported; None unless it was, and not again since."""
-        with self._database.reading() as conn:
-            row = conn.execute(select(_queue.c.ended).where(_queue.c.incident_id == incident_id)).first()
-            return None if row is None or row.ended is None else str(row.ended["words"])
-
 
 def _waits_for_decision(writing: Writing, run: str) -> bool:
     """Whether a run has asked, and nothing that was approved has begun."""

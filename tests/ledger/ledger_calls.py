@@ -99,7 +99,6 @@ def every_call(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "result": lambda: result(ledger, which),
         "run": lambda: ledger.run("run-1"),
         "runs": ledger.runs,
-        "said_over": lambda: ledger.said_over(opened.id),
         "seal": lambda: ledger.seal("run-1", round=2, part="repair", plan=plan(), expires_at=now + timedelta(hours=1)),
         "drains": lambda: ledger.drains("CLUSTER1"),
         "end_roll": lambda: ledger.end_roll(roll, "every node had its turn"),
@@ -147,7 +146,7 @@ READS = {
     "meant_for", "newcomers", "not_begun", "open_brackets", "open_breakers", "paused", "trials",
     "drains", "open_roll", "roll_of", "rolls",
     "open_incidents",
-    "queued", "run", "runs", "said_over", "sealed", "sightings", "to_read_again", "to_start", "trail", "undecided",
+    "queued", "run", "runs", "sealed", "sightings", "to_read_again", "to_start", "trail", "undecided",
     "unfinished_runs", "verified_before", "verify", "waiting",
     "end", "holds", "whole_trail",
 }  # fmt: skip
