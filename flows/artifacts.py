@@ -58,7 +58,7 @@ def publish_plan(ask: Ask) -> None:
     """Show the plan on the run's page: whole, in markdown, and as a narrow table. Again for the same plan adds nothing."""
     short = ask.digest[:12]
     plans = [plan for plan in (ask.plan, ask.retry) if plan is not None]
-    title = "; ".join(plan.title for plan in plans)
+    title = escape("; ".join(plan.title for plan in plans))  # a description is drawn as markdown, too
     if _is_there(f"plan-{short}"):
         return
     why = f"\n\n### Why this plan\n\n{ask.why}" if ask.why else ""
@@ -84,10 +84,11 @@ def table(plans: Sequence[Plan]) -> list[dict[str, str]]:
 def publish_report(report: Report) -> None:
     """Show the finished report on the run's page, with what was read and considered as a page of its own."""
     short = re.sub(r"[^a-z0-9-]", "-", (report.incident_id or report.run).lower())[:12].strip("-")
-    ending = f"{report.outcome.ending.value}: {report.title}"
+    title = escape(report.title)
+    ending = f"{report.outcome.ending.value}: {title}"
     create_markdown_artifact(safe(report.markdown), key=f"report-{short}", description=f"Report, {ending}")
     if report.considered:
-        create_markdown_artifact(safe(evidence(report)), key=f"evidence-{short}", description=f"Evidence, {report.title}")
+        create_markdown_artifact(safe(evidence(report)), key=f"evidence-{short}", description=f"Evidence, {title}")
 
 
 def evidence(report: Report) -> str:

@@ -15,6 +15,7 @@ from flows.fate import fate, tell, unseen
 from flows.notify import tell_recovered
 from flows.runtime import engine
 from remediations.engine import Left, Over, Recovered
+from remediations.engine.render import escape
 
 
 @flow(name="recover", persist_result=False, retries=0)
@@ -50,9 +51,5 @@ def table(found: Sequence[Recovered], left: Sequence[Left]) -> str:
     """The same as a markdown table."""
     rows = [(each.run, each.incident_id or "", each.outcome.summary) for each in found]
     rows += [(each.run, "", f"still {each.what}: {each.why}") for each in left]
-    cells = [" | ".join(_cell(each) for each in row) for row in rows]
+    cells = [" | ".join(escape(each) for each in row) for row in rows]
     return "\n".join(["| run | incident | what is so now |", "| --- | --- | --- |", *(f"| {each} |" for each in cells)])
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

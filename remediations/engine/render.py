@@ -18,7 +18,9 @@ from remediations.model.tier import Proof, Reversal
 if TYPE_CHECKING:
     from remediations.engine.propose import Proposal
 
-_MARKED = re.compile(r"([\\`*_{}\[\]<>|#!~$&])")
+_MARKED = re.compile(r"([\\`*_{}\[\]<>|#!~$&@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+"""What has a meaning in markdown; and what makes Prefect's pages take a bare address for a link."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 VERDICT_WORDS = {

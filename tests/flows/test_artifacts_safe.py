@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
+
 import pytest
-from gated import HOSTILE, plan, retry
+from gated import HOSTILE, ask, plan, retry
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from flows.artifacts import evidence, safe, table
-from remediations.engine import Considered, Report
+from flows.artifacts import evidence, publish_plan, publish_report, safe, table
+from flows.recover import table as recovered_table
+from remediations.engine import Considered, Recovered, Report
+from remediations.engine.render import escape
 from remediations.model.causes import Cause
 from remediations.model.diagnosis import Hypothesis
 from remediations.model.outcome import Ending, Outcome
@@ -79,6 +84,48 @@ def test_what_is_not_is_disarmed_and_still_readable(text: str) -> None:
 @given(st.text(alphabet="<>!`[]()/ab=\"'\n|-#~ ", max_size=60))
 def test_no_text_gets_a_tag_or_an_image_through(text: str) -> None:
     assert hazards(safe(text)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://evil.example/a",
+        "WWW.evil.example, www.evil.example",
+        "HTTP://x",
+        "ftp://x",
+        "anna@evil.example",
+        "[x](y://z)",
+    ],
+)
+def test_no_address_that_comes_from_outside_is_a_link(text: str) -> None:
+    """Prefect's pages make one of each bare address (GitHub Flavored Markdown, "Autolinks (extension)")."""
+    made = escape(text)
+    assert not re.search(r"(?<!\\)(://|(?<=www)\.|@)", made, re.IGNORECASE)
+    (paragraph,) = [each for each in PARSER.parse(made) if each.type == "inline"]
+    assert "".join(each.content for each in paragraph.children or []) == text, "people read it as it came"
+
+
+def test_what_prefect_draws_of_a_machine_s_name_is_only_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, shown = "<img src=http://203.0.113.9/x>", []
+
+    def create(*_: object, description: str, **__: object) -> None:
+        shown.append(description)
+
+    for each in ("create_markdown_artifact", "create_table_artifact"):
+        monkeypatch.setattr(f"flows.artifacts.{each}", create)
+    asked = ask(datetime(2026, 3, 1, tzinfo=UTC), mend=plan(title=f"Move {name}"))
+    publish_plan(asked)
+    considered = Considered(hypothesis=Hypothesis(cause=Cause.SPN_MISSING, score=0.9, evidence=()), verdict=None, why="")
+    outcome = Outcome(ending=Ending.PROPOSED, summary="As planned.")
+    publish_report(Report(run="run", incident_id=None, title=name, outcome=outcome, considered=(considered,), markdown=""))
+    assert len(shown) == 4
+    for each in shown:
+        assert hazards(each) == []
+        assert escape(name) in each
+    found = [
+        Recovered(run="run", incident_id="INC-7F3K2A", what="it crashed", outcome=outcome.model_copy(update={"summary": name}))
+    ]
+    assert f"| {escape(name)} |" in recovered_table(found, [])
 
 
 def test_the_table_of_steps_is_narrow_and_numbers_both_parts() -> None:
