@@ -22,11 +22,11 @@ from remediations.facts.authentication import HostAuthentication, host_authentic
 from remediations.facts.delegation import (
     DelegationShown,
     Mover,
-    allow_services,
+    allow_service,
     any_protocol,
     delegation_services,
     delegation_shown,
-    disallow_services,
+    disallow_service,
     mover,
 )
 from remediations.facts.directory import ComputerAccount, computer_account
@@ -120,9 +120,9 @@ class ConfigureDelegation(OfHosts):
         for service in services:
             if service not in missing:
                 yield Satisfied(why=f"{account.name} may delegate to {service}")
-        if missing:
-            yield _add(account, missing)
-            account = account.model_copy(update={"delegates_to": account.delegates_to | set(missing)})
+        for service in missing:
+            step, account = _add(account, service)
+            yield step
         if account.any_protocol:
             yield Satisfied(why=f"{account.name} may delegate with any authentication protocol")
         else:
@@ -191,16 +191,18 @@ class ConfigureDelegation(OfHosts):
         )
 
 
-def _add(account: ComputerAccount, missing: tuple[str, ...]) -> Step:
-    grown = account.model_copy(update={"delegates_to": account.delegates_to | set(missing)})
-    return Step(
+def _add(account: ComputerAccount, service: str) -> tuple[Step, ComputerAccount]:
+    """The step, and the account after it: one service a command, which cannot be given a list of them (`Contract.check`)."""
+    grown = account.model_copy(update={"delegates_to": account.delegates_to | {service}})
+    step = Step(
         target=account.target,
         host=account.seen_from,
-        command=allow_services(account, missing),
-        why=f"{account.name} may not act for others at {', '.join(missing)}; with Kerberos, a move needs it",
+        command=allow_service(account, service),
+        why=f"{account.name} may not act for others at {service}; with Kerberos, a move needs it",
         changes=changes(account, grown),
-        undo=disallow_services(account, missing),
+        undo=disallow_service(account, service),
     )
+    return step, grown
 
 
 def _transition(account: ComputerAccount) -> Step:

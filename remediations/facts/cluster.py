@@ -209,14 +209,10 @@ def update_run(cluster: str, via: str) -> Query[UpdateRun]:
 
 def drain_failures(cluster: str, name: str, since: datetime | None) -> Query[DrainFailures]:
     """Reads why drains of a node failed, from its own System log, since a moment if one is known."""
-    events: dict[str, object] = {
-        "LogName": "System",
-        "ProviderName": "Microsoft-Windows-FailoverClustering",
-        "ID": (1137, 1677),
-    }
+    events: dict[str, object] = {"LogName": "System", "ProviderName": "Microsoft-Windows-FailoverClustering"}
     if since:
         events["StartTime"] = since
-    read = command("Get-WinEvent", FilterHashtable=events, MaxEvents=20)
+    read = command("Get-WinEvent", FilterHashtable=tuple({**events, "ID": each} for each in (1137, 1677)), MaxEvents=20)
     return Query(name, (read,), partial(_drain_failures, cluster, name))
 
 

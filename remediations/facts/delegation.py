@@ -73,14 +73,14 @@ def mover(account: str, site: Site) -> Query[Mover]:
     return Query(asked, (read,), partial(_mover, name))
 
 
-def allow_services(account: ComputerAccount, services: Sequence[str]) -> Command:
-    """Adds services to those that an account may delegate to, and touches no other."""
-    return command("Set-ADComputer", Identity=account.subject, Add={DELEGATION: tuple(services)}, Server=account.server)
+def allow_service(account: ComputerAccount, service: str) -> Command:
+    """Adds a service to those that an account may delegate to, and touches no other."""
+    return command("Set-ADComputer", Identity=account.subject, Add={DELEGATION: service}, Server=account.server)
 
 
-def disallow_services(account: ComputerAccount, services: Sequence[str]) -> Command:
-    """Removes services from those that an account may delegate to, and touches no other."""
-    return command("Set-ADComputer", Identity=account.subject, Remove={DELEGATION: tuple(services)}, Server=account.server)
+def disallow_service(account: ComputerAccount, service: str) -> Command:
+    """Removes a service from those that an account may delegate to, and touches no other."""
+    return command("Set-ADComputer", Identity=account.subject, Remove={DELEGATION: service}, Server=account.server)
 
 
 def any_protocol(account: ComputerAccount, *, allowed: bool) -> Command:

@@ -79,8 +79,9 @@ def logon_as_service(host: str) -> Query[LogonAsService]:
 def policy_processing(host: str) -> Query[PolicyProcessing]:
     """Reads how policy processing went of late."""
     wanted = [_REGISTRY_FAILED, *sorted(_PROCESSED)]
-    table = {"LogName": "System", "ProviderName": "Microsoft-Windows-GroupPolicy", "Id": wanted}
-    return Query(host, (command("Get-WinEvent", FilterHashtable=table, MaxEvents=20),), partial(_processing, host))
+    log = {"LogName": "System", "ProviderName": "Microsoft-Windows-GroupPolicy"}
+    read = command("Get-WinEvent", FilterHashtable=tuple({**log, "Id": each} for each in wanted), MaxEvents=20)
+    return Query(host, (read,), partial(_processing, host))
 
 
 def _logon(host: str, replies: Sequence[Reply]) -> LogonAsService:

@@ -62,7 +62,7 @@ def machine_files_on(name: VmName, hosts: Iterable[str]) -> dict[str, Query[Mach
 
 def share_refusals(host: str) -> Query[ShareRefusals]:
     """Reads a host's newest refusals."""
-    read = command("Get-WinEvent", FilterHashtable={"LogName": _CHANNEL, "Id": _REFUSED}, MaxEvents=20)
+    read = command("Get-WinEvent", FilterHashtable=tuple({"LogName": _CHANNEL, "Id": each} for each in _REFUSED), MaxEvents=20)
     return Query(host, (read,), partial(_refusals, host))
 
 

@@ -170,7 +170,9 @@ def _check_value(where: str, parameter: Parameter, value: Any) -> None:
         good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         wants = f"a whole number from {low} to {high}"
     elif kind == "Hashtable":
-        good, wants = isinstance(value, Mapping) and bool(value), "a table with at least one entry"
+        # A list in one arrives as an ArrayList: no array, which is what commands look for (ADFactory, Get-WinEvent).
+        good = isinstance(value, Mapping) and bool(value) and not any(isinstance(each, tuple) for each in value.values())
+        wants = "a table with at least one entry, and no list in it"
     elif kind == "DateTime":
         good, wants = isinstance(value, datetime) and value.tzinfo is not None, "a time with its UTC offset"
     elif kind == "Guid":

@@ -131,6 +131,7 @@ def test_credential_guard_that_may_not_be_read_is_unknown() -> None:
         ("Set-ADComputer", {"Add": {"userAccountControl": 1}}, "takes msDS-AllowedToDelegateTo, not 'userAccountControl'"),
         ("Set-ADComputer", {"Remove": {"servicePrincipalName": "a/b"}}, "takes msDS-AllowedToDelegateTo"),
         ("Set-ADComputer", {"ServicePrincipalNames": {"Replace": "a/b"}}, "takes Add, Remove, not 'Replace'"),
+        ("Set-ADComputer", {"Add": {"msDS-AllowedToDelegateTo": ["a/b", "c/d"]}}, "no list in it"),
         ("Set-ADComputer", {"Replace": {"msDS-AllowedToDelegateTo": "a/b"}}, "replaces the whole list"),
         ("Set-ADAccountControl", {"TrustedForDelegation": True}, "is unconstrained delegation"),
     ],

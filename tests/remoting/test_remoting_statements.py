@@ -22,7 +22,7 @@ COMMANDS = (
     command("Get-VMHost"),
     command("Resolve-DnsName", Name="hv01", NoHostsFile=True),
     command("Get-RemediationName", Name=("hv01", "hv02")),
-    command("Get-WinEvent", FilterHashtable={"LogName": "System", "ID": (1, 2)}, MaxEvents=5),
+    command("Get-WinEvent", FilterHashtable=({"LogName": "System", "ID": 1}, {"ID": 2}), MaxEvents=5),
 )
 
 

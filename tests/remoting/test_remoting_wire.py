@@ -32,16 +32,16 @@ SENT = [
     (command("Get-VM", Name=("VM42", BEHIND)), "Name", "Obj", ["VM42", BEHIND]),
     (command("Suspend-ClusterNode", Name="HV01", Drain=True), "Drain", "B", True),
     (
-        command("Set-ADComputer", Identity="HV01", ServicePrincipalNames={"Add": ("a/b", "c/d")}),
+        command("Set-ADComputer", Identity="HV01", ServicePrincipalNames={"Add": "a/b"}),
         "ServicePrincipalNames",
         "Obj",
-        {"Add": ["a/b", "c/d"]},
+        {"Add": "a/b"},
     ),
     (
-        command("Get-WinEvent", FilterHashtable={"LogName": "System", "ID": (1, 2), "StartTime": WHEN, "Level": 2**40}),
+        command("Get-WinEvent", FilterHashtable=({"LogName": "System", "ID": 1, "StartTime": WHEN, "Level": 2**40}, {"ID": 2})),
         "FilterHashtable",
         "Obj",
-        [{"LogName": "System", "ID": [1, 2], "StartTime": WHEN, "Level": 2**40}],
+        [{"LogName": "System", "ID": 1, "StartTime": WHEN, "Level": 2**40}, {"ID": 2}],
     ),
     (command("Get-WinEvent", FilterHashtable={"LogName": "x"}, MaxEvents=5), "MaxEvents", "I64", 5),
 ]

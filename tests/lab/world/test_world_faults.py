@@ -47,8 +47,8 @@ def drain_again(ask: Ask) -> None:
 
 def delegate(ask: Ask) -> None:
     where = {"Identity": "HV03$", "Server": "dc1.contoso.com"}
-    lost = [f"{MIGRATION_SERVICE}/HV04", f"{MIGRATION_SERVICE}/hv04.contoso.com"]
-    assert not ask("DC1", "Set-ADComputer", Add={DELEGATION: lost}, **where).errors
+    for lost in ("HV04", "hv04.contoso.com"):
+        assert not ask("DC1", "Set-ADComputer", Add={DELEGATION: f"{MIGRATION_SERVICE}/{lost}"}, **where).errors
     assert not ask("DC1", "Set-ADAccountControl", TrustedToAuthForDelegation=True, **where).errors
     purge(ask)
 

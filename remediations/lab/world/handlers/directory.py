@@ -131,6 +131,12 @@ def _table(call: Call, parameter: str, known: Iterable[str]) -> dict[str, Any]:
         raise _error(
             call, text, "ActiveDirectoryCmdlet:System.ArgumentException", "ArgumentException", category="InvalidArgument"
         )
+    for key, value in table.items():
+        if isinstance(value, (list, tuple)):  # an ArrayList once it has come here, which the module takes for one value
+            text = f"Invalid type 'System.Collections.ArrayList'.\r\nParameter name: {key}"
+            raise _error(
+                call, text, "ActiveDirectoryCmdlet:System.ArgumentException", "ArgumentException", category="InvalidArgument"
+            )
     return table
 
 

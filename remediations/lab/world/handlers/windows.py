@@ -58,7 +58,14 @@ _KNOWN_KEYS = frozenset({"logname", "providername", "id", "level", "starttime", 
 
 
 def _criteria(call: Call, host: Host, table: Mapping[str, Any]) -> Callable[[Event], bool]:
-    """What one table asks for. An unknown key is a named field of the event's data, as in Windows."""
+    """What one table asks for. An unknown key is a named field of the event's data, as in Windows.
+
+    A list in it is an ArrayList once it has come here, which Windows takes for one value.
+    """
+    if any(isinstance(value, (list, tuple)) for value in table.values()):
+        kind = f"{_READER}.EventLogException"
+        name = "Microsoft.PowerShell.Commands.GetWinEventCommand"
+        raise CommandError("The specified query is invalid", kind, "NotSpecified", exception=kind, command_type=name)
     logs = _logs(call, host, _list(table.get("logname")))
     providers = {str(name).casefold() for name in _list(table.get("providername"))}
     for name in _list(table.get("providername")):
@@ -66,7 +73,7 @@ def _criteria(call: Call, host: Host, table: Mapping[str, Any]) -> Callable[[Eve
             call.error(_event_error(call, say("events.no_provider", host.culture, provider=name), "NoMatchingProvidersFound"))
     ids = {int(each) for each in _list(table.get("id"))}
     levels = {int(each) for each in _list(table.get("level"))}
-    words = [str(each) for key, value in table.items() if key not in _KNOWN_KEYS for each in _list(value)]
+    words = [str(value) for key, value in table.items() if key not in _KNOWN_KEYS]
     start, end = table.get("starttime"), table.get("endtime")
 
     def keep(event: Event) -> bool:
