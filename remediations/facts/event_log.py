@@ -43,8 +43,10 @@ class Records(Fact):
 
 
 def newest_records(host: str, channel: str, most: int, until: datetime | None = None) -> Query[Records]:
-    """Reads the newest records of a channel, `most` at most; with `until` those that were written by then (aware)."""
-    table = {"LogName": channel} | ({} if until is None else {"EndTime": until + timedelta(milliseconds=1)})
+    """Reads the newest records of a channel, `most` at most; with `until` those of that second and before (aware)."""
+    # Get-WinEvent takes a moment for its text, which has whole seconds: what came later in that one would be passed over.
+    end = None if until is None else until.replace(microsecond=0) + timedelta(seconds=1)
+    table = {"LogName": channel} | ({} if end is None else {"EndTime": end})
     reads = (command("Get-WinEvent", FilterHashtable=table, MaxEvents=most),)
     return Query(host, reads, partial(_records, host, channel, most))
 

@@ -57,6 +57,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return TaggedValue("Db", repr(value))
     if isinstance(value, datetime):
+        # With its offset, +00:00 too: a `Z` would arrive as Utc, of which Get-WinEvent takes the digits for local time.
         return _element("DT", value.isoformat())
     if isinstance(value, timedelta):
         return _element("TS", f"{'-' if value < timedelta() else ''}PT{abs(value).total_seconds():f}S")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from law_bench import Bench, incident_of
 
 from remediations.engine import propose
 from remediations.engine.watch import PAGE, Seen
-from remediations.facts.event_log import WATCHED
+from remediations.facts.event_log import WATCHED, newest_records
 from remediations.lab.protocol.faults import Fault
 from remediations.model.causes import Cause
 from remediations.model.incident import What
@@ -162,6 +162,12 @@ def test_after_a_long_outage_every_page_is_read(bench: Bench) -> None:
     noise(bench, "HV03", 2 * PAGE + 7)
     seen = watch(bench)
     assert (len(seen.reported), seen.lost) == (1, ())
+
+
+def test_a_page_ends_with_the_second_that_its_oldest_record_is_of() -> None:
+    # Get-WinEvent reads EndTime from a text without fractions: what came earlier in that second would be passed over.
+    (read,) = newest_records("HV03", VMMS, PAGE, datetime(2026, 3, 2, 9, 0, 0, 123456, UTC)).commands
+    assert read.parameters["FilterHashtable"]["EndTime"] == datetime(2026, 3, 2, 9, 0, 1, tzinfo=UTC)
 
 
 def test_a_host_that_is_down_is_read_from_the_same_place_when_it_is_back(bench: Bench) -> None:

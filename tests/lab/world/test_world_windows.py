@@ -70,6 +70,13 @@ def test_time_and_number(world: World, ask: Ask) -> None:
     assert [each["RecordId"] for each in events(ask, "HV01", 2, LogName=SYSTEM).all] == whole[:2]
 
 
+def test_a_moment_is_read_from_its_text_which_has_whole_seconds(world: World, ask: Ask) -> None:
+    second = world.clock.now().replace(microsecond=0)
+    world.host("HV03").log.write(20413, second + timedelta(milliseconds=200), vm="VM99", host="HV04", id="0")
+    assert events(ask, "HV03", LogName=VMMS, EndTime=second + timedelta(milliseconds=900)).ids == ["NoMatchingEventsFound"]
+    assert len(events(ask, "HV03", LogName=VMMS, EndTime=second + timedelta(seconds=1)).all) == 1
+
+
 def test_a_record_is_wide_and_in_local_time(world: World, ask: Ask) -> None:
     world.move("VM52", "HV03")
     record = events(ask, "HV04", LogName=VMMS).only

@@ -74,7 +74,7 @@ def _criteria(call: Call, host: Host, table: Mapping[str, Any]) -> Callable[[Eve
     ids = {int(each) for each in _list(table.get("id"))}
     levels = {int(each) for each in _list(table.get("level"))}
     words = [str(value) for key, value in table.items() if key not in _KNOWN_KEYS]
-    start, end = table.get("starttime"), table.get("endtime")
+    start, end = (_whole(table.get(key)) for key in ("starttime", "endtime"))
 
     def keep(event: Event) -> bool:
         kind = event.kind
@@ -89,6 +89,11 @@ def _criteria(call: Call, host: Host, table: Mapping[str, Any]) -> Callable[[Eve
         )
 
     return keep
+
+
+def _whole(moment: Any) -> Any:
+    """A moment as Get-WinEvent reads it: from its text, which has whole seconds."""
+    return moment.replace(microsecond=0) if isinstance(moment, datetime) else moment
 
 
 def _logs(call: Call, host: Host, asked: list[Any]) -> set[str]:
