@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import PurePosixPath
@@ -58,11 +57,12 @@ def test_the_password_of_every_url_is_hidden(text: str) -> None:
     assert hide(text) == text.replace("pw", "***")
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize("again", ["a.", "-a", "a://b:", ":"])
 def test_no_text_takes_long_to_clear(again: str) -> None:
-    text, began = "a://" + again * 20_000, time.process_time()
+    """One whose time grows with the square of its length would take many minutes of this one."""
+    text = "a://" + again * 100_000
     assert len(hide(text)) == len(text), "there is nothing to hide in it"
-    assert time.process_time() - began < 2
 
 
 def test_one_json_object_a_line() -> None:
