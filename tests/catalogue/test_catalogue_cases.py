@@ -210,6 +210,17 @@ def test_what_cannot_be_read_is_never_taken_for_healthy(case: Case) -> None:
 
 
 @every_case
+def test_whatever_one_answer_is_missing_there_is_a_plan(case: Case) -> None:
+    """One host is silent or offers no such command, and all else is as it was."""
+    for nothing in (Unknown(reason="it is dark"), NotApplicable(reason="it is not offered")):
+        for name, query in case.reads.queries.items():
+            told = case.inputs[name]
+            parts = [{**told, host: nothing} for host in query] if isinstance(query, Mapping) else [nothing]
+            for one in parts:
+                assert case.request.planned({**case.inputs, name: one}).items
+
+
+@every_case
 def test_reads_only_read_and_name_what_the_plan_takes(case: Case) -> None:
     for query in case.reads.queries.values():
         for each in (query,) if isinstance(query, Query) else query.values():
