@@ -115,7 +115,7 @@ def _page(api: str, digest: str, run: str | None) -> str:
 
 
 def _silent(api: str, error: Exception) -> str:
-    return f"Prefect at {api} does not answer ({error})"
+    return f"Prefect at {api} does not answer ({str(error) or type(error).__name__})"
 
 
 def _in_ledger(here: Desk, *, told_by_prefect: bool) -> list[dict[str, Any]]:

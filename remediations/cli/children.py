@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
+_LONGEST_LINE = 4096  # bytes of a log's line that are looked back for
 
 AGAIN_SECONDS = 1.0
 """After which a `KeyboardInterrupt` that got lost is raised again."""
@@ -74,7 +75,10 @@ class Child:
 
     def tail(self, lines: int = 12) -> str:
         """The last lines of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        with self.log.open("rb") as file:  # it is months old perhaps, and larger than our memory
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - lines * _LONGEST_LINE))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
     def stop(self, grace: float = 15.0) -> None:
         """End it: TERM, and after `grace` seconds, or for what it left, KILL to its whole group. Returns when it is gone."""

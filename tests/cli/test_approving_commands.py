@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pyotp
 import pytest
 from pytest_mock import MockerFixture
@@ -143,6 +144,14 @@ def test_while_prefect_does_not_answer_the_ledger_tells_what_waits(
     assert [each["digest"] for each in json.loads(shown.stdout)] == [asked.digest]
     assert "does not answer" in shown.stderr
     assert "An answer by `remediate approve` counts" in shown.stderr
+
+
+def test_an_error_without_words_is_told_by_its_name(
+    ledger: Ledger, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    mocker.patch("flows.approvals.waiting", side_effect=httpx.ReadTimeout(""))
+    assert "Prefect at http://127.0.0.1:9/api does not answer (ReadTimeout)" in run("approvals").stderr
 
 
 def test_a_plan_that_is_nowhere_to_be_had_says_where_it_is_and_who_does_not_answer(

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,20 @@ def test_one_that_ended_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
         short.check()
     assert str(short.log) in str(failed.value)
     assert "the reason" in str(failed.value)
+
+
+def test_of_a_log_only_its_end_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "huge.log"
+    with log.open("wb") as file:
+        file.truncate(256 * 1024**2)
+    talker = Child("the talker", [sys.executable, "-c", "print('\\nthe first\\nthe last')"], env=dict(os.environ), log=log)
+    talker._process.wait(10)
+    tracemalloc.start()
+    try:
+        assert talker.tail(2) == "the first\nthe last"
+        assert tracemalloc.get_traced_memory()[1] < 10 * 1024**2
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_api_that_never_answers_is_told_with_its_address(tmp_path: Path) -> None:
