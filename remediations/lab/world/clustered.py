@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from remediations.lab.world.text import Sentence, sentence, system_message
 
 if TYPE_CHECKING:
+    from remediations.lab.world.cluster import Role
     from remediations.lab.world.hosts import Host
     from remediations.lab.world.machines import Machine
     from remediations.lab.world.world import World
@@ -23,6 +24,12 @@ EVENTS: Mapping[str, int] = {
     "ha.switch_bound": 21158,
 }
 """Reasons that have an event of their own."""
+
+
+def state_of(world: World, role: Role) -> str:
+    """What a role's machines make of it: Online, Offline, or PartialOnline where somebody put several into it."""
+    running = [world.machine(each).state == "Running" for each in (role.machine, *role.others)]
+    return "Online" if all(running) else "PartialOnline" if any(running) else "Offline"
 
 
 def obstacles(world: World, machine: Machine, source: Host, destination: Host) -> Iterator[tuple[int, Sentence]]:

@@ -259,5 +259,5 @@ def _arrive(world: World, move: Migration, machine: Machine, destination: Host) 
     role = cluster.role_of(machine.name) if cluster else None
     if role is not None:
         role.owner = destination.name
-        role.state = "Online" if machine.state == "Running" else "Offline"
+        role.state = clustered.state_of(world, role)
         destination.log.write(1201, world.now, role=role.name)

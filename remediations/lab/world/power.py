@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from remediations.lab.world.clustered import state_of
 from remediations.lab.world.machines import Machine
 from remediations.lab.world.migration import memory_shortage
 
@@ -42,8 +43,9 @@ def _offline(world: World, machine: Machine) -> None:
     cluster = world.cluster_of(machine.host)
     role = cluster.role_of(machine.name) if cluster else None
     if role is not None:
-        role.state = "Offline"
-        world.host(machine.host).log.write(1204, world.now, role=role.name)
+        role.state = state_of(world, role)
+        if role.state == "Offline":
+            world.host(machine.host).log.write(1204, world.now, role=role.name)
 
 
 def _on(world: World, machine: Machine, *, saved: bool) -> None:
@@ -68,6 +70,6 @@ def _on(world: World, machine: Machine, *, saved: bool) -> None:
     else:
         machine.power_on(host.offers, world.now)
     if role is not None:
-        role.state = "Online"
+        role.state = state_of(world, role)
         host.log.write(21119, world.now, resource=role.resource(machine.name))
         host.log.write(1201, world.now, role=role.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from world_probe import CURRENT, run
 
@@ -35,6 +35,7 @@ ACTS = st.one_of(
 
 
 @settings(max_examples=60)
+@example([(("Stop-VM", "HV01", {"Name": "VM44"}), 0.0)], "cluster_group_multi_vm")
 @given(st.lists(st.tuples(ACTS, st.floats(0, 1)), max_size=12), st.sampled_from([None, *FAULTS]))
 def test_every_machine_is_in_one_place_and_its_role_with_it(acts: list[Any], cause: str | None) -> None:
     world = World.contoso(clock=ManualClock(), module=CURRENT)
@@ -49,7 +50,9 @@ def test_every_machine_is_in_one_place_and_its_role_with_it(acts: list[Any], cau
             assert role.owner in NODES
             if role.machine:
                 assert world.machine(role.machine).host == role.owner
-                assert (role.state == "Online") == (world.machine(role.machine).state == "Running")
+                running = [world.machine(each).state == "Running" for each in (role.machine, *role.others)]
+                assert (role.state == "Online") == all(running)
+                assert (role.state == "PartialOnline") == (any(running) and not all(running))
         moving = [move.machine for move in world.active_migrations()]
         assert len(moving) == len(set(moving))
         assert all(event.time <= world.clock.now() for each in world.hosts.values() for event in each.log.events)

@@ -181,7 +181,7 @@ class Resource(NamedTuple):
     state: str
 
 
-def resources(cluster: Cluster) -> list[Resource]:
+def resources(world: World, cluster: Cluster) -> list[Resource]:
     """Every resource of the cluster: its own, and two for each virtual machine."""
     found = [
         Resource("Cluster IP Address", "IP Address", "Cluster Group", "Online"),
@@ -192,8 +192,10 @@ def resources(cluster: Cluster) -> list[Resource]:
         found.append(Resource(cluster.witness, "Physical Disk", "Cluster Group", state))
     for role in cluster.roles.values():
         if role.machine:
-            state = {"Online": "Online", "Failed": "Failed"}.get(role.state, "Offline")
+            whole = {"Online": "Online", "Failed": "Failed"}.get(role.state, "Offline")
             for name in (role.machine, *role.others):
+                runs = role.state == "PartialOnline" and world.machine(name).state == "Running"
+                state = "Online" if runs else whole
                 found.append(Resource(role.resource(name), "Virtual Machine", role.name, state))
                 found.append(Resource(role.configuration(name), "Virtual Machine Configuration", role.name, "Online"))
     return found

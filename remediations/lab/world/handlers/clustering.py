@@ -73,7 +73,7 @@ def get_group(world: World, call: Call) -> None:
 def get_resource(world: World, call: Call) -> None:
     """Get-ClusterResource [-Name]."""
     cluster = local_cluster(world, call)
-    known = {resource.name: resource for resource in resources(cluster)}
+    known = {resource.name: resource for resource in resources(world, cluster)}
     for name in _asked_for(call, "Name", known, "resource"):
         call.output(resource_object(cluster, known[name]))
 
@@ -85,7 +85,7 @@ def get_owner_node(world: World, call: Call) -> None:
         role = _role(call, cluster, str(group))
         names, shown = list(role.preferred), role.name
     else:
-        known = {each.name.casefold(): each for each in resources(cluster)}
+        known = {each.name.casefold(): each for each in resources(world, cluster)}
         found = known.get(str(call.parameters.get("Resource")).casefold())
         if found is None:
             raise _absent(call, "resource", str(call.parameters.get("Resource")))
@@ -98,7 +98,7 @@ def set_owner_node(world: World, call: Call) -> None:
     """Set-ClusterOwnerNode -Resource -Owners: the whole list of possible owners becomes this."""
     cluster = local_cluster(world, call)
     name = str(call.parameters.get("Resource"))
-    found = next((each for each in resources(cluster) if each.name.casefold() == name.casefold()), None)
+    found = next((each for each in resources(world, cluster) if each.name.casefold() == name.casefold()), None)
     if found is None:
         raise _absent(call, "resource", name)
     owners = tuple(_node(call, cluster, each).name for each in asked(call, "Owners") or [])
@@ -172,7 +172,7 @@ async def start_resource(world: World, call: Call) -> None:
         world.settle()
         cluster = local_cluster(world, call)
         name = str(call.parameters.get("Name"))
-        found = next((each for each in resources(cluster) if each.name.casefold() == name.casefold()), None)
+        found = next((each for each in resources(world, cluster) if each.name.casefold() == name.casefold()), None)
         if found is None:
             raise _absent(call, "resource", name)
         role = cluster.roles[found.role]
@@ -187,7 +187,7 @@ async def start_resource(world: World, call: Call) -> None:
         text = f"An error occurred while bringing the resource '{found.name}' online."
         why = system_message(RESOURCE_FAILED).text("en-US")
         raise cluster_error(call, f"{text}\r\n    {why}", hresult=RESOURCE_FAILED - (1 << 32))
-    call.output(resource_object(cluster, next(each for each in resources(cluster) if each.name == found.name)))
+    call.output(resource_object(cluster, next(each for each in resources(world, cluster) if each.name == found.name)))
 
 
 def suspend_node(world: World, call: Call) -> None:
