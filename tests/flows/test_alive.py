@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -23,21 +24,21 @@ def crashed(message: str, age: timedelta = timedelta(0)) -> State:
 
 
 @pytest.mark.parametrize(
-    ("state", "over"),
+    ("stands", "over"),
     [
-        (crashed(SILENCE), False),
-        (crashed(SILENCE, SURE + timedelta(seconds=1)), True),
-        (crashed("Flow run infrastructure exited with non-zero status code 137."), True),
-        (Cancelled(message=SILENCE), True),
-        (Running(message=SILENCE), False),
+        (lambda: crashed(SILENCE), False),
+        (lambda: crashed(SILENCE, SURE + timedelta(seconds=1)), True),
+        (lambda: crashed("Flow run infrastructure exited with non-zero status code 137."), True),
+        (lambda: Cancelled(message=SILENCE), True),
+        (lambda: Running(message=SILENCE), False),
     ],
     ids=["silent just now", "silent still", "its process has ended", "cancelled", "runs"],
 )
 def test_that_nothing_is_heard_of_a_run_is_believed_once_its_process_would_have_put_it_right(
-    mocker: MockerFixture, state: State, over: bool
+    mocker: MockerFixture, stands: Callable[[], State], over: bool
 ) -> None:
     client = mocker.Mock()
-    client.read_flow_run.return_value.state = state
+    client.read_flow_run.return_value.state = stands()  # as of now: its age decides
     assert (fate(client, str(uuid4())) is not None) is over
 
 
