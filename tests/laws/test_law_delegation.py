@@ -20,6 +20,7 @@ def test_delegation_comes_before_kerberos_in_one_plan(bench: Bench) -> None:
     assert (report.outcome.ending, report.retried) == (Ending.MENDED, True), report.markdown
     assert len(bench.asked) == 1
     assert [(host, name) for host, name, _ in bench.changes()] == [
+        ("DC1", "Set-ADComputer"),  # one service a command
         ("DC1", "Set-ADComputer"),
         ("DC1", "Set-ADAccountControl"),
         ("HV03", "Clear-RemediationTicket"),

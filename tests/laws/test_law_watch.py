@@ -220,9 +220,9 @@ def test_two_machines_of_one_name_that_fail_are_two_incidents(bench: Bench) -> N
 
 
 def noise(bench: Bench, host: str, times: int) -> None:
-    """What is written all day."""
+    """What is written all day, a page in four seconds: of a second with more than a page of it the rest could not be read."""
     world = bench.lab.world
     with world.lock:
         for number in range(times):
-            later = timedelta(milliseconds=5 * number)
+            later = timedelta(milliseconds=20 * number)
             world.host(host).log.write(20413, world.now + later, vm="VM99", host="HV04", id="0")
