@@ -40,6 +40,20 @@ def test_none_of_it_makes_a_failed_move_of_a_text_by_itself() -> None:
         assert diagnose(text).verdict is not TextVerdict.CAUSES
 
 
+@pytest.mark.parametrize(
+    ("seen", "cause"),
+    [
+        ("HV02 has 400 GB free.", Cause.INSUFFICIENT_MEMORY),
+        ("Both are on the same build.", Cause.PATCH_OR_FIRMWARE_MISMATCH),
+        ("VIRT-MIGL-In-TCP-NoScope is enabled.", Cause.FIREWALL_BLOCKED),
+        ("Get-SpeculationControlSettings: identical on both.", Cause.SPECULATION_CONTROL_MISMATCH),
+    ],
+)
+def test_what_was_looked_at_and_is_right_is_no_cause(seen: str, cause: Cause) -> None:
+    answer = diagnose(f"Live migration of 'Virtual Machine SQL7' failed. {seen}")
+    assert all(each.score < 0.6 for each in answer.hypotheses if each.cause is cause)
+
+
 def test_a_header_that_needs_a_mark_tells_of_a_failed_move() -> None:
     ours = """
     signatures:
